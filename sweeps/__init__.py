@@ -1,0 +1,1 @@
+"""Study definitions over the settings of `vmp`, and what runs them."""
