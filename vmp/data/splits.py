@@ -1,0 +1,150 @@
+"""Carving validation and test splits: groups stay whole, classes stay balanced as far as groups allow.
+
+Clips cut from one recording share background and actors; a split that separates them measures memory, not motion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vmp.data.base import SplitName
+from vmp.errors import InputError
+from vmp.seeding import generator
+
+
+def complete_splits(
+    given: Sequence[SplitName | None],
+    labels: Sequence[int],
+    groups: Sequence[str | None],
+    *,
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
+    where: str,
+) -> list[SplitName]:
+    """The split of every video: the given ones where there are any, and what they lack carved by group.
+
+    Nothing given: test and val are carved. Given without any val: val is carved from train. `val_fraction` is the share
+    of the videos outside test.
+
+    Raises:
+        InputError: A given split separates a group, train or test stays empty, or `carve` cannot fill a split.
+    """
+    if any(split is None for split in given):
+        fractions: dict[SplitName, float] = {"test": test_fraction, "val": val_fraction * (1 - test_fraction)}
+        return carve(labels, groups, fractions, seed=seed, where=where)
+    splits = [split for split in given if split is not None]
+    check_groups(groups, splits, where)
+    if "train" not in splits:
+        raise InputError(f"{where}: no video belongs to the split 'train'")
+    if "val" in splits or val_fraction == 0:
+        return splits
+    inside = [i for i, split in enumerate(splits) if split == "train"]
+    carved = carve(
+        [labels[i] for i in inside], [groups[i] for i in inside], {"val": val_fraction}, seed=seed, where=where
+    )
+    for i, split in zip(inside, carved, strict=True):
+        splits[i] = split
+    return splits
+
+
+def carve(
+    labels: Sequence[int],
+    groups: Sequence[str | None],
+    fractions: dict[SplitName, float],
+    *,
+    seed: int,
+    where: str,
+) -> list[SplitName]:
+    """A split for every video: ``train`` and the named others, by group.
+
+    The same labels, groups, fractions and seed give the same split. Groups are visited in a random order and each goes
+    where it brings the class counts nearest to their targets; the best of several orders wins.
+
+    Args:
+        labels: Class of each video, counted from 0.
+        groups: Source of each video; None (unknown source) goes to train.
+        fractions: Wanted share of all videos for ``val`` and / or ``test``; the rest is train.
+        seed: Of the study, not of a cell: all arms and seeds share the split.
+        where: File or folder, for messages.
+
+    Raises:
+        InputError: Fractions out of range, or too few groups to fill every wanted split.
+    """
+    wanted: dict[SplitName, float] = {name: share for name, share in fractions.items() if share > 0}
+    if any(share < 0 for share in fractions.values()) or sum(wanted.values()) >= 1:
+        raise InputError(f"{where}: split fractions {fractions} must be >= 0 and leave something for train (sum < 1)")
+    result: list[SplitName] = ["train"] * len(labels)
+    names = sorted({g for g in groups if g is not None})
+    if not wanted or not labels:
+        return result
+    if len(names) < len(wanted) + (None not in groups):
+        raise InputError(
+            f"{where}: {len(names)} groups cannot fill train, {' and '.join(wanted)}; "
+            f"groups never straddle a split: use more sources or set the fraction of a split to 0"
+        )
+    counts = _class_counts(labels, groups, names)
+    totals = np.bincount(np.asarray(labels), minlength=counts.shape[1]).astype(float)
+    shares = np.array([1 - sum(wanted.values()), *wanted.values()])
+    targets = shares[:, None] * totals[None, :]
+    fixed = totals - counts.sum(axis=0)
+    assignment = _best_assignment(counts, targets, fixed, seed)
+    split_names: list[SplitName] = ["train", *wanted]
+    chosen = {name: split_names[assignment[i]] for i, name in enumerate(names)}
+    for i, group in enumerate(groups):
+        if group is not None:
+            result[i] = chosen[group]
+    for split in split_names:
+        if split not in result:
+            raise InputError(f"{where}: split {split!r} stays empty: its fraction is too small for these groups")
+    return result
+
+
+def check_groups(groups: Sequence[str | None], splits: Sequence[SplitName], where: str) -> None:
+    """Refuse a given split that separates a group.
+
+    Raises:
+        InputError: Names the first such group and its splits.
+    """
+    seen: dict[str, SplitName] = {}
+    for group, split in zip(groups, splits, strict=True):
+        if group is not None and seen.setdefault(group, split) != split:
+            raise InputError(
+                f"{where}: group {group!r} occurs in {seen[group]} and in {split}; "
+                "a group must stay in one split: correct the split column, or drop it to have the split carved"
+            )
+
+
+def _class_counts(labels: Sequence[int], groups: Sequence[str | None], names: list[str]) -> NDArray[np.float64]:
+    rows = {name: i for i, name in enumerate(names)}
+    counts = np.zeros((len(names), max(labels) + 1))
+    for label, group in zip(labels, groups, strict=True):
+        if group is not None:
+            counts[rows[group], label] += 1
+    return counts
+
+
+def _best_assignment(
+    counts: NDArray[np.float64], targets: NDArray[np.float64], fixed: NDArray[np.float64], seed: int
+) -> list[int]:
+    """Greedy assignment of groups (rows of `counts`) to splits (rows of `targets`), best of several random orders."""
+    rng = generator(seed, "split")
+    scale = np.maximum(targets, 1.0)
+    best: tuple[float, list[int]] | None = None
+    for _ in range(int(np.clip(20_000 // len(counts), 1, 64))):
+        filled = np.zeros_like(targets)
+        filled[0] = fixed
+        choice = [0] * len(counts)
+        for row in rng.permutation(len(counts)):
+            gain = (((filled + counts[row] - targets) ** 2 - (filled - targets) ** 2) / scale).sum(axis=1)
+            split = int(np.argmin(gain))
+            choice[row] = split
+            filled[split] += counts[row]
+        loss = float((((filled - targets) ** 2) / scale).sum())
+        if best is None or loss < best[0]:
+            best = (loss, choice)
+    assert best is not None
+    return best[1]
