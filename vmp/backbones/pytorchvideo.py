@@ -1,0 +1,115 @@
+"""Builders on pytorchvideo: Slow, SlowFast, X3D. Each returns logits and takes any clip length and size it can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_TINY_DEPTH = 10  # stages (1, 1, 1, 1): pytorchvideo's own table begins at 18 (SlowFast) and 50 (ResNet)
+
+
+def build_resnet(
+    *, num_classes: int, num_frames: int, size: tuple[int, int], dropout: float, kind: str, depth: int, width: int
+) -> nn.Module:
+    """A ResNet over clips; `kind` is a key of `_RESNET_KINDS`. Any length and size: the head's pool is adaptive."""
+    del num_frames, size
+    from pytorchvideo.models import resnet
+
+    resnet._MODEL_STAGE_DEPTH.setdefault(_TINY_DEPTH, (1, 1, 1, 1))
+    return resnet.create_resnet(
+        model_num_class=num_classes,
+        model_depth=depth,
+        stem_dim_out=width,
+        dropout_rate=dropout,
+        # The default pool (4, 7, 7) fits 224 pixels only; averaging everything equals it there, and fits every size.
+        head_pool=nn.AdaptiveAvgPool3d,
+        **_RESNET_KINDS[kind],
+    )
+
+
+_RESNET_KINDS: dict[str, dict[str, Any]] = {
+    "slow": {"stem_conv_kernel_size": (1, 7, 7)},
+}
+
+
+def build_x3d(
+    *,
+    num_classes: int,
+    num_frames: int,
+    size: tuple[int, int],
+    dropout: float,
+    width_factor: float,
+    depth_factor: float,
+    stem_stride: int,
+    head_dim: int,
+) -> nn.Module:
+    """An X3D that takes any length and size."""
+    from pytorchvideo.models.x3d import create_x3d
+
+    model = create_x3d(
+        input_clip_length=num_frames,
+        input_crop_size=max(32, *size),
+        model_num_class=num_classes,
+        dropout_rate=dropout,
+        width_factor=width_factor,
+        depth_factor=depth_factor,
+        stem_conv_stride=(1, stem_stride, stem_stride),
+        stage_spatial_stride=(1 if stem_stride == 4 else 2, 2, 2, 2),
+        head_dim_out=head_dim,
+        head_activation=None,  # the default is a softmax, and cross entropy on probabilities trains badly and silently
+    )
+    # The head's pool is cut to one clip length and square size; averaging everything is the same there and fits others.
+    model.blocks[-1].pool.pool = nn.AdaptiveAvgPool3d(1)
+    return model
+
+
+class TwoPathways(nn.Module):
+    """Feeds a SlowFast network from one clip: every frame to the fast pathway, one in alpha to the slow one.
+
+    Args:
+        network: takes [slow, fast] and returns logits.
+        alpha: ratio of the frame rates; the clip's length is a multiple of it.
+
+    Shapes: (b, 3, t, h, w) -> (b, num_classes); slow sees t / alpha frames, spread from the first to the last.
+    """
+
+    def __init__(self, network: nn.Module, alpha: int) -> None:
+        super().__init__()
+        self.network, self.alpha = network, alpha
+
+    def forward(self, clip: Tensor) -> Tensor:
+        frames = clip.shape[2]
+        # The published frame choice (PackPathway), the first and the last frame included.
+        chosen = torch.linspace(0, frames - 1, frames // self.alpha, device=clip.device).long()
+        return self.network([clip.index_select(2, chosen), clip])
+
+
+def build_slowfast(
+    *,
+    num_classes: int,
+    num_frames: int,
+    size: tuple[int, int],
+    dropout: float,
+    depth: int,
+    stems: tuple[int, int],
+    alpha: int,
+) -> nn.Module:
+    """A SlowFast network behind `TwoPathways`; the clip's length must be a multiple of `alpha`, any size."""
+    del num_frames, size
+    from pytorchvideo.models import slowfast
+
+    slowfast._MODEL_STAGE_DEPTH.setdefault(_TINY_DEPTH, (1, 1, 1, 1))
+    network = slowfast.create_slowfast(
+        model_num_class=num_classes,
+        model_depth=depth,
+        stem_dim_outs=stems,
+        slowfast_channel_reduction_ratio=(stems[0] // stems[1],),
+        slowfast_fusion_conv_kernel_size=(7, 1, 1),
+        slowfast_fusion_conv_stride=(alpha, 1, 1),
+        dropout_rate=dropout,
+        head_pool=nn.AdaptiveAvgPool3d,
+        head_output_size=((1, 1, 1), (1, 1, 1)),
+    )
+    return TwoPathways(network, alpha)

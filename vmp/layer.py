@@ -1,0 +1,288 @@
+"""The Video Motion Prompt layer, its two controls, and the configuration that builds them.
+
+Every layer takes a normalised clip (b, 3, t, h, w) and returns a `MotionPrompt`; it has `extra_frames`, how many frames
+more than the backbone it consumes, and `curve`, its attention as a function of the frame difference. No layer logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from vmp import functional as F
+from vmp.config import config
+from vmp.errors import InputError
+from vmp.lookup import lookup
+
+DEFAULT_M, DEFAULT_N = 0.1, 0.0  # the first author's later code; slope 34.6, shift 0
+
+
+class MotionPrompt(NamedTuple):
+    """What a layer makes of a clip.
+
+    prompt: (b, 3, t-1, h, w), in the clip's type. attention: (b, t-1, h, w), in [0, 1].
+    variation: V, a scalar that carries gradient; the caller multiplies it by lambda.
+    """
+
+    prompt: Tensor
+    attention: Tensor
+    variation: Tensor
+
+
+class UndefinedVariation(Tensor):
+    """V of a clip with two frames: NaN to look at, nothing when multiplied by a lambda of 0, an `InputError` otherwise.
+
+    With two frames there is one attention map and no pair of maps to compare, while the prompt itself is well defined.
+    The layer does not know lambda, so the error waits for the place where V would enter a loss.
+    """
+
+    _LOSS_ARITHMETIC = frozenset({"add", "radd", "sub", "rsub", "div", "truediv", "add_", "backward", "sum", "mean"})
+
+    @classmethod
+    def make(cls, device: torch.device) -> Tensor:
+        return torch.full((), float("nan"), device=device).as_subclass(cls)
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        name = getattr(func, "__name__", "").strip("_")
+        if name in {"mul", "rmul", "multiply"}:
+            weights = [a for a in args if not isinstance(a, cls)]
+            if weights and float(weights[0]) == 0.0:
+                return torch.zeros((), device=next(a.device for a in args if isinstance(a, cls)))
+        if name in cls._LOSS_ARITHMETIC or name in {"mul", "rmul", "multiply"}:
+            raise InputError(
+                "the attention variation V is undefined for clips of 2 frames: it compares consecutive attention maps. "
+                "Sample at least 3 frames, or set lambda to 0."
+            )
+        return super().__torch_function__(func, types, args, kwargs or {})
+
+
+def variation_or_undefined(attention: Tensor) -> Tensor:
+    """V of the maps (..., t-1, h, w), or `UndefinedVariation` when there is only one map."""
+    if attention.shape[-3] < 2:
+        return UndefinedVariation.make(attention.device)
+    return F.attention_variation(attention)
+
+
+class PromptLayer(nn.Module):
+    """What every layer of the family has beside `forward`.
+
+    extra_frames: how many frames more than the backbone it consumes.
+    """
+
+    extra_frames: int = 1
+
+    def curve(self, difference: Tensor) -> Tensor:
+        """The attention that the present parameters give to a frame difference, of any shape."""
+        raise NotImplementedError
+
+
+class VideoMotionPrompt(PromptLayer):
+    """Weights the later frame of each pair by a learnt sigmoid of the pair's gray difference.
+
+        A_t = 1 / (1 + exp(-a (D_t - b))),   P_t = A_t * x_{t+1},   V = mean (A_{t+1} - A_t)^2
+        a = 5 / (0.45 |tanh m| + 0.1),       b = 0.6 tanh n
+
+    Args:
+        mean, std: statistics that the clip was normalised with, three numbers each (0.45 and 0.225 published); std > 0.
+        channel_order: "RGB"; "BGR" repeats the swapped luma weights of the authors' code.
+        m, n: initial values of the parameters (0.1 and 0 if neither they nor slope, shift are given). m must not be
+            0 when learnt: d a / d m is 0 there and the slope would never move.
+        slope, shift: the same initial values given as a in (9.0909, 50] and b in (-0.6, 0.6), instead of m, n.
+        init: "fixed", or "published" to draw m, n ~ Normal(1e-5, 1) from torch's random stream.
+        learn_slope, learn_shift: whether m, n receive gradients.
+        signed: False puts |D| into the sigmoid.
+        prompted_frame: "later" as published, or "earlier".
+        check_finite: refuse clips with NaN or infinity; on a GPU this waits for the device once a call.
+
+    Shapes: (b, 3, t, h, w) -> prompt (b, 3, t-1, h, w), attention (b, t-1, h, w), variation (). T -> T-1 frames.
+    The arithmetic is float32 or wider; prompt and attention have the clip's type. With t = 2 the variation is an
+    `UndefinedVariation`, which raises as soon as a lambda other than 0 multiplies it.
+
+    Raises: `InputError` for a wrong rank, channel count, type, fewer than 2 frames, or a non-finite clip.
+
+    Chen, Wang, Koniusz, Gedeon, "Motion meets Attention: Video Motion Prompts", ACML 2024.
+    """
+
+    def __init__(
+        self,
+        mean: Sequence[float],
+        std: Sequence[float],
+        channel_order: str = "RGB",
+        *,
+        m: float | None = None,
+        n: float | None = None,
+        slope: float | None = None,
+        shift: float | None = None,
+        init: str = "fixed",
+        learn_slope: bool = True,
+        learn_shift: bool = True,
+        signed: bool = True,
+        prompted_frame: str = "later",
+        check_finite: bool = True,
+    ) -> None:
+        super().__init__()
+        F.check_statistics(mean, std)
+        lookup(F.LUMA, channel_order, "channel_order")
+        lookup({"later": 0, "earlier": 0}, prompted_frame, "prompted_frame")
+        first_m, first_n = initial_parameters(m, n, slope, shift, init, learn_slope)
+        self.mean, self.std, self.channel_order = tuple(mean), tuple(std), channel_order
+        self.signed, self.prompted_frame, self.check_finite = signed, prompted_frame, check_finite
+        self.m = nn.Parameter(torch.tensor(first_m, dtype=torch.float32), requires_grad=learn_slope)
+        self.n = nn.Parameter(torch.tensor(first_n, dtype=torch.float32), requires_grad=learn_shift)
+
+    @property
+    def slope(self) -> Tensor:
+        """a, in (9.09, 50]."""
+        return F.slope_from_m(self.m)
+
+    @property
+    def shift(self) -> Tensor:
+        """b, in (-0.6, 0.6): the difference at which attention is 1/2."""
+        return F.shift_from_n(self.n)
+
+    def curve(self, difference: Tensor) -> Tensor:
+        return F.power_normalization(difference if self.signed else difference.abs(), self.slope, self.shift)
+
+    def forward(self, clip: Tensor) -> MotionPrompt:
+        difference = F.frame_difference(clip, self.std, self.channel_order, self.signed)
+        if self.check_finite:
+            check_finite(difference)
+        attention = F.power_normalization(difference, self.slope, self.shift)
+        prompt = F.motion_prompt(attention, clip, self.prompted_frame)
+        return MotionPrompt(prompt, attention.to(clip.dtype), variation_or_undefined(attention))
+
+    def extra_repr(self) -> str:
+        return f"channel_order={self.channel_order!r}, signed={self.signed}, prompted_frame={self.prompted_frame!r}"
+
+
+def initial_parameters(
+    m: float | None, n: float | None, slope: float | None, shift: float | None, init: str, learn_slope: bool
+) -> tuple[float, float]:
+    """The starting (m, n) that the arguments of `VideoMotionPrompt` ask for; raises `InputError` if they contradict."""
+    for first, second, values in (("m", "slope", (m, slope)), ("n", "shift", (n, shift))):
+        if None not in values:
+            raise InputError(f"{first} = {values[0]} and {second} = {values[1]} set the same thing: give one of them.")
+    lookup({"fixed": 0, "published": 0}, init, "init")
+    if init == "published":
+        if any(v is not None for v in (m, n, slope, shift)):
+            raise InputError(
+                'init = "published" draws m and n: leave m, n, slope and shift out, or use init = "fixed".'
+            )
+        draw = 1e-5 + torch.randn(2)
+        return float(draw[0]), float(draw[1])
+    first_m = F.m_from_slope(slope) if slope is not None else DEFAULT_M if m is None else float(m)
+    first_n = F.n_from_shift(shift) if shift is not None else DEFAULT_N if n is None else float(n)
+    if not torch.isfinite(torch.tensor([first_m, first_n])).all():
+        raise InputError(f"m and n must be finite, got m = {first_m}, n = {first_n}.")
+    if learn_slope and first_m == 0.0:
+        raise InputError(
+            "m = 0 (slope 50) cannot be learnt: the slope depends on |m| and its gradient is exactly 0 there, so "
+            "m would never move. Start at a small m such as 0.1, or fix the slope with learn_slope = False."
+        )
+    return first_m, first_n
+
+
+def check_finite(difference: Tensor) -> None:
+    """Raise `InputError` if the frame differences hold NaN or infinity, which they do exactly when the clip does."""
+    if not torch.isfinite(difference.detach().sum()):
+        raise InputError(
+            "the clip holds NaN or infinite values. Look at the decoding and at the normalisation (std > 0)."
+        )
+
+
+class FramesOnly(PromptLayer):
+    """Passes frames through with attention 1: the control arm (later T-1 frames) or the bare backbone (all T frames).
+
+        P_t = x_{t+1} (drop_first) or x_t,   A = 1,   V = 0
+
+    Args:
+        drop_first: True is the fair control, it sees the frames that the prompt would weight. T -> T-1; False T -> T.
+
+    Shapes: (b, 3, t, h, w) -> prompt (b, 3, t', h, w), attention (b, t', h, w), variation (), with t' = t-1 or t.
+
+    Raises: `InputError` as `VideoMotionPrompt` does.
+    """
+
+    def __init__(self, drop_first: bool, check_finite: bool = True) -> None:
+        super().__init__()
+        self.drop_first, self.check_finite = drop_first, check_finite
+        self.extra_frames = int(drop_first)
+
+    def curve(self, difference: Tensor) -> Tensor:
+        return torch.ones_like(difference)
+
+    def forward(self, clip: Tensor) -> MotionPrompt:
+        F.check_clip(clip, min_frames=1 + self.extra_frames)
+        if self.check_finite:
+            check_finite(clip)
+        prompt = clip[:, :, self.extra_frames :]
+        b, _, t, h, w = prompt.shape
+        one = torch.ones((), dtype=clip.dtype, device=clip.device)
+        return MotionPrompt(prompt, one.expand(b, t, h, w), torch.zeros((), device=clip.device))
+
+
+@config
+class LayerConfig:
+    """What stands between the clip and the backbone.
+
+    prompt: "vmp", "control" (attention 1 on the same later frames) or "none" (the backbone alone, on its own K frames).
+    The other fields are the arguments of `VideoMotionPrompt`; m defaults to 0.1 and n to 0.
+    """
+
+    prompt: Literal["none", "control", "vmp"] = "vmp"
+    channel_order: Literal["RGB", "BGR"] = "RGB"
+    m: float | None = None
+    n: float | None = None
+    slope: float | None = None
+    shift: float | None = None
+    init: Literal["fixed", "published"] = "fixed"
+    learn_slope: bool = True
+    learn_shift: bool = True
+    signed: bool = True
+    prompted_frame: Literal["later", "earlier"] = "later"
+
+    def __post_init__(self) -> None:
+        initial_parameters(self.m, self.n, self.slope, self.shift, self.init, self.learn_slope)
+
+    @property
+    def extra_frames(self) -> int:
+        """Frames that the layer consumes beyond those of the backbone."""
+        return 0 if self.prompt == "none" else 1
+
+    def build(self, mean: Sequence[float], std: Sequence[float]) -> PromptLayer:
+        """The layer, with parameters drawn from torch's random stream where `init` says so."""
+        return lookup(PROMPTS, self.prompt, "prompt")(self, mean, std)
+
+
+def _video_motion_prompt(cfg: LayerConfig, mean: Sequence[float], std: Sequence[float]) -> PromptLayer:
+    chosen = (
+        "channel_order",
+        "m",
+        "n",
+        "slope",
+        "shift",
+        "init",
+        "learn_slope",
+        "learn_shift",
+        "signed",
+        "prompted_frame",
+    )
+    return VideoMotionPrompt(mean, std, **{name: getattr(cfg, name) for name in chosen})
+
+
+def _frames_only(cfg: LayerConfig, mean: Sequence[float], std: Sequence[float]) -> PromptLayer:
+    F.check_statistics(mean, std)
+    return FramesOnly(drop_first=cfg.extra_frames == 1)
+
+
+PROMPTS: dict[str, Callable[[LayerConfig, Sequence[float], Sequence[float]], PromptLayer]] = {
+    "none": _frames_only,
+    "control": _frames_only,
+    "vmp": _video_motion_prompt,
+}
