@@ -170,7 +170,9 @@ class StudyFolder:
         return _read(self.plan_path, Plan)
 
     def write_plan(self, plan: Plan) -> None:
-        write_text_atomically(self.plan_path, json.dumps(plan.model_dump(mode="json"), indent=1, allow_nan=False) + "\n")
+        write_text_atomically(
+            self.plan_path, json.dumps(plan.model_dump(mode="json"), indent=1, allow_nan=False) + "\n"
+        )
 
     def cell_path(self, cell_hash: str) -> Path:
         return self.cells_path / f"{cell_hash}.json"

@@ -1,0 +1,68 @@
+"""What a plan will cost, measured: a few training steps of each kind of cell, multiplied out."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from sweeps.plan import Task
+from sweeps.record import canonical_json
+from vmp.config import from_plain
+from vmp.data import SPLITS, load_data
+from vmp.experiment import Experiment, Runtime, build_loaders, build_trainer
+from vmp.optim import build_optimizer
+
+_STEPS = 3
+
+
+def estimate_seconds(tasks: Sequence[Task], *, device: str = "auto") -> dict[str, float]:
+    """Seconds that each task will take on one worker, by its hash.
+
+    Tasks that differ in numbers only (seed, lambda, m, n, learning rates) cost the same and are measured once, so this
+    takes seconds; reading the data is part of the measurement.
+
+    Raises:
+        InputError: A task cannot run at all: wrong data, frames that do not fit the backbone, an absent device.
+    """
+    measured: dict[str, float] = {}
+    seconds: dict[str, float] = {}
+    for task in tasks:
+        kind = _kind(task.settings)
+        if kind not in measured:
+            measured[kind] = _measure(from_plain(Experiment, task.settings, source=f"cell {task.hash}"), device)
+        seconds[task.hash] = measured[kind]
+    return seconds
+
+
+def _kind(settings: dict[str, Any]) -> str:
+    layer = {"prompt": settings["layer"]["prompt"]}
+    train = {k: v for k, v in settings["train"].items() if k not in ("lambda", "optimizer")}
+    return canonical_json({**settings, "layer": layer, "train": train})
+
+
+def _measure(experiment: Experiment, device: str) -> float:
+    runtime = Runtime(device=device)
+    data = load_data(experiment.data)
+    loaders = build_loaders(experiment, data, 0, runtime)
+    trainer = build_trainer(experiment, data, 0, runtime)
+    optimizer = build_optimizer(experiment.train.optimizer, trainer.model)
+    step = clip = 0.0
+    for number, batch in enumerate(itertools.islice(loaders["train"].epoch(0), _STEPS + 1)):
+        if number == 1:  # the first one warms up
+            clip = time.perf_counter()
+        trainer.losses(batch)[2].backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    steps = min(_STEPS, len(loaders["train"]) - 1)
+    step = (time.perf_counter() - clip) / steps if steps else 0.0
+    looked = time.perf_counter()
+    with torch.no_grad():
+        trainer.model.eval()
+        trainer.losses(next(iter(loaders["val"].epoch(0))))
+    look = time.perf_counter() - looked
+    train, val, test = (len(loaders[split]) for split in SPLITS)
+    return experiment.train.epochs * (train * step + val * look) + test * look

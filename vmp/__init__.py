@@ -1,0 +1,73 @@
+"""Video Motion Prompts: the layer, its backbones, its data and its training loop.
+
+Everything public is listed here and loaded on first use, so that ``import vmp`` (and with it ``vmp --help``) does not
+wait for torch. Clips are ``(b, c, t, h, w)`` at every boundary.
+
+    >>> import torch, vmp
+    >>> layer = vmp.VideoMotionPrompt(mean=(0.45,) * 3, std=(0.225,) * 3)
+    >>> tuple(layer(torch.zeros(2, 3, 9, 32, 32)).prompt.shape)  # 9 frames in, 8 prompts out
+    (2, 3, 8, 32, 32)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vmp.backbones import BACKBONES as BACKBONES
+    from vmp.backbones import BackboneConfig as BackboneConfig
+    from vmp.backbones import build_backbone as build_backbone
+    from vmp.data import DATASETS as DATASETS
+    from vmp.data import FolderData as FolderData
+    from vmp.data import ManifestData as ManifestData
+    from vmp.data import MotionData as MotionData
+    from vmp.data import load_data as load_data
+    from vmp.errors import InputError as InputError
+    from vmp.experiment import Experiment as Experiment
+    from vmp.experiment import Runtime as Runtime
+    from vmp.experiment import run_experiment as run_experiment
+    from vmp.layer import LayerConfig as LayerConfig
+    from vmp.layer import MotionPrompt as MotionPrompt
+    from vmp.layer import VideoMotionPrompt as VideoMotionPrompt
+    from vmp.prompted import MotionPrompted as MotionPrompted
+    from vmp.sampling import SAMPLERS as SAMPLERS
+    from vmp.sampling import SamplingConfig as SamplingConfig
+    from vmp.training import TrainConfig as TrainConfig
+
+_HOME = {
+    # the layer, and a backbone behind it
+    "VideoMotionPrompt": "vmp.layer",
+    "MotionPrompt": "vmp.layer",
+    "MotionPrompted": "vmp.prompted",
+    "LayerConfig": "vmp.layer",
+    "BACKBONES": "vmp.backbones",
+    "BackboneConfig": "vmp.backbones",
+    "build_backbone": "vmp.backbones",
+    # videos
+    "DATASETS": "vmp.data",
+    "MotionData": "vmp.data",
+    "FolderData": "vmp.data",
+    "ManifestData": "vmp.data",
+    "load_data": "vmp.data",
+    "SAMPLERS": "vmp.sampling",
+    "SamplingConfig": "vmp.sampling",
+    # one training run
+    "Experiment": "vmp.experiment",
+    "Runtime": "vmp.experiment",
+    "TrainConfig": "vmp.training",
+    "run_experiment": "vmp.experiment",
+    "InputError": "vmp.errors",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'vmp' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -1,0 +1,5 @@
+"""``python -m vmp`` is the command ``vmp``."""
+
+from vmp.cli import main
+
+main()

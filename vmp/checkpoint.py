@@ -1,0 +1,34 @@
+"""Training state on disk: written atomically, read with ``weights_only`` so that a file can never run code."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from vmp.errors import InputError
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write tensors, numbers, strings, lists and dicts. `path` always holds a whole checkpoint, old or new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        torch.save(state, temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path, *, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Read what `save_checkpoint` wrote. Raises InputError when the file is damaged or holds anything but plain state."""
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
+        raise InputError(f"cannot read checkpoint '{path}': it is damaged or not a plain state; delete it") from error
+    if not isinstance(state, dict):
+        raise InputError(f"checkpoint '{path}' holds a {type(state).__name__}, not training state; delete it")
+    return state

@@ -1,0 +1,195 @@
+"""One cell's worth of science: a configuration and a seed in, metrics and curves out.
+
+`Experiment` is everything that decides a number; `Runtime` is what may differ between two machines that must agree.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+
+from vmp.backbones import BackboneConfig, build_backbone
+from vmp.config import config
+from vmp.data import SPLITS, DataConfig, MotionData, VideoSet, load_data
+from vmp.data.base import SplitName
+from vmp.diagnostics import COLLAPSE_RULE
+from vmp.errors import InputError
+from vmp.layer import LayerConfig
+from vmp.loading import ClipLoader, NormalizeConfig
+from vmp.prompted import MotionPrompted
+from vmp.sampling import SamplingConfig
+from vmp.seeding import derive_seed
+from vmp.training import Checkpointing, Curves, Figures, TrainConfig, Trainer
+
+
+@config
+class Experiment:
+    """A complete configuration: which videos, which frames, which backbone, which layer, trained how.
+
+    Attributes:
+        data: Data set and splits.
+        sampling: Which frames of a video make a clip.
+        normalize: Channel statistics.
+        backbone: The network behind the layer.
+        layer: The motion prompt, or one of its controls.
+        train: Loop, optimiser and lambda.
+    """
+
+    data: DataConfig = Field(default_factory=MotionData)
+    sampling: SamplingConfig = SamplingConfig()
+    normalize: NormalizeConfig = NormalizeConfig()
+    backbone: BackboneConfig = BackboneConfig()
+    layer: LayerConfig = LayerConfig()
+    train: TrainConfig = TrainConfig()
+
+    def __post_init__(self) -> None:
+        # Two descriptions of one computation must be one cell: without a learnt layer there is nothing for lambda, the
+        # layer's start and its learning rate to act on.
+        if self.layer.prompt in ("none", "control"):
+            optimizer = dataclasses.replace(self.train.optimizer, prompt_lr=None)
+            object.__setattr__(self, "layer", LayerConfig(prompt=self.layer.prompt))
+            object.__setattr__(self, "train", dataclasses.replace(self.train, lambda_=0.0, optimizer=optimizer))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """What changes speed and place but, on one kind of device, no number.
+
+    Attributes:
+        device: ``auto`` takes CUDA where there is one.
+        threads: Torch threads on the CPU. One a worker: two busy processes with two threads each are 25 times slower.
+        compile: Run the backbone through ``torch.compile``. Worth it for long trainings on CUDA; untried there by us.
+        loader_workers: Processes that read and decode.
+    """
+
+    device: str = "auto"
+    threads: int = 1
+    compile: bool = False
+    loader_workers: int = 0
+
+    def torch_device(self) -> torch.device:
+        """Raises InputError for a device that does not exist here."""
+        name = self.device
+        if name == "auto":
+            name = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            device = torch.device(name)
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:
+            raise InputError(
+                f"device '{self.device}' cannot be used here: {str(error).splitlines()[0]}; try 'cpu'"
+            ) from error
+        return device
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run gives: see `sweeps.record.CellRecord` for the same fields on disk."""
+
+    status: Literal["complete", "diverged"]
+    reason: str | None
+    metrics: Figures
+    curves: Curves
+    data: dict[str, Any]
+
+
+def run_experiment(
+    experiment: Experiment,
+    seed: int,
+    *,
+    runtime: Runtime = Runtime(),
+    checkpoint: Checkpointing | None = None,
+    on_epoch: Callable[[int], None] = lambda epoch: None,
+) -> Outcome:
+    """Train on train, measure on val after every epoch and on test once, at the end.
+
+    Args:
+        experiment: The configuration.
+        seed: Start, order, sampling and dropout derive from it, each on a stream of its own.
+        runtime: Device and threads.
+        checkpoint: Resume from here, and keep it up to date.
+        on_epoch: Called with the number of epochs done.
+
+    Returns:
+        The outcome. A run whose loss or weights become non-finite ends as ``diverged`` with the reason and no metrics.
+
+    Raises:
+        InputError: The configuration and the data do not fit (too few classes or frames, an empty split, ...).
+    """
+    data = load_data(experiment.data)
+    loaders = build_loaders(experiment, data, seed, runtime)
+    trainer = build_trainer(experiment, data, seed, runtime)
+    state = trainer.fit(loaders["train"], loaders["val"], checkpoint=checkpoint, on_epoch=on_epoch)
+    description = describe_data(experiment, data)
+    if state.diverged is not None:
+        return Outcome(status="diverged", reason=state.diverged, metrics={}, curves=state.curves, data=description)
+    tested = trainer.evaluate(loaders["test"])
+    metrics = {name: values[-1] for name, values in state.curves.items() if name not in ("epoch", "lr")}
+    metrics |= {f"test_{name}": tested[name] for name in ("top1", "mean_class", "loss", "count")}
+    return Outcome(status="complete", reason=None, metrics=metrics, curves=state.curves, data=description)
+
+
+def build_trainer(experiment: Experiment, data: VideoSet, seed: int, runtime: Runtime) -> Trainer:
+    """The layer in front of the backbone, ready to train. The start depends on the seed alone, so arms pair exactly."""
+    torch.set_num_threads(runtime.threads)
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    device, classes = runtime.torch_device(), len(data.classes)
+    # The backbone draws first: whatever the layer draws afterwards, every arm has the same backbone.
+    torch.manual_seed(derive_seed(seed, "init"))
+    frames, size = experiment.sampling.num_frames, experiment.data.size
+    backbone = build_backbone(experiment.backbone, num_classes=classes, num_frames=frames, size=size)
+    layer = experiment.layer.build(mean=experiment.normalize.mean, std=experiment.normalize.std)
+    model = MotionPrompted(backbone, layer).to(device)
+    if runtime.compile:
+        model.backbone.compile()
+    return Trainer(
+        model=model,
+        settings=experiment.train,
+        num_classes=classes,
+        normalization=experiment.normalize,
+        seed=seed,
+        device=device,
+    )
+
+
+def build_loaders(experiment: Experiment, data: VideoSet, seed: int, runtime: Runtime) -> dict[SplitName, ClipLoader]:
+    """A loader for each split. Raises InputError for an empty split."""
+    frames = experiment.sampling.num_frames + experiment.layer.extra_frames
+    return {
+        split: ClipLoader(
+            data,
+            split,
+            sampling=experiment.sampling,
+            frames=frames,
+            batch_size=experiment.train.batch_size,
+            seed=seed,
+            flip=experiment.train.flip if split == "train" else 0.0,
+            workers=runtime.loader_workers,
+        )
+        for split in SPLITS
+    }
+
+
+def describe_data(experiment: Experiment, data: VideoSet) -> dict[str, Any]:
+    """What a result must say of its data: hash, decodable count, splits, classes, protocol."""
+    splits = {split: sum(video.split == split for video in data.videos) for split in SPLITS}
+    return {
+        "name": data.name,
+        "hash": data.fingerprint,
+        "splits": splits,
+        "classes": list(data.classes),
+        "decodable": len(data.videos),
+        "excluded": [list(row) for row in data.excluded],
+        "protocol": {
+            "sampler": experiment.sampling.strategy,
+            "frames": experiment.sampling.num_frames + experiment.layer.extra_frames,
+            "views": 1,
+            "crops": 1,
+        },
+        "collapse_rule": COLLAPSE_RULE,
+    }

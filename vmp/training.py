@@ -1,0 +1,278 @@
+"""One training run: a model, two loaders and a seed in; curves and a status out.
+
+Nothing here knows of studies, records or arms. A run resumed from its checkpoint ends with the same numbers as one that
+was never interrupted: everything random is a function of (seed, epoch), so a checkpoint holds weights, optimiser state
+and curves, and no generator state.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from vmp.checkpoint import load_checkpoint, save_checkpoint
+from vmp.config import config
+from vmp.diagnostics import AttentionStatistics, attention_at_zero, is_collapsed
+from vmp.layer import FramesOnly
+from vmp.loading import Batch, ClipLoader, NormalizeConfig, normalize
+from vmp.metrics import Accuracy
+from vmp.optim import OptimizerConfig, build_optimizer, set_learning_rate
+from vmp.prompted import MotionPrompted
+from vmp.seeding import derive_seed
+
+Figures = dict[str, float | int | bool | None]
+Curves = dict[str, list[float | int | bool | None]]
+
+
+@config
+class TrainConfig:
+    """The training loop's settings.
+
+    Attributes:
+        epochs: Passes over the training split.
+        batch_size: Clips in a batch.
+        accumulate: Batches whose gradients are added before the weights move (published: 8 clips x 8 = 64).
+        lambda_: ``lambda`` in a study file: weight of the temporal attention variation V in the loss, >= 0
+            (Chen et al. 2024, Eq. 6).
+        flip: Probability of flipping a training clip left to right. Leave it at 0 where left and right are classes.
+        precision: ``float32``, or ``bfloat16`` autocast around the forward pass.
+        optimizer: Optimiser, learning rates, schedule.
+    """
+
+    epochs: Annotated[int, Field(ge=1)] = 8
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    accumulate: Annotated[int, Field(ge=1)] = 1
+    lambda_: Annotated[float, Field(ge=0, alias="lambda")] = 0.0
+    flip: Annotated[float, Field(ge=0, le=1)] = 0.0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    optimizer: OptimizerConfig = OptimizerConfig()
+
+
+@dataclass(kw_only=True)
+class TrainingState:
+    """Where a run stands.
+
+    Attributes:
+        epoch: Epochs done; every list of `curves` has as many entries.
+        curves: Measured after each epoch: training figures, and validation figures with the attention's.
+        diverged: Where the loss or the weights became non-finite, or None.
+    """
+
+    epoch: int = 0
+    curves: Curves = field(default_factory=dict)
+    diverged: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpointing:
+    """Where to keep the state of an unfinished run, and for whom.
+
+    Attributes:
+        path: The file.
+        key: Names the run; a file with another key is somebody else's and is ignored.
+        every_seconds: Shortest time between two writes: a kill loses at most this and one epoch.
+    """
+
+    path: Path
+    key: str
+    every_seconds: float = 30.0
+
+
+class _Diverged(Exception):
+    """The loss or the weights became non-finite; the message says where."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainer:
+    """Trains and evaluates `model` under fixed settings.
+
+    Attributes:
+        model: On `device`; trained in place.
+        settings: The loop's settings.
+        num_classes: Classes of the data set.
+        normalization: Channel statistics of the clips.
+        seed: The cell's seed; order, flips and dropout derive from it.
+        device: Where batches go.
+    """
+
+    model: MotionPrompted
+    settings: TrainConfig
+    num_classes: int
+    normalization: NormalizeConfig
+    seed: int
+    device: torch.device
+
+    def fit(
+        self,
+        train_loader: ClipLoader,
+        val_loader: ClipLoader,
+        *,
+        checkpoint: Checkpointing | None = None,
+        on_epoch: Callable[[int], None] = lambda epoch: None,
+    ) -> TrainingState:
+        """Train to the last epoch, measuring validation after each.
+
+        Args:
+            train_loader, val_loader: The two splits.
+            checkpoint: Resumed from if it is there, and kept up to date.
+            on_epoch: Called with the number of epochs done.
+
+        Returns:
+            The final state. With `TrainingState.diverged` set, training stopped early and the weights are worthless.
+        """
+        optimizer = build_optimizer(self.settings.optimizer, self.model)
+        state = self._resume(checkpoint, optimizer)
+        saved = time.monotonic()
+        while state.epoch < self.settings.epochs:
+            try:
+                figures = self._fit_epoch(train_loader, optimizer, state.epoch)
+            except _Diverged as reason:
+                state.diverged = str(reason)
+                break
+            state.epoch += 1
+            figures |= {"epoch": state.epoch} | _as_validation(self.evaluate(val_loader))
+            for name, value in figures.items():
+                state.curves.setdefault(name, []).append(value)
+            on_epoch(state.epoch)
+            if (
+                checkpoint
+                and state.epoch < self.settings.epochs
+                and time.monotonic() - saved >= checkpoint.every_seconds
+            ):
+                saved = time.monotonic()
+                self._save(checkpoint, optimizer, state)
+        return state
+
+    def _fit_epoch(self, loader: ClipLoader, optimizer: torch.optim.Optimizer, epoch: int) -> Figures:
+        settings = self.settings
+        self.model.train()
+        torch.manual_seed(derive_seed(self.seed, "dropout", epoch))
+        accuracy, mean = Accuracy(self.num_classes), _Means()
+        factor = 0.0
+        for step, batch in enumerate(loader.epoch(epoch)):
+            if step % settings.accumulate == 0:
+                now = epoch + (step + settings.accumulate) / len(loader)
+                factor = set_learning_rate(optimizer, settings.optimizer, epoch=now, epochs=settings.epochs)
+            logits, task, loss = self.losses(batch)
+            if not math.isfinite(loss.item()):
+                raise _Diverged(f"the training loss became {loss.item()} in epoch {epoch + 1}, batch {step + 1}")
+            (loss / settings.accumulate).backward()
+            if (step + 1) % settings.accumulate == 0 or step + 1 == len(loader):
+                if settings.optimizer.clip_norm is not None:
+                    nn.utils.clip_grad_norm_(self.model.parameters(), settings.optimizer.clip_norm)
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+            accuracy.update(logits.detach(), batch.labels.to(self.device))
+            mean.add(len(logits), train_loss=loss.item(), task_loss=task.item())
+            mean.add_tensors(frame_gap_seconds=batch.gap_seconds, duplicate_frame_ratio=batch.duplicate_ratio)
+        if not all(bool(torch.isfinite(parameter).all()) for parameter in self.model.parameters()):
+            raise _Diverged(f"the weights became non-finite in epoch {epoch + 1}")
+        figures = {"train_top1": accuracy.top1, "lr": settings.optimizer.lr * factor, "lambda": settings.lambda_}
+        return mean.compute() | figures
+
+    def losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits, task loss, and task loss + lambda * V."""
+        with self._autocast():
+            logits, variation = self.model(self._clip(batch))
+        task = nn.functional.cross_entropy(logits.float(), batch.labels.to(self.device))
+        return logits, task, task + self.settings.lambda_ * variation
+
+    @torch.no_grad()
+    def evaluate(self, loader: ClipLoader) -> Figures:
+        """Accuracy, loss and attention of one split, one centre view a video.
+
+        Returns:
+            ``top1``, ``mean_class``, ``loss``, ``count``, and the attention's figures: ``variation``,
+            ``mean_attention``, ``log_mean_attention``, ``attention_std``, ``attention_at_zero``, ``slope``, ``shift``,
+            ``m``, ``n``, ``collapsed``; None where the arm has no such thing.
+        """
+        self.model.eval()
+        accuracy, attention, mean = Accuracy(self.num_classes), AttentionStatistics(), _Means()
+        for batch in loader.epoch(0):
+            with self._autocast():
+                prompt, maps, variation = self.model.layer(self._clip(batch))
+                logits = self.model.classify(prompt)
+            labels = batch.labels.to(self.device)
+            accuracy.update(logits, labels)
+            attention.update(maps)
+            loss = nn.functional.cross_entropy(logits.float(), labels).item()
+            mean.add(len(logits), loss=loss, variation=float(variation))
+        figures: Figures = {"top1": accuracy.top1, "mean_class": accuracy.mean_class, "count": accuracy.total}
+        return figures | _layer_figures(self.model.layer, attention, mean.compute())
+
+    def _clip(self, batch: Batch) -> Tensor:
+        return normalize(batch.frames.to(self.device, non_blocking=True), self.normalization)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16")
+
+    def _save(self, checkpoint: Checkpointing, optimizer: torch.optim.Optimizer, state: TrainingState) -> None:
+        content: dict[str, Any] = {"key": checkpoint.key, "epoch": state.epoch, "curves": state.curves}
+        content |= {"model": self.model.state_dict(), "optimizer": optimizer.state_dict()}
+        save_checkpoint(checkpoint.path, content)
+
+    def _resume(self, checkpoint: Checkpointing | None, optimizer: torch.optim.Optimizer) -> TrainingState:
+        if checkpoint is None or not checkpoint.path.is_file():
+            return TrainingState()
+        saved = load_checkpoint(checkpoint.path, device=self.device)
+        if saved.get("key") != checkpoint.key:
+            return TrainingState()
+        self.model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        return TrainingState(epoch=saved["epoch"], curves=saved["curves"])
+
+
+class _Means:
+    """Means over clips of figures that arrive batch by batch."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._clips: dict[str, int] = {}
+
+    def add(self, clips: int, **figures: float) -> None:
+        for name, value in figures.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value * clips
+            self._clips[name] = self._clips.get(name, 0) + clips
+
+    def add_tensors(self, **figures: Tensor) -> None:
+        for name, values in figures.items():
+            self.add(len(values), **{name: float(values.double().mean())})
+
+    def compute(self) -> Figures:
+        return {name: total / self._clips[name] for name, total in self._sums.items()}
+
+
+_PARAMETERS = ("slope", "shift", "m", "n")
+_ATTENTION = ("mean_attention", "log_mean_attention", "attention_std", "attention_at_zero", "collapsed", *_PARAMETERS)
+
+
+def _layer_figures(layer: nn.Module, attention: AttentionStatistics, means: Figures) -> Figures:
+    """`means` with what there is to say of the layer's attention; None for what the arm does not have."""
+    figures: Figures = dict.fromkeys(_ATTENTION) | means
+    if isinstance(layer, FramesOnly) and not layer.drop_first:
+        return figures | {"variation": None}
+    measured = attention.as_dict()
+    figures |= {name: measured[name] for name in ("mean_attention", "log_mean_attention", "attention_std")}
+    figures["attention_at_zero"] = attention_at_zero(layer)
+    if not isinstance(layer, FramesOnly):
+        figures["collapsed"] = is_collapsed(measured["attention_std"])
+        figures |= {name: float(getattr(layer, name).mean()) for name in _PARAMETERS if hasattr(layer, name)}
+    return {name: _finite(value) for name, value in figures.items()}
+
+
+def _finite(value: float | int | bool | None) -> float | int | bool | None:
+    """`value`, or None where it is infinite or undefined: records are plain JSON."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _as_validation(figures: Figures) -> Figures:
+    names = {"top1": "val_top1", "mean_class": "val_mean_class", "loss": "val_loss"}
+    return {names.get(name, name): value for name, value in figures.items() if name != "count"}
