@@ -1,0 +1,109 @@
+"""Paired differences as a forest: each arm against its reference, every seed's difference, both intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from analysis.figures.style import GRID, INK, MUTED, PAPER, VMP, shortened, tidy
+from analysis.outcome import Contrast
+from analysis.phrases import points, span
+
+MOST_ROWS = 40
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForestRow:
+    """One arm; differences in percentage points."""
+
+    label: str
+    mean: float
+    low: float
+    high: float
+    band_low: float
+    band_high: float
+    seeds: tuple[float, ...]
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forest:
+    """What `draw_forest` draws.
+
+    Attributes:
+        rows: From top to bottom.
+        margin: Practical-equality margin in percentage points.
+        x_label: Axis text, names the reference.
+        left_out: Judged arms beyond `MOST_ROWS`.
+    """
+
+    rows: tuple[ForestRow, ...]
+    margin: float
+    x_label: str
+    left_out: int
+
+    @property
+    def height(self) -> float:
+        """A fitting figure height in inches."""
+        return 1.1 + 0.36 * max(2, len(self.rows))
+
+
+def prepare_forest(contrasts: Sequence[Contrast], reference: str) -> Forest:
+    """Rows for the contrasts that can be judged (n >= 2). `reference` is named on the axis."""
+    judged = [c for c in contrasts if c.interval is not None and c.band is not None]
+    rows = []
+    for contrast in judged[:MOST_ROWS]:
+        assert contrast.interval is not None
+        assert contrast.band is not None
+        rows.append(
+            ForestRow(
+                label=contrast.arm.label,
+                mean=100 * contrast.mean,
+                low=100 * contrast.interval.low,
+                high=100 * contrast.interval.high,
+                band_low=100 * contrast.band.low,
+                band_high=100 * contrast.band.high,
+                seeds=tuple(100 * d for d in contrast.differences),
+                note=f"{points(contrast.mean)}  [{span(contrast.band)}]",
+            )
+        )
+    return Forest(
+        rows=tuple(rows),
+        margin=100 * judged[0].margin if judged else 0.0,
+        x_label=f"test difference to {reference} within a seed (percentage points)",
+        left_out=max(0, len(judged) - MOST_ROWS),
+    )
+
+
+def draw_forest(data: Forest, *, ax: Axes) -> Axes:
+    """Thick bar: this comparison alone; thin bar: holds for all rows together; grey zone: practically equal."""
+    y = np.arange(len(data.rows))[::-1]
+    ax.axvspan(-data.margin, data.margin, color=GRID, alpha=0.7, linewidth=0, zorder=0)
+    ax.axvline(0, color=MUTED, linewidth=1, zorder=1)
+    for row, at in zip(data.rows, y, strict=True):
+        ax.plot([row.band_low, row.band_high], [at, at], color=VMP, linewidth=1.1, zorder=2)
+        ax.plot([row.low, row.high], [at, at], color=VMP, linewidth=3.4, solid_capstyle="butt", zorder=3)
+        ax.scatter(row.seeds, [at - 0.26] * len(row.seeds), s=9, color=VMP, alpha=0.55, linewidth=0, zorder=3)
+        ax.plot([row.mean], [at], marker="o", markersize=7.5, color=VMP, markeredgecolor=PAPER, zorder=4)
+        ax.annotate(row.note, (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
+                    va="center", fontsize=9, color=INK, annotation_clip=False)  # fmt: skip
+    ax.set_yticks(y, [shortened(row.label) for row in data.rows])
+    ax.set_ylim(-0.7, len(data.rows) - 0.3)
+    ax.set_xlim(*_reach(data))
+    ax.set_xlabel(data.x_label)
+    tidy(ax, grid="x")
+    ax.spines["left"].set_visible(False)
+    return ax
+
+
+def _reach(data: Forest) -> tuple[float, float]:
+    """Wide enough for bars and seeds; a simultaneous bar from very few seeds may run off the axis."""
+    inner = [v for row in data.rows for v in (row.low, row.high, *row.seeds)] + [-data.margin, data.margin]
+    outer = [v for row in data.rows for v in (row.band_low, row.band_high)]
+    size = max(inner) - min(inner)
+    low = max(min([*inner, *outer]), min(inner) - size)
+    high = min(max([*inner, *outer]), max(inner) + size)
+    return low - 0.04 * (high - low), high + 0.04 * (high - low)

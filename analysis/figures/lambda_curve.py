@@ -1,0 +1,224 @@
+"""The hero: test accuracy against lambda, with paired intervals, every seed, the control and the backbone alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from analysis.figures.lambda_axis import LambdaAxis, lambda_axis
+from analysis.figures.style import BASELINE, CONTROL, GRID, INK, MUTED, PAPER, VMP, spread, tidy
+from analysis.summary import ArmSummary
+from analysis.table import ARM, COLLAPSED, COMPLETE, SEED, STATUS, Study
+from analysis.verdict import LambdaVerdict
+
+MANY_SEEDS = 12  # beyond, the lines that tie one seed's points together would be a web
+BESIDE = 0.09
+STRIP = 0.72  # width of a reference's place, in steps of the lambda axis
+
+
+@dataclass(frozen=True, kw_only=True)
+class Level:
+    """A reference arm: its name, mean and seeds, in percent."""
+
+    name: str
+    colour: str
+    mean: float
+    seeds: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LambdaCurve:
+    """What `draw_lambda_curve` draws; accuracies in percent.
+
+    Attributes:
+        axis: Where each lambda stands.
+        mean: Test mean of each lambda of the axis, NaN where nothing is complete.
+        low, high: Pointwise 95% interval of the paired difference, laid around the mean.
+        band_low, band_high: The same, holding for all lambdas together.
+        seeds: (seed, x, accuracy, collapsed) of each complete cell.
+        levels: Baseline and control, those there are.
+        reference: What the intervals compare with, in words; empty when they are the arms' own.
+        best: The chosen lambda.
+        chance: Accuracy of guessing, in percent, or ``None`` when the classes are unknown.
+        y_label: Axis text.
+    """
+
+    axis: LambdaAxis
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    band_low: tuple[float, ...]
+    band_high: tuple[float, ...]
+    seeds: tuple[tuple[int, float, float, bool], ...]
+    levels: tuple[Level, ...]
+    reference: str
+    best: float | None
+    chance: float | None
+    y_label: str
+
+
+def prepare_lambda_curve(study: Study, verdict: LambdaVerdict) -> LambdaCurve:
+    """Collect the curve of one block. Intervals are those of the differences to the control (else the backbone)."""
+    axis = lambda_axis([point.lambda_ for point in verdict.points])
+    columns: dict[str, list[float]] = {name: [] for name in ("mean", "low", "high", "band_low", "band_high")}
+    reference = ""
+    for point in verdict.points:
+        contrast = point.against_control if verdict.control else point.against_baseline
+        mean = point.summary.test_mean
+        columns["mean"].append(100 * mean)
+        inner, outer, centre = point.summary.test_interval, None, mean
+        if contrast is not None:
+            inner, outer, centre = contrast.interval, contrast.band, contrast.mean
+            reference = "the control" if verdict.control else "the backbone alone"
+        for name, interval in (("", inner), ("band_", outer)):
+            columns[f"{name}low"].append(100 * (mean + interval.low - centre) if interval else math.nan)
+            columns[f"{name}high"].append(100 * (mean + interval.high - centre) if interval else math.nan)
+    seeds = []
+    for point in verdict.points:
+        for seed, value, collapsed in seed_values(study, point.summary.arm.label):
+            seeds.append((seed, axis.place(point.lambda_), 100 * value, collapsed))
+    levels = [
+        Level(name=name, colour=colour, mean=100 * summary.test_mean,
+              seeds=tuple(100 * value for _, value, _ in seed_values(study, summary.arm.label)))
+        for name, colour, summary in (("backbone alone", BASELINE, verdict.baseline), ("control", CONTROL, verdict.control))
+        if summary is not None and summary.seeds
+    ]  # fmt: skip
+    return LambdaCurve(
+        axis=axis,
+        **{name: tuple(values) for name, values in columns.items()},
+        seeds=tuple(seeds),
+        levels=tuple(levels),
+        reference=reference,
+        best=verdict.best.lambda_ if verdict.best else None,
+        chance=chance_level(study),
+        y_label=f"test {study.metric_name} (%)",
+    )
+
+
+def draw_lambda_curve(data: LambdaCurve, *, ax: Axes) -> Axes:
+    """Draw the curve: light band simultaneous, bars pointwise, faint points and lines the seeds, open ones collapsed."""
+    x, step = np.array(data.axis.positions), data.axis.step
+    mean = np.array(data.mean)
+    ax.fill_between(x, data.band_low, data.band_high, color=VMP, alpha=0.13, linewidth=0, zorder=1)
+    _draw_seeds(data, ax)
+    ax.errorbar(x, mean, yerr=np.abs(np.array([mean - data.low, np.array(data.high) - mean])), fmt="none",
+                ecolor=VMP, elinewidth=1.8, capsize=0, zorder=4)  # fmt: skip
+    ax.plot(
+        x, mean, color=VMP, linewidth=2, marker="o", markersize=7, markeredgecolor=PAPER, markeredgewidth=1.2, zorder=5
+    )
+    left = x[0] - step * (0.6 + STRIP * len(data.levels)) if data.levels else x[0] - step * 0.6
+    right = x[-1] + step * 0.6
+    ax.set_xlim(left, right)
+    data.axis.apply(ax)
+    _draw_levels(data, ax, left)
+    _set_height(data, ax)
+    _label_ends(data, ax, right)
+    if data.best is not None:
+        at = data.axis.place(data.best)
+        y = mean[data.axis.lambdas.index(data.best)]
+        ax.plot(
+            [at],
+            [y],
+            marker="o",
+            markersize=13,
+            markerfacecolor="none",
+            markeredgecolor=INK,
+            markeredgewidth=1.2,
+            zorder=6,
+        )
+        tops = [data.high[data.axis.lambdas.index(data.best)], *(v for _, x_seed, v, _ in data.seeds if x_seed == at)]
+        top = max([y, *(v for v in tops if math.isfinite(v))])
+        ax.annotate("chosen on validation", (at, min(top, ax.get_ylim()[1])), xytext=(0, 8), textcoords="offset points",
+                    ha="center", fontsize=9, color=INK, zorder=7, annotation_clip=False)  # fmt: skip
+    ax.set_ylabel(data.y_label)
+    tidy(ax)
+    return ax
+
+
+def _draw_seeds(data: LambdaCurve, ax: Axes) -> None:
+    """Seeds as faint points; the lines between them show pairing, which a mean hides."""
+    by_seed: dict[int, list[tuple[float, float]]] = {}
+    beside = BESIDE * data.axis.step  # left of the bars, which would cover them
+    for seed, x, y, _ in data.seeds:
+        by_seed.setdefault(seed, []).append((x - beside, y))
+    many = len(by_seed) > MANY_SEEDS
+    if not many:
+        for points in by_seed.values():
+            line = np.array(sorted(points))
+            ax.plot(line[:, 0], line[:, 1], color=VMP, linewidth=0.7, alpha=0.28, zorder=2)
+    for collapsed, marker, face in ((False, "o", VMP), (True, "v", PAPER)):
+        chosen = np.array([(x - beside, y) for _, x, y, flag in data.seeds if flag is collapsed])
+        if chosen.size:
+            ax.scatter(chosen[:, 0], chosen[:, 1], s=22 if collapsed else 13, marker=marker, facecolor=face, edgecolor=VMP,
+                       linewidth=1.1 if collapsed else 0, alpha=0.9 if collapsed else 0.45, zorder=3,
+                       rasterized=len(chosen) > 400)  # fmt: skip
+
+
+def _draw_levels(data: LambdaCurve, ax: Axes, left: float) -> None:
+    """References in a strip left of the curve, their means as lines across it."""
+    if not data.levels:
+        return
+    step = data.axis.step
+    edge = data.axis.positions[0] - step * 0.6
+    ax.axvline(edge, color=GRID, linewidth=1.2, zorder=0)
+    ticks = list(data.axis.ticks)
+    for i, level in enumerate(data.levels):
+        x = left + step * STRIP * (0.5 + i)
+        ax.axhline(level.mean, color=level.colour, linewidth=1.4, linestyle=(0, (5, 2)), zorder=2)
+        ax.scatter([x] * len(level.seeds), level.seeds, s=13, color=level.colour, alpha=0.45, linewidth=0, zorder=3)
+        ax.plot([x], [level.mean], marker="s", markersize=7, color=level.colour, markeredgecolor=PAPER, zorder=5)
+        ticks.append((x, level.name.replace(" ", "\n")))
+    ax.set_xticks([t for t, _ in ticks], [text for _, text in ticks])
+
+
+def _set_height(data: LambdaCurve, ax: Axes) -> None:
+    """Room for seeds, bars and lines; the simultaneous band may run off, or few seeds would flatten everything."""
+    values = [y for _, _, y, _ in data.seeds] + [v for level in data.levels for v in (level.mean, *level.seeds)]
+    low, high = min(values, default=0.0), max(values, default=100.0)
+    reach = max(high - low, 2.0)
+    bars = [v for v in (*data.low, *data.high) if math.isfinite(v)]
+    low = max(min([low, *bars]), low - 0.6 * reach, 0.0) if bars else low
+    high = min(max([high, *bars]), high + 0.6 * reach, 100.0) if bars else high
+    pad = 0.08 * max(high - low, 2.0)
+    if data.chance is not None and 0 <= low - data.chance < 0.35 * (high - low):
+        low = data.chance
+    ax.set_ylim(max(low - pad, -2.0), min(high + 1.6 * pad, 103.0))
+    if data.chance is not None and ax.get_ylim()[0] <= data.chance:
+        ax.axhline(data.chance, color=MUTED, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
+
+
+def _label_ends(data: LambdaCurve, ax: Axes, right: float) -> None:
+    low, high = ax.get_ylim()
+    labels = [(level.mean, level.name, level.colour) for level in data.levels]
+    finite = [m for m in data.mean if math.isfinite(m)]
+    if finite:
+        labels.append((finite[-1], "VMP", VMP))
+    if data.chance is not None and low <= data.chance <= high:
+        labels.append((data.chance, "chance", MUTED))
+    for (_, name, colour), y in zip(labels, spread([y for y, _, _ in labels], (high - low) * 0.05), strict=True):
+        ax.annotate(name, (right, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9.5, color=colour,
+                    annotation_clip=False)  # fmt: skip
+
+
+def seed_values(study: Study, label: str) -> list[tuple[int, float, bool]]:
+    """(seed, test accuracy, collapsed) of an arm's complete cells, in the plan's order."""
+    cells = study.cells
+    usable = cells[(cells[ARM] == label) & (cells[STATUS] == COMPLETE) & cells[study.test].notna()]
+    rows = usable[[SEED, study.test, COLLAPSED]].itertuples(index=False, name=None)
+    return [(int(seed), float(value), collapsed is True) for seed, value, collapsed in rows]
+
+
+def chance_level(study: Study) -> float | None:
+    """Accuracy of guessing among the classes, in percent."""
+    classes = study.plan.data.get("classes")
+    return 100 / len(classes) if isinstance(classes, Sequence) and len(classes) > 1 else None
+
+
+def summary_of(verdict: LambdaVerdict) -> list[ArmSummary]:
+    """Baseline, control, then each lambda: the order in which every figure and table shows them."""
+    references = [summary for summary in (verdict.baseline, verdict.control) if summary is not None]
+    return [*references, *(point.summary for point in verdict.points)]
