@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections import OrderedDict
+import csv
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,32 +15,13 @@ from pydantic import Field
 
 from vmp.config import config
 from vmp.data.base import SplitName, Video
+from vmp.data.cachedir import CacheFolder
+from vmp.data.clips import ClipStore, Interval, Source
+from vmp.data.motion import motion_scores
 from vmp.errors import InputError
-from vmp.video import Geometry, decode
-
-_MEMORY_LIMIT = 2 << 30
-
-
-@config
-class FileDataConfig:
-    """What every data set of video files can be told.
-
-    Attributes:
-        size: Short side of the working frame in pixels, >= 8.
-        fit: ``"crop"`` cuts the central square, ``"short"`` keeps the aspect ratio, ``"stretch"`` distorts.
-        val_fraction: Share of the videos outside test that becomes the validation split, in [0, 1); by group.
-        split_seed: Draws the carved splits; belongs to the study, not to a cell.
-    """
-
-    size: int = Field(default=64, ge=8, le=2048)
-    fit: Literal["crop", "short", "stretch"] = "crop"
-    val_fraction: float = Field(default=0.15, ge=0, lt=1)
-    split_seed: int = Field(default=0, ge=0)
-
-    @property
-    def geometry(self) -> Geometry:
-        """The working frame."""
-        return Geometry(size=self.size, fit=self.fit)
+from vmp.fingerprint import fingerprint
+from vmp.sampling import Timeline
+from vmp.video import Geometry, VideoInfo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +33,7 @@ class Item:
         path: The file.
         label: Index of the class.
         split: Where it is used.
+        interval: The part of the file that is meant; None for all of it.
         group: Source, or None when unknown.
         tags: Strata.
         origin: File and row that list it, for messages.
@@ -62,102 +43,205 @@ class Item:
     path: Path
     label: int
     split: SplitName
+    interval: Interval | None = None
     group: str | None = None
     tags: tuple[tuple[str, str], ...] = ()
     origin: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What an annotation reader found out, before any video is opened.
+
+    Attributes:
+        name: Short name for tables.
+        classes: Label names by index.
+        items: The videos.
+        excluded: ``(id, reason)`` of videos that the annotation lists and this data set leaves out.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    items: tuple[Item, ...]
+    excluded: tuple[tuple[str, str], ...] = ()
+
+
+@config
+class FileDataConfig:
+    """What every data set of video files can be told.
+
+    Attributes:
+        size: Side of the square picture that the network sees, in pixels, >= 8.
+        working_size: Short side at which frames are stored, >= `size`; None for `size`. More leaves room for cropping.
+        fit: ``"crop"`` stores the central square, ``"short"`` keeps the aspect ratio, ``"stretch"`` distorts.
+        val_fraction: Share of the videos outside test that becomes the validation split, in [0, 1); by group.
+        split_seed: Draws the carved splits; belongs to the study, not to a cell.
+        quarantine: CSV file with the column id, written by ``vmp data scan``: these videos are left out.
+    """
+
+    size: int = Field(default=64, ge=8, le=2048)
+    working_size: int | None = Field(default=None, ge=8, le=2048)
+    fit: Literal["crop", "short", "stretch"] = "crop"
+    val_fraction: float = Field(default=0.15, ge=0, lt=1)
+    split_seed: int = Field(default=0, ge=0)
+    quarantine: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.working_size is not None and self.working_size < self.size:
+            raise ValueError(f"working_size ({self.working_size}) must be at least size ({self.size})")
+
+    @property
+    def geometry(self) -> Geometry:
+        """The working frame."""
+        return Geometry(size=self.working_size or self.size, fit=self.fit)
+
+    def listing(self) -> Listing:
+        """Read the annotation; opens no video.
+
+        Raises:
+            InputError: The annotation cannot be read (names file and row).
+        """
+        raise NotImplementedError
+
+    def load(self) -> FileVideos:
+        """The data set, every clip decoded into the shared cache.
+
+        Raises:
+            InputError: From the annotation, or some listed video cannot be used and is not quarantined.
+        """
+        listing = self.listing()
+        return FileVideos(listing, self.geometry, quarantined=read_quarantine(self.quarantine, listing))
+
+
 class FileVideos:
-    """`vmp.data.base.VideoSet` over video files, decoded once at working size and kept in memory up to a bound."""
+    """`vmp.data.base.VideoSet` over video files.
+
+    Args:
+        listing: The videos. Listed and neither quarantined nor readable is an error: nothing is left out silently.
+        geometry: Working size.
+        quarantined: ``{id: reason}`` to leave out.
+        folder: Cache; None for the one that the environment names.
+    """
 
     def __init__(
         self,
-        name: str,
-        classes: Sequence[str],
-        items: Sequence[Item],
+        listing: Listing,
         geometry: Geometry,
         *,
-        excluded: Sequence[tuple[str, str]] = (),
+        quarantined: dict[str, str] | None = None,
+        folder: CacheFolder | None = None,
     ) -> None:
-        check_items(name, items)
-        self.name = name
-        self.classes: tuple[str, ...] = tuple(classes)
-        self.excluded: tuple[tuple[str, str], ...] = tuple(excluded)
-        self._geometry = geometry
-        self._paths = [item.path for item in items]
-        self._frames: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
-        self._bytes = 0
-        self.videos: tuple[Video, ...] = tuple(self._video(i, item) for i, item in enumerate(items))
-        self.fingerprint = self._fingerprint(items)
+        left_out = quarantined or {}
+        items = [item for item in listing.items if item.id not in left_out]
+        self.name = listing.name
+        self.classes: tuple[str, ...] = listing.classes
+        self.excluded: tuple[tuple[str, str], ...] = (*listing.excluded, *left_out.items())
+        self._store = open_store(items, listing.name, geometry, folder or CacheFolder.from_environment())
+        refuse_broken(items, self._store.infos)
+        self.videos: tuple[Video, ...] = tuple(
+            Video(
+                id=item.id,
+                label=item.label,
+                split=item.split,
+                num_frames=info.frames,
+                fps=info.fps,
+                group=item.group,
+                tags=item.tags,
+            )
+            for item, info in zip(items, self._store.infos, strict=True)
+            if isinstance(info, VideoInfo)
+        )
+        self.fingerprint = fingerprint([self.classes, dataclasses.asdict(geometry), self._rows(items)])
 
     def read(self, index: int, frames: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Frames of ``videos[index]`` at working size, RGB uint8 ``(t, h, w, 3)``. `frames` may repeat; order is kept.
 
         Raises:
-            InputError: A frame outside the video, or the file has become unreadable or other than it was.
+            InputError: A frame outside the video, or the file has become unreadable.
         """
         video = self.videos[index]
-        wanted = np.asarray(frames)
-        if wanted.size and not (wanted.min() >= 0 and wanted.max() < video.num_frames):
+        wanted = np.asarray(frames, dtype=np.int64)
+        if not wanted.size or wanted.min() < 0 or wanted.max() >= video.num_frames:
             raise InputError(f"{video.id}: has frames 0 to {video.num_frames - 1}, asked for {wanted.tolist()}")
-        if index not in self._frames:
-            pixels, info = decode(self._paths[index], self._geometry)
-            if info.frames != video.num_frames:
-                raise InputError(f"{self._paths[index]}: has changed since the data set was loaded; start again")
-            self._keep(index, pixels)
-        self._frames.move_to_end(index)
-        return self._frames[index][wanted]
+        return self._store.read(index, wanted)
 
-    def _video(self, index: int, item: Item) -> Video:
-        pixels, info = decode(item.path, self._geometry)
-        self._keep(index, pixels)
-        return Video(
-            id=item.id,
-            label=item.label,
-            split=item.split,
-            num_frames=info.frames,
-            fps=info.fps,
-            group=item.group,
-            tags=item.tags,
-        )
+    def timeline(self, index: int, what: Literal["key_frames", "motion"]) -> Timeline:
+        """What content-aware samplers must know of ``videos[index]``; motion is computed once and kept in the cache."""
+        if what == "motion":
+            return Timeline(motion=self._store.motion(index, motion_scores))
+        info = self._store.infos[index]
+        assert isinstance(info, VideoInfo)
+        return Timeline(key_frames=np.array(info.key_frames, dtype=np.int64))
 
-    def _keep(self, index: int, pixels: NDArray[np.uint8]) -> None:
-        self._frames[index] = pixels
-        self._bytes += pixels.nbytes
-        while self._bytes > _MEMORY_LIMIT and len(self._frames) > 1:
-            self._bytes -= self._frames.popitem(last=False)[1].nbytes
-
-    def _fingerprint(self, items: Sequence[Item]) -> str:
-        digest = hashlib.sha256(json.dumps([list(self.classes), vars(self._geometry)]).encode())
-        for item, video in zip(items, self.videos, strict=True):
-            row = [item.id, item.label, item.split, item.group, list(item.tags), video.num_frames]
-            digest.update(json.dumps(row).encode())
-            digest.update(content_hash(item.path).encode())
-        return digest.hexdigest()[:16]
+    def _rows(self, items: Sequence[Item]) -> list[object]:
+        """Everything but the place of the files: content, interval, label, split and what was decoded."""
+        return [
+            [
+                item.id,
+                item.label,
+                item.split,
+                item.group,
+                item.tags,
+                dataclasses.astuple(item.interval) if item.interval else None,
+                video.num_frames,
+                self._store.content(i),
+            ]
+            for i, (item, video) in enumerate(zip(items, self.videos, strict=True))
+        ]
 
 
-def check_items(where: str, items: Sequence[Item]) -> None:
-    """Refuse what no training can use: no videos, the same id twice, files that do not exist.
+def open_store(items: Sequence[Item], name: str, geometry: Geometry, folder: CacheFolder) -> ClipStore:
+    """The clips of these items, prepared: each decodes, or its error stands in ``infos``.
 
     Raises:
-        InputError: Names the row and the file.
+        InputError: No items, an id that occurs twice, or an unusable cache.
     """
     if not items:
-        raise InputError(f"{where}: lists no videos")
+        raise InputError(f"{name}: lists no videos (or all are quarantined)")
     seen: dict[str, Item] = {}
-    missing: list[Item] = []
     for item in items:
         first = seen.setdefault(item.id, item)
         if first is not item:
             raise InputError(f"{item.origin}: {item.id!r} is listed a second time (first: {first.origin})")
-        if not item.path.is_file():
-            missing.append(item)
-    if missing:
-        more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-        raise InputError(f"{missing[0].origin}: no such video file: {missing[0].path}{more}")
+    store = ClipStore([Source(path=item.path, interval=item.interval) for item in items], geometry, folder)
+    store.prepare()
+    return store
 
 
-def content_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def refuse_broken(items: Sequence[Item], infos: Sequence[VideoInfo | InputError]) -> None:
+    """Refuse to go on without a listed video.
+
+    Raises:
+        InputError: Names the first unusable video, its row, and how many there are.
+    """
+    broken = [(item, info) for item, info in zip(items, infos, strict=True) if isinstance(info, InputError)]
+    if not broken:
+        return
+    item, reason = broken[0]
+    rest = f" and {len(broken) - 1} more of {len(items)} videos cannot be used" if len(broken) > 1 else ""
+    where = f"{item.origin}: " if item.origin else ""
+    raise InputError(
+        f"{where}{reason}{rest}; `vmp data scan` lists all and writes a quarantine file for `data.quarantine`"
+    )
+
+
+def read_quarantine(path: str | None, listing: Listing) -> dict[str, str]:
+    """``{id: reason}`` of the videos that a quarantine file leaves out of this data set.
+
+    Raises:
+        InputError: Missing file, no column id, or an id that the data set does not list.
+    """
+    if path is None:
+        return {}
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream)
+            if "id" not in (reader.fieldnames or []):
+                raise InputError(f"{path}: has no column id; a quarantine file has the columns id and reason")
+            rows = {row["id"]: row.get("reason") or "quarantined" for row in reader}
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: the quarantine file cannot be read ({error}); run `vmp data scan` again") from error
+    unknown = rows.keys() - {item.id for item in listing.items}
+    if unknown:
+        raise InputError(f"{path}: quarantines {min(unknown)!r}, which {listing.name} does not list; scan again")
+    return rows

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from vmp.config import config
 from vmp.data.base import SPLITS, SplitName
-from vmp.data.files import FileDataConfig, FileVideos, Item
+from vmp.data.files import FileDataConfig, Item, Listing
 from vmp.data.splits import complete_splits
 from vmp.errors import InputError
 
@@ -49,11 +49,11 @@ class ManifestData(FileDataConfig):
     split_column: str = "split"
     test_fraction: float = Field(default=0.2, ge=0, lt=1)
 
-    def load(self) -> FileVideos:
-        """Read the list, carve the splits, open the videos.
+    def listing(self) -> Listing:
+        """Read the list and carve the splits.
 
         Raises:
-            InputError: Unreadable list (names row and column), missing or unreadable video, splits that cannot be.
+            InputError: Unreadable list (names row and column), or splits that cannot be.
         """
         rows = read_rows(self)
         root = Path(self.root) if self.root is not None else Path(self.path).parent
@@ -77,11 +77,11 @@ class FolderData(FileDataConfig):
     path: str = Field(min_length=1)
     test_fraction: float = Field(default=0.2, ge=0, lt=1)
 
-    def load(self) -> FileVideos:
-        """List the folders, carve the splits, open the videos.
+    def listing(self) -> Listing:
+        """List the folders and carve the splits.
 
         Raises:
-            InputError: No such folder, no class folders, no videos, or a video that cannot be read.
+            InputError: No such folder, no class folders, no videos, or splits that cannot be.
         """
         root = Path(self.path)
         if not root.is_dir():
@@ -125,7 +125,7 @@ class Row:
 
 def build(
     cfg: FileDataConfig, rows: Sequence[Row], root: Path, *, name: str, where: str, test_fraction: float
-) -> FileVideos:
+) -> Listing:
     """The data set of these rows; splits that the rows leave open are carved by group."""
     classes = sorted({row.label for row in rows})
     labels = [classes.index(row.label) for row in rows]
@@ -143,7 +143,7 @@ def build(
         Item(id=row.path, path=root / row.path, label=label, split=split, group=row.group, origin=row.origin)
         for row, label, split in zip(rows, labels, splits, strict=True)
     ]
-    return FileVideos(name, classes, items, cfg.geometry)
+    return Listing(name=name, classes=tuple(classes), items=tuple(items))
 
 
 def read_rows(cfg: ManifestData) -> list[Row]:

@@ -1,5 +1,18 @@
 """Encoded video files in, exact frames out."""
 
-from vmp.video.files import Geometry, VideoInfo, decode, frames_of
+from vmp.video.files import VideoInfo, decode, decode_to, open_video
+from vmp.video.geometry import Geometry, Pixels
+from vmp.video.index import PacketIndex, build_index
+from vmp.video.reader import VideoReader
 
-__all__ = ["Geometry", "VideoInfo", "decode", "frames_of"]
+__all__ = [
+    "Geometry",
+    "PacketIndex",
+    "Pixels",
+    "VideoInfo",
+    "VideoReader",
+    "build_index",
+    "decode",
+    "decode_to",
+    "open_video",
+]

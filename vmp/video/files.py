@@ -1,4 +1,4 @@
-"""Decoding a video file: frame i is the i-th frame that the decoder puts out, and nothing else counts.
+"""Opening and decoding a video file: frame i is the i-th frame that the decoder puts out, and nothing else counts.
 
 Containers lie: AVI time stamps jump back and forth, headers overstate the number of frames, transcoded clips give every
 frame the time 0. So frames are counted by decoding, in decoder output order. Opening is guarded: only real video
@@ -8,21 +8,21 @@ containers are accepted (a text file can be a playlist that shows *another* file
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import av
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from vmp.errors import InputError
+from vmp.video.geometry import MAX_PIXELS, Geometry, Pixels, oriented_size, to_rgb
 
 # Demuxers of single self-contained video files. Left out on purpose: playlists (concat, hls, dash), image sequences,
 # devices, and text renderers (tty), which turn a renamed text file into frames.
@@ -30,37 +30,7 @@ CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegts,mpegvideo,asf,flv,ogg,ivf,m4v,h264,hevc,mjpeg,gif,"
     "nut,mxf,dv,rm,yuv4mpegpipe"
 )
-# The largest picture taken seriously (8K UHD and a bit): a damaged header must not allocate gigabytes.
-MAX_PIXELS = 8192 * 8192 // 2
-Pixels = NDArray[np.uint8]
-_AREA = Interpolation.AREA
-
-
-@dataclass(frozen=True, kw_only=True)
-class Geometry:
-    """The working size to which every frame is brought while it is decoded.
-
-    Attributes:
-        size: Pixels of the short side, or None for the size of the file.
-        fit: ``"crop"`` scales the short side to `size` and cuts the central square; ``"short"`` scales and keeps the
-            aspect ratio; ``"stretch"`` scales to a square and distorts.
-    """
-
-    size: int | None = None
-    fit: Literal["crop", "short", "stretch"] = "crop"
-
-    def scaled(self, height: int, width: int) -> tuple[int, int]:
-        """``(height, width)`` after scaling and before cropping."""
-        if self.size is None:
-            return height, width
-        if self.fit == "stretch":
-            return self.size, self.size
-        short = min(height, width)
-        return max(round(height * self.size / short), 1), max(round(width * self.size / short), 1)
-
-    def shape(self, height: int, width: int) -> tuple[int, int]:
-        """``(height, width)`` of the working frame for a file of that size."""
-        return (self.size, self.size) if self.size is not None and self.fit != "short" else self.scaled(height, width)
+NATIVE = Geometry()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +44,8 @@ class VideoInfo:
         width: Pixels, after rotation metadata is applied.
         codec: Name of the codec, e.g. ``"h264"``.
         container: Name of the container, e.g. ``"avi"``.
+        concealed: Frames that the decoder itself marks as damaged and patched up.
+        key_frames: Frames that the codec stores whole.
     """
 
     frames: int
@@ -82,38 +54,57 @@ class VideoInfo:
     width: int
     codec: str
     container: str
+    concealed: int = 0
+    key_frames: tuple[int, ...] = ()
 
 
-def decode(path: str | Path, geometry: Geometry = Geometry()) -> tuple[Pixels, VideoInfo]:
+def decode(path: str | Path, geometry: Geometry = NATIVE) -> tuple[Pixels, VideoInfo]:
     """All frames of a file, ``(n, h, w, 3)`` RGB uint8 at working size, and what the file holds.
 
     Raises:
-        InputError: The file is missing, is no video, is damaged, or changes its picture size at native size.
+        InputError: As `decode_to`.
     """
     frames: list[Pixels] = []
+    info = decode_to(path, geometry, frames.append)
+    return np.stack(frames), info
+
+
+def decode_to(path: str | Path, geometry: Geometry, emit: Callable[[Pixels], object]) -> VideoInfo:
+    """Decode a file once and hand every frame, ``(h, w, 3)`` RGB uint8 at working size, to `emit` in order.
+
+    Raises:
+        InputError: The file is missing, is no video, is damaged, or changes its working size on the way.
+    """
     stamps: list[int | None] = []
+    keys: list[int] = []
+    size, shape, concealed = (0, 0), (0, 0, 3), 0
     with open_video(path) as stream:
-        size = (0, 0)
-        for frame, array in frames_of(stream, geometry, path):
-            size = size if frames else oriented_size(frame)
-            if frames and array.shape != frames[0].shape:
+        for count, frame in enumerate(frames_of(stream, path)):
+            array = to_rgb(frame, geometry, str(path))
+            if not count:
+                size, shape = oriented_size(frame), array.shape
+            elif array.shape != shape:
                 raise InputError(
-                    f"{path}: the picture changes from {_by(frames[0])} to {_by(array)} at frame {len(frames)}; "
-                    "set a square working size (fit: crop or stretch)"
+                    f"{path}: the picture changes from {shape[1]} x {shape[0]} to {array.shape[1]} x {array.shape[0]} "
+                    f"at frame {count}; set a square working size (fit: crop or stretch)"
                 )
-            frames.append(array)
+            emit(array)
             stamps.append(frame.pts)
-        if not frames:
+            if frame.key_frame:
+                keys.append(count)
+            concealed += frame.is_corrupt
+        if not stamps:
             raise InputError(f"{path}: holds a video stream but not one frame that decodes; exclude the file")
-        info = VideoInfo(
-            frames=len(frames),
+        return VideoInfo(
+            frames=len(stamps),
             fps=frame_rate(stream, stamps),
             height=size[0],
             width=size[1],
             codec=stream.codec_context.name,
             container=stream.container.format.name,
+            concealed=concealed,
+            key_frames=tuple(keys),
         )
-    return np.stack(frames), info
 
 
 @contextmanager
@@ -152,53 +143,62 @@ def open_video(path: str | Path) -> Iterator[VideoStream]:
         yield stream
 
 
-def frames_of(stream: VideoStream, geometry: Geometry, path: str | Path) -> Iterator[tuple[VideoFrame, Pixels]]:
-    """Each decoded frame in decoder order, with its pixels ``(h, w, 3)`` RGB uint8 at working size.
+def packets_of(stream: VideoStream, path: str | Path) -> Iterator[Packet[VideoStream]]:
+    """The stream's packets from where the file stands, in stored order, at last the empty one that flushes the decoder.
+
+    Raises:
+        InputError: The container breaks off, or holds more packets than it has bytes.
+    """
+    limit = Path(path).stat().st_size
+    count = 0
+    try:
+        for packet in cast("InputContainer", stream.container).demux(stream):
+            yield packet
+            count += 1
+            if count > limit:
+                raise InputError(f"{path}: claims more packets than it has bytes ({limit}); its header is damaged")
+    except (av.FFmpegError, OSError) as error:
+        raise InputError(f"{path}: breaks off after packet {count} ({_reason(error)}); exclude or repair it") from error
+
+
+def is_flush(packet: Packet[VideoStream]) -> bool:
+    """Whether this is the empty packet that ends every walk, not an empty one that the file stores."""
+    return packet.size == 0 and packet.pos is None and packet.dts is None
+
+
+def frames_of(stream: VideoStream, path: str | Path) -> Iterator[VideoFrame]:
+    """Each decoded frame in decoder order.
 
     Raises:
         InputError: Some packet cannot be decoded (names the frame).
     """
     count = 0
-    try:
-        for frame in cast("InputContainer", stream.container).decode(stream):
-            yield frame, to_rgb(frame, geometry, path)
+    for packet in packets_of(stream, path):
+        for frame in decode_packet(packet, path, count):
             count += 1
+            yield frame
+
+
+def decode_packet(packet: Packet[VideoStream], path: str | Path, position: int) -> Sequence[VideoFrame]:
+    """The frames that the decoder gives out when it is handed this packet; `position` is named in the error.
+
+    Raises:
+        InputError: The packet cannot be decoded.
+    """
+    if packet.size == 0 and not is_flush(packet):
+        return []  # a stored empty packet (AVI: "repeat the last picture"): the decoder would take it for the end
+    try:
+        return packet.decode()
     except (av.FFmpegError, OSError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
         raise InputError(
-            f"{path}: cannot be decoded after frame {count} ({_reason(error)}); exclude the file or repair it"
+            f"{path}: cannot be decoded after frame {position} ({_reason(error)}); exclude the file or repair it"
         ) from error
 
 
-def to_rgb(frame: VideoFrame, geometry: Geometry, path: str | Path) -> Pixels:
-    """A decoded frame as ``(h, w, 3)`` RGB uint8 at working size, rotated as its metadata says."""
-    if frame.width * frame.height > MAX_PIXELS:
-        raise InputError(f"{path}: a frame claims {frame.width} x {frame.height} pixels; the file is damaged")
-    turns = round(frame.rotation / 90) % 4
-    # threads=1: swscale's default starts threads for every single frame, which costs more than the scaling.
-    if geometry.size is None:
-        array = cast("Pixels", frame.reformat(format="rgb24", threads=1).to_ndarray())
-        return np.ascontiguousarray(np.rot90(array, turns)) if turns else array
-    height, width = geometry.scaled(frame.height, frame.width)
-    small = frame.reformat(width=width, height=height, format="rgb24", interpolation=_AREA, threads=1)
-    array = cast("Pixels", small.to_ndarray())
-    if geometry.fit == "crop":
-        top, left = (height - geometry.size) // 2, (width - geometry.size) // 2
-        array = array[top : top + geometry.size, left : left + geometry.size]
-    return np.ascontiguousarray(np.rot90(array, turns))
-
-
-def oriented_size(frame: VideoFrame) -> tuple[int, int]:
-    """``(height, width)`` of the picture as it is shown, i.e. after rotation metadata."""
-    turned = round(frame.rotation / 90) % 2 == 1
-    return (frame.width, frame.height) if turned else (frame.height, frame.width)
-
-
-def frame_rate(stream: VideoStream, stamps: list[int | None]) -> float:
+def frame_rate(stream: VideoStream, stamps: Sequence[int | None]) -> float:
     """Frames a second: from the frames' time stamps where they differ, else as the container guesses, else nan.
 
-    The average rate of the container is believed only between 1 and 1000: clips cut by a stream copy state thousands.
+    A rate is believed only up to 1000: clips cut by a stream copy state thousands.
     """
     known = [s for s in stamps if s is not None]
     if stream.time_base and len(set(known)) > max(len(stamps) // 2, 1):
@@ -209,10 +209,6 @@ def frame_rate(stream: VideoStream, stamps: list[int | None]) -> float:
         if guess and 1 <= float(guess) <= 1000:
             return float(guess)
     return math.nan
-
-
-def _by(array: Pixels) -> str:
-    return f"{array.shape[1]} x {array.shape[0]}"
 
 
 def _reason(error: Exception) -> str:
