@@ -71,7 +71,7 @@ class ConsoleReporter:
             self._bar.stop()
 
     def note(self, text: str) -> None:
-        self.console.print(text, markup=False)
+        self.console.print(text, markup=False, soft_wrap=True)
 
     def planned(self, plan: Plan, missing: Sequence[Task]) -> None:
         fresh = [task for task in missing if task.hash not in self._epochs]

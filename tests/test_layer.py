@@ -189,7 +189,7 @@ def test_collapse_is_a_constant_map_and_the_control_always_shows_it() -> None:
     spread = {
         n: attention_statistics(VideoMotionPrompt(MEAN, STD, n=n)(clip).attention)["attention_std"] for n in (0.0, -6.0)
     }
-    assert not is_collapsed(spread[0.0])
+    assert not is_collapsed(1.0, spread[0.0])
     assert spread[-6.0] < spread[0.0]
     statistics = AttentionStatistics()
     statistics.update(FramesOnly(drop_first=True)(clip).attention)

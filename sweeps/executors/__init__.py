@@ -59,6 +59,19 @@ class Executor(Protocol):
     def run(self, tasks: Sequence[Task], on_event: Callable[[Event], None]) -> None: ...
 
 
+def failed_record(task: Task, reason: str, *, engine: str) -> CellRecord:
+    """The record of a cell that no worker could bring to an end."""
+    return CellRecord(
+        hash=task.hash,
+        factors=task.factors,
+        seed=task.seed,
+        status="failed",
+        reason=reason,
+        settings=task.settings,
+        provenance={"engine": engine},
+    )
+
+
 def make_executor(engine: str, resources: Resources) -> Any:
     """The executor that `engine` names. Raises InputError for an unknown one."""
     if engine not in EXECUTORS:

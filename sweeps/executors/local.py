@@ -7,6 +7,7 @@ the end of its pipe, and a worker sees the death of the sweep in the same way.
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
 import os
 import queue
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from sweeps.executors import Event, Progress, Resources
+from sweeps.executors import Event, Progress, Resources, failed_record
 from sweeps.plan import Task
 from sweeps.record import CellRecord
 
@@ -50,7 +51,8 @@ class LocalExecutor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for worker in self._workers.values():
-            worker.inbox.close()  # a worker ends with its input
+            with contextlib.suppress(BrokenPipeError):
+                worker.inbox.close()  # a worker ends with its input
         for worker in self._workers.values():
             try:
                 worker.process.wait(timeout=5)
@@ -92,11 +94,9 @@ class LocalExecutor:
         while waiting and (idle or len(self._workers) < self._resources.workers):
             worker = idle.pop(0) if idle else self._start()
             worker.task = waiting.popleft()
-            try:
+            with contextlib.suppress(BrokenPipeError):  # it died while idle: the end of its pipe brings the task back
                 worker.inbox.write(json.dumps(worker.task.to_plain()) + "\n")
                 worker.inbox.flush()
-            except BrokenPipeError:
-                pass  # it died while idle; the end of its pipe brings the task back
 
     def _start(self) -> _Worker:
         self._started += 1
@@ -131,10 +131,8 @@ class LocalExecutor:
     def _bury(self, worker: _Worker) -> Task | None:
         """Forget a worker whose pipe ended, and return the task that it held."""
         worker.process.wait()
-        try:
+        with contextlib.suppress(BrokenPipeError):
             worker.inbox.close()
-        except BrokenPipeError:
-            pass
         del self._workers[worker.number]
         return worker.task
 
@@ -142,15 +140,8 @@ class LocalExecutor:
         code = worker.process.returncode
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         hint = " (out of memory?)" if code == -signal.SIGKILL else ""
-        return CellRecord(
-            hash=task.hash,
-            factors=task.factors,
-            seed=task.seed,
-            status="failed",
-            reason=f"the worker process {how}{hint} in each of {_ATTEMPTS} tries; see {self.log(worker.number)}",
-            settings=task.settings,
-            provenance={"engine": "local"},
-        )
+        reason = f"the worker process {how}{hint} in each of {_ATTEMPTS} tries; see {self.log(worker.number)}"
+        return failed_record(task, reason, engine="local")
 
     def log(self, number: int) -> Any:
         return self._resources.logs / f"worker-{number}.log"
