@@ -16,13 +16,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.verdict_arms import ArmVerdict, arm_verdict
     from analysis.judged import JudgedStudy, judge
     from analysis.report import write_report
     from analysis.stats.paired import PairedComparison
     from analysis.table import Study, curve_table, load_study
     from analysis.tables import report_tables
     from analysis.verdict import LambdaVerdict, lambda_verdicts
+    from analysis.verdict_arms import ArmVerdict, arm_verdict
 
 _HOME = {
     "ArmVerdict": "analysis.verdict_arms",

@@ -21,7 +21,7 @@ class Kind(StrEnum):
 
 
 _KIND_OF_PROMPT = {"none": Kind.BASELINE, "control": Kind.CONTROL, "vmp": Kind.VMP}
-_KIND_NAME = {Kind.BASELINE: "baseline (no prompt)", Kind.CONTROL: "control (attention = 1)", Kind.VMP: "VMP"}
+_KIND_NAME = {Kind.BASELINE: "backbone alone", Kind.CONTROL: "control (A = 1)", Kind.VMP: "VMP"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Arm:
     """One configuration of a study.
 
     Attributes:
-        label: Unique in its study, for people: ``"λ = 0.1"``, ``"control (attention = 1)"``.
+        label: Unique in its study, for people: ``"λ = 0.1"``, ``"control (A = 1)"``.
         kind: Baseline, control or VMP.
         factors: The plan's factors of this arm; ``None`` where one does not apply.
         order: Position in the plan, from 0.
@@ -75,7 +75,7 @@ def arms_of(plan: Plan, fixed_prompt: str | None = None) -> tuple[Arm, ...]:
     for order, factors in enumerate(distinct.values()):
         kind = _KIND_OF_PROMPT.get(str(factors.get(PROMPT, fixed_prompt or "vmp")), Kind.VMP)
         told = [n for n in varied if n != PROMPT and factors.get(n) is not None]
-        settings = ", ".join(f"{_name(n)} = {written[n][canonical_json(factors[n])]}" for n in told)
+        settings = ", ".join(f"{factor_name(n)} = {written[n][canonical_json(factors[n])]}" for n in told)
         if kind is not Kind.VMP:
             label = f"{_KIND_NAME[kind]}, {settings}" if settings else _KIND_NAME[kind]
         else:
@@ -107,7 +107,8 @@ def value_text(value: Scalar) -> str:
     return f"{value:g}" if isinstance(value, (int, float)) else str(value)
 
 
-def _name(name: str) -> str:
+def factor_name(name: str) -> str:
+    """A factor's name for people."""
     return "λ" if name == LAMBDA else name
 
 

@@ -9,7 +9,9 @@ import click
 
 @click.command(short_help="Write the report of a study: a page, tables and figures.")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--out", metavar="DIR2", type=click.Path(path_type=Path), help="The report's folder [default: DIR/report].")
+@click.option(
+    "--out", metavar="DIR2", type=click.Path(path_type=Path), help="The report's folder [default: DIR/report]."
+)
 def report(folder: Path, out: Path | None) -> None:
     """Write the report of the study in DIR: index.html, tables/ and figures/.
 

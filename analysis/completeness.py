@@ -52,8 +52,9 @@ class Completeness:
 def completeness(study: Study) -> Completeness:
     """Count the study's cells by status."""
     counts = study.cells[STATUS].value_counts()
-    wanted = study.plan.search.get("arms")
-    unproposed = max(0, wanted - len(study.arms)) if isinstance(wanted, int) else 0
+    # Not wanted minus distinct arms: a search may propose the same arm twice.
+    wanted, proposed = study.plan.search.get("arms"), study.plan.search.get("proposed")
+    unproposed = max(0, wanted - proposed) if isinstance(wanted, int) and isinstance(proposed, int) else 0
     return Completeness(
         planned=len(study.cells),
         complete=int(counts.get(COMPLETE, 0)),

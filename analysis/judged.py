@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.verdict_arms import ArmVerdict, arm_verdict
 from analysis.arms import Arm, Kind, reference_for
 from analysis.completeness import Completeness, completeness
 from analysis.outcome import Contrast, compare
 from analysis.summary import ArmSummary, summarise
 from analysis.table import Study
 from analysis.verdict import LambdaVerdict, lambda_verdicts
-from analysis.wording import blocks_headline, headline, supporting
-
-MOST_BLOCKS = 12
+from analysis.verdict_arms import ArmVerdict, arm_verdict
+from analysis.wording import Finding, blocks_headline, headline, supporting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,13 +46,15 @@ class JudgedStudy:
         return headline(self.verdict)
 
     @property
-    def supporting(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """(block, sentences) pairs; one pair with an empty block for a study of one block."""
+    def supporting(self) -> tuple[tuple[str, tuple[Finding, ...]], ...]:
+        """(block, findings) pairs; one pair with an empty block for a study of one block."""
         if self.arm_verdict is not None:
             return (("", supporting(self.arm_verdict)),)
         if len(self.lambda_verdicts) == 1:
             return (("", supporting(self.lambda_verdicts[0])),)
-        return tuple((v.block, (headline(v), *supporting(v))) for v in self.lambda_verdicts)
+        return tuple(
+            (v.block, (Finding(topic="Verdict", text=headline(v)), *supporting(v))) for v in self.lambda_verdicts
+        )
 
     @property
     def verdict(self) -> LambdaVerdict | ArmVerdict:
@@ -71,8 +71,7 @@ class JudgedStudy:
 
 def judge(study: Study) -> JudgedStudy:
     """Draw every conclusion that `study` supports, by lambda where it varies lambda and by arm otherwise."""
-    blocks = lambda_verdicts(study)
-    by_lambda = blocks if len(blocks) <= MOST_BLOCKS else ()
+    by_lambda = lambda_verdicts(study)
     by_arm = None if by_lambda else arm_verdict(study)
     primary: tuple[Contrast, ...]
     if by_lambda:

@@ -19,12 +19,12 @@ from analysis.table import ARM, Study
 class Outcome(StrEnum):
     """The claims there are. ``LEANS_*``: shown by this comparison alone, not once the whole family is allowed for."""
 
-    WIN = "win"
-    LEANS_WIN = "leans towards a win"
+    WIN = "better"
+    LEANS_WIN = "leans better"
     EQUAL = "practically equal"
     UNDECIDED = "undecided"
-    LEANS_LOSS = "leans towards a loss"
-    LOSS = "loss"
+    LEANS_LOSS = "leans worse"
+    LOSS = "worse"
     UNKNOWN = "no verdict"
 
 
@@ -87,6 +87,19 @@ def compare(study: Study, pairs: Sequence[tuple[Arm, Arm]], metric: str) -> list
     statistic = paired.PairedComparison(metric=metric, margin=study.margin)
     table = statistic(study.cells, [(arm.label, reference.label) for arm, reference in pairs])
     return [_contrast(row, arm, reference) for (_, row), (arm, reference) in zip(table.iterrows(), pairs, strict=True)]
+
+
+def like_the_best(study: Study, arms: Sequence[Arm], best: Arm) -> tuple[list[Arm], list[Arm]]:
+    """The other arms that are practically equal to `best` on test, and those not told apart from it.
+
+    The first is a claim (TOST at 5%, Holm over the arms); the second is only the lack of one: the simultaneous interval
+    of the difference includes 0. No arm is in both.
+    """
+    contrasts = compare(study, [(arm, best) for arm in arms if arm != best], study.test)
+    adjusted = [float(c.table_row[paired.P_TOST_HOLM]) for c in contrasts]
+    equal = [c.arm for c, p in zip(contrasts, adjusted, strict=True) if p <= 0.05]
+    unclear = [c.arm for c in contrasts if c.band is not None and not c.band.excludes_zero and c.arm not in equal]
+    return equal, unclear
 
 
 def comparison_table(contrasts: Sequence[Contrast]) -> pd.DataFrame:

@@ -138,5 +138,6 @@ def collapse_note(summary: ArmSummary, margin: float) -> str | None:
     rest = collapse.judged - count
     if collapse.rest_mean is not None and rest:
         other = "other one is" if rest == 1 else f"other {rest} are"
-        told += f", while the {other} at {points(collapse.rest_mean)} points on average (a split seen afterwards, not a test)"
+        told += f", while the {other} at {points(collapse.rest_mean)} points on average"
+        told += " (a split seen afterwards, not a test)"
     return told + "."

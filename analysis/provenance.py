@@ -1,4 +1,4 @@
-"""Where a study's numbers come from: versions, code, hardware, data, protocol, seeds, compute, as its cells recorded it.
+"""Where a study's numbers come from: versions, code, hardware, data, protocol, seeds, compute, as its cells say.
 
 Nothing is filled in: what no cell recorded is reported as not recorded, and what differs between cells is told apart.
 """
@@ -37,11 +37,14 @@ def provenance(study: Study) -> Provenance:
     records = list(study.records.values())
     warnings: list[str] = []
 
-    def fact(name: str, get: Callable[[CellRecord], Any], show: Callable[[Any], str] = str) -> tuple[str, str]:
+    def fact(
+        name: str, get: Callable[[CellRecord], Any], show: Callable[[Any], str] = str, *, alike: bool = True
+    ) -> tuple[str, str]:
         found = Counter(canonical_json(value) for record in records if (value := get(record)) not in (None, {}, ""))
         shown = {canonical_json(v): show(v) for record in records if (v := get(record)) not in (None, {}, "")}
         if len(found) > 1:
-            warnings.append(f"The cells were not all run with the same {name}: {len(found)} differ.")
+            if alike:
+                warnings.append(f"The cells were not all run with the same {name}: {len(found)} differ.")
             return name, "; ".join(f"{shown[key]} ({count} cells)" for key, count in found.most_common())
         return name, next(iter(shown.values()), NOT_RECORDED)
 
@@ -53,7 +56,7 @@ def provenance(study: Study) -> Provenance:
         ("data hash", str(study.plan.data.get("hash", NOT_RECORDED))),
         ("splits", _pairs(study.plan.data.get("splits")) or NOT_RECORDED),
         fact("decodable clips", lambda r: r.data.get("decodable")),
-        fact("protocol", lambda r: r.data.get("protocol"), _pairs),
+        fact("protocol", lambda r: r.data.get("protocol"), _pairs, alike=False),
         fact("collapse rule", lambda r: r.data.get("collapse_rule")),
         ("code hash", str(study.plan.code.get("hash", NOT_RECORDED))),
         fact("commit", lambda r: r.provenance.get("commit")),
@@ -71,7 +74,7 @@ def provenance(study: Study) -> Provenance:
     facts.append(
         ("run", f"{started[0]} to {started[-1]} (starts of the first and last cell)" if started else NOT_RECORDED)
     )
-    return Provenance(facts=tuple(facts), warnings=tuple([*warnings, *_contradictions(study, records)]), seconds=total)
+    return Provenance(facts=tuple(facts), warnings=(*warnings, *_contradictions(study, records)), seconds=total)
 
 
 def excluded_clips(study: Study) -> tuple[tuple[str, str], ...]:
@@ -99,6 +102,8 @@ def _contradictions(study: Study, records: list[CellRecord]) -> list[str]:
     if dirty:
         notes.append(f"{dirty} of {len(records)} cells were run from a working tree with uncommitted changes.")
     for name, planned in (("data", study.plan.data.get("hash")), ("code", study.plan.code.get("hash"))):
+        if name == "data" and any(factor.startswith("data.") for factor in study.plan.factors):
+            continue  # the study varies its data on purpose
         differing = 0
         for record in records:
             found = record.data.get("hash") if name == "data" else record.provenance.get("code")

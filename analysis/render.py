@@ -12,8 +12,8 @@ from analysis.tables import Column, ReportTable, Row, Value
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "λ": r"$\lambda$", "−": "$-$", "–": "--", "<": r"\textless{}",
-    ">": r"\textgreater{}", "…": r"\dots{}", "±": r"$\pm$",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "λ": r"$\lambda$", "−": "$-$", "–": "--",
+    "<": r"\textless{}", ">": r"\textgreater{}", "…": r"\dots{}", "±": r"$\pm$",
 }  # fmt: skip
 
 
@@ -35,6 +35,8 @@ def cell_text(value: Value, column: Column) -> str:
         return points(float(value))
     if column.format == "p":
         return "< 0.0001" if value < 0.0001 else f"{value:.4f}" if value < 0.01 else f"{value:.3f}"
+    if column.format == "ratio":
+        return f"{value:.2f}".replace("-", "−")
     if column.format == "number":
         return _compact(float(value)).replace("-", "−")
     return f"{value:g}" if isinstance(value, float) else str(value)

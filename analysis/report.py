@@ -1,10 +1,13 @@
-"""The report: one self-contained HTML page, its tables and its figures, written so that nothing half-done is ever seen."""
+"""The report: one self-contained HTML page, its tables and its figures; nothing half-written is ever seen."""
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from analysis.report_figures import report_figures
 from analysis.report_view import cell_grid, facts_at_a_glance, method_notes
 from analysis.table import load_study
 from analysis.tables import ReportTable, report_tables
+from analysis.wording import Finding
 from sweeps.record import RecordError
 
 INDEX = "index.html"
@@ -86,6 +90,7 @@ def render_page(judged: JudgedStudy, tables: tuple[ReportTable, ...], figures: t
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"typeset": typeset, "groupby_topic": by_topic}
     study = judged.study
     facts = provenance(study)
     return environment.get_template("report.html.j2").render(
@@ -106,12 +111,31 @@ def render_page(judged: JudgedStudy, tables: tuple[ReportTable, ...], figures: t
     )  # fmt: skip
 
 
+def typeset(text: str) -> str:
+    """Keep ``λ = 0.1`` and ``p = 0.03`` on one line by no-break spaces."""
+    return re.sub(r"\b(λ|p) = (?=\S)", "\\1\u00a0=\u00a0", text)
+
+
+def by_topic(findings: Iterable[Finding]) -> list[tuple[str, list[str]]]:
+    """Findings as (topic, texts) in order."""
+    return [(topic, [f.text for f in group]) for topic, group in itertools.groupby(findings, key=lambda f: f.topic)]
+
+
 def html_table(judged: JudgedStudy, table: ReportTable) -> dict[str, Any]:
     """A table as texts for the template: header cells, rows with their hashes, and how many rows were left out."""
     keep = shown_columns(table)
     if table.name == "cells":
         wanted = [n if n not in ("val", "test") else f"{n}_{judged.study.plan.metric}" for n in CELL_COLUMNS]
         keep = [i for i in keep if table.columns[i].key in wanted]
+    if table.name == "results":
+        # The page shows what arms are compared by; the interval of a mean by itself invites the wrong comparison.
+        idle = {"collapsed", "diverged"} - {table.columns[i].key for i in keep if any(r.values[i] for r in table.rows)}
+        keep = [i for i in keep if table.columns[i].key not in {"test_interval", *idle}]
+    if table.name.startswith("comparisons"):
+        lone = {"reference"} if len({row.values[1] for row in table.rows}) == 1 else set()
+        keep = [i for i in keep if table.columns[i].key not in {"p_sign_flip_holm", "p_floor", *lone}]
+    if table.name == "manipulation":
+        keep = [i for i in keep if table.columns[i].key not in {"m", "n"}]
     most = MOST_HTML_ROWS.get(table.name, 400)
     rows = table.rows
     if table.name in ("results", "manipulation") and len(rows) > most:

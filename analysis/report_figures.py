@@ -93,7 +93,7 @@ def _manipulation(judged: JudgedStudy, verdict: LambdaVerdict, folder: Path, suf
     columns = 3
     rows = math.ceil(len(panels) / columns)
     figure, axes = new_figure(0.4 + 2.3 * rows, rows, columns)
-    _fill(axes.ravel(), panels, manipulation.draw_manipulation)
+    _fill(axes.ravel().tolist(), panels, manipulation.draw_manipulation)
     figure.supxlabel(panels[0].axis.label, fontsize=10)
     block = f" ({verdict.block})" if verdict.block else ""
     caption = f"Did λ do anything{block}? A dot a seed, the line their mean"
@@ -113,8 +113,8 @@ def _dots_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
     figure, axes = new_figure(data.height)
     dots.draw_dots(data, ax=axes[0, 0])
     caption = (
-        "Test accuracy by arm: large dots are means with the 95% interval of the arm's own mean, small dots single seeds"
-        " (open triangles: collapsed). Judge differences by the paired comparisons, not by these intervals."
+        "Test accuracy by arm: large dots are means with the 95% interval of the arm's own mean, small dots single "
+        "seeds (open triangles: collapsed). Judge differences by the paired comparisons, not by these intervals."
     )
     caption += f" The {data.left_out} arms with lower validation means are in the table." if data.left_out else ""
     alt = "Dot plot of test accuracy by arm. " + "; ".join(f"{row.label}: {row.mean:.1f}%" for row in data.rows[:16])
@@ -123,19 +123,22 @@ def _dots_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
 
 def _grid_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
     assert judged.arm_verdict is not None
-    factors = grid.crossed_factors(judged.study)
-    if factors is None:
+    crossing = grid.crossed_factors(judged.study)
+    if crossing is None:
         return None
-    panels = grid.prepare_grids(judged.study, judged.arm_verdict, factors)
-    figure, axes = new_figure(1.3 + 0.55 * len(panels[0].rows[1]), 1, len(panels))
-    _fill(axes.ravel(), panels, grid.draw_grid)
+    panels = grid.prepare_grids(judged.study, judged.arm_verdict, crossing)
+    learnt = any("learnt" in panel.title for panel in panels)
+    columns = 2 if learnt else 1
+    rows = math.ceil(len(panels) / columns)
+    figure, axes = new_figure(rows * (1.1 + 0.5 * len(panels[0].rows[1])), rows, columns)
+    _fill(axes.ravel().tolist(), panels, grid.draw_grid)
     caption = (
-        f"{factors[1]} by {factors[0]}: on the left the test difference of each combination to its reference, in points "
-        "(▽ k/n: k of n seeds collapsed)"
+        f"{crossing.columns} by {crossing.rows}: the test difference of each combination to its reference, in points"
     )
-    caption += "; on the right the shift that training ended with." if len(panels) > 1 else "."
-    alt = f"Heat map of the test difference by {factors[1]} and {factors[0]}."
-    return _finish(figure, folder, name="grid", section="hero", caption=caption, alt=alt)
+    caption += " (▽ k/n: k of n seeds collapsed)" if any("▽" in t for p in panels for r in p.texts for t in r) else ""
+    caption += "; on the right the shift b that training ended with, its mean and range over seeds" if learnt else ""
+    alt = f"Heat map of the test difference by {crossing.columns} and {crossing.rows}."
+    return _finish(figure, folder, name="grid", section="hero", caption=caption + ".", alt=alt)
 
 
 def _forest_figure(contrasts: Sequence[Contrast], folder: Path, name: str) -> ReportFigure | None:
@@ -180,7 +183,7 @@ def _training_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
         return None
     rows = math.ceil(len(panels) / 2)
     figure, axes = new_figure(0.3 + 2.9 * rows, rows, 2)
-    _fill(axes.ravel(), panels, training.draw_training)
+    _fill(axes.ravel().tolist(), panels, training.draw_training)
     caption = "Training: a line an arm, the mean over the seeds that reached the epoch; thin lines are single seeds."
     if len(arms) < len(judged.study.arms):
         caption += f" {len(arms)} of {len(judged.study.arms)} arms are shown, spread over the plan."
@@ -197,7 +200,7 @@ def _power_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
     columns = min(5, len(curves))
     rows = math.ceil(len(curves) / columns)
     figure, axes = new_figure(0.5 + 1.75 * rows, rows, columns, sharex=True, sharey=True)
-    _fill(axes.ravel(), curves, power_curve.draw_power_curve)
+    _fill(axes.ravel().tolist(), curves, power_curve.draw_power_curve)
     figure.supxlabel("frame difference D", fontsize=10)
     figure.supylabel("attention A", fontsize=10)
     caption = "The power normalisation that was learnt: attention as a function of the frame difference, a line a seed"
@@ -229,4 +232,3 @@ def _fill(axes: Sequence[Axes], panels: Sequence[object], draw: Callable[..., Ax
         draw(panel, ax=ax)
     for ax in axes[len(panels) :]:
         ax.set_visible(False)
-

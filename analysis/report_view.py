@@ -11,6 +11,7 @@ from analysis.stats.signflip import seeds_for, smallest_p
 from analysis.table import ARM, COLLAPSED, HASH, REASON, SEED, STATUS, Study
 
 MOST_GRID_CELLS = 1200
+STATES = ("complete", "collapsed", "diverged", "failed", "missing")
 
 
 def facts_at_a_glance(judged: JudgedStudy, compute: str) -> list[dict[str, str]]:
@@ -19,8 +20,8 @@ def facts_at_a_glance(judged: JudgedStudy, compute: str) -> list[dict[str, str]]
     tiles: list[dict[str, str]] = []
     if judged.lambda_verdicts and len(judged.lambda_verdicts) == 1:
         best = judged.lambda_verdicts[0].best
-        tiles.append(_tile("λ chosen on validation", number(best.lambda_) if best else "–",
-                           f"{percent(best.summary.test_mean)} on test" if best else "no choice possible yet"))  # fmt: skip
+        note = f"{percent(best.summary.test_mean)} on test" if best else "no choice possible yet"
+        tiles.append(_tile("λ chosen on validation", number(best.lambda_) if best else "–", note))
     elif judged.arm_verdict is not None and judged.arm_verdict.best is not None:
         chosen = judged.arm_verdict.best
         tiles.append(_tile("best on validation", chosen.arm.label, f"{percent(chosen.test_mean)} on test"))
@@ -32,7 +33,9 @@ def facts_at_a_glance(judged: JudgedStudy, compute: str) -> list[dict[str, str]]
     judged_cells = judged.study.cells[judged.study.cells[COLLAPSED].notna()]
     if len(judged_cells):
         collapsed = int(judged_cells[COLLAPSED].astype(bool).sum())
-        tiles.append(_tile("collapsed", f"{collapsed} of {len(judged_cells)}", "cells with practically constant attention"))
+        tiles.append(
+            _tile("collapsed", f"{collapsed} of {len(judged_cells)}", "cells with practically constant attention")
+        )
     counts = judged.completeness
     tiles.append(_tile("cells complete", f"{counts.complete} of {counts.planned}",
                        f"{len(judged.study.arms)} arms × {len(judged.study.plan.seeds)} seeds"))  # fmt: skip
@@ -54,7 +57,7 @@ def cell_grid(study: Study) -> dict[str, Any] | None:
     return {
         "seeds": seeds,
         "rows": [{"arm": arm, "cells": [cells.get(seed) for seed in seeds]} for arm, cells in rows.items()],
-        "states": sorted({c["state"] for cells in rows.values() for c in cells.values()}),
+        "states": [s for s in STATES if any(c["state"] == s for cells in rows.values() for c in cells.values())],
     }
 
 
@@ -64,34 +67,58 @@ def method_notes(judged: JudgedStudy) -> list[tuple[str, str]]:
     n = len(study.plan.seeds)
     interval = "Student's t" if n < 20 else "a percentile bootstrap"
     margin = "named by the study" if study.plan.study.get("margin") is not None else "the default, fixed in advance"
+    families = f" This study has {judged.families} families, one a block, each bounded by itself."
     notes = [
-        ("Unit", "A cell is one configuration (arm) with one seed. Arms are compared within a seed: the same initial "
-                 "weights, split and order of clips, so what all arms share cancels."),
-        ("Selection", f"Arms are chosen by validation {study.metric_name}, and everything reported is test "
-                      f"{study.metric_name}. An arm with a diverged seed cannot be chosen."),
-        ("Intervals", f"95%, by {interval} over seeds. Below 20 seeds bootstrap intervals cover too rarely (83% instead of "
-                      "95% at 5 seeds), t intervals do not."),
-        ("Many arms", "Simultaneous intervals are Bonferroni t and p values are adjusted by Holm, over all comparisons of a "
-                      "family; the chance of any false claim in it stays at or below 5%"
-                      + (f". This study has {judged.families} families, one a block, each bounded by itself."
-                         if judged.families > 1 else ".")),
-        ("Practically equal", f"Two one-sided t tests at 5% against a margin of ±{100 * study.margin:g} points ({margin}). "
-                              "Not finding a difference is called undecided, never equal."),
-        ("What the seeds can show", f"With {n} paired seed{'s' if n != 1 else ''} the exact sign-flip test cannot give less "
-                                    f"than p = {smallest_p(n):.3g}; it takes {seeds_for(0.05)} seeds to reach 5%. Verdicts "
-                                    "rest on t intervals, which assume roughly normal differences; where some seeds "
-                                    "collapse and others do not, they are not, and the seeds themselves should be read."),
-        ("Diverged, failed, missing", "Diverged cells are results without accuracy and stay out of means and comparisons; "
-                                      "they are counted. Failed and missing cells are still to be run."),
-    ]  # fmt: skip
+        (
+            "Unit",
+            "A cell is one configuration (arm) with one seed. Arms are compared within a seed: the same initial "
+            "weights, split and order of clips, so what all arms share cancels.",
+        ),
+        (
+            "Selection",
+            f"Arms are chosen by validation {study.metric_name}, and everything reported is test {study.metric_name}. "
+            "An arm with a diverged seed cannot be chosen.",
+        ),
+        (
+            "Intervals",
+            f"95%, by {interval} over seeds. Below 20 seeds bootstrap intervals cover too rarely (83% instead of "
+            "95% at 5 seeds), t intervals do not.",
+        ),
+        (
+            "Many arms",
+            "Simultaneous intervals are Bonferroni t and p values are adjusted by Holm, over all comparisons of a "
+            "family; the chance of any false claim in it stays at or below 5%."
+            + (families if judged.families > 1 else ""),
+        ),
+        (
+            "Practically equal",
+            f"Two one-sided t tests at 5% against a margin of ±{100 * study.margin:g} points ({margin}). Not finding a "
+            "difference is called undecided, never equal.",
+        ),
+        (
+            "What the seeds can show",
+            f"With {n} paired seed{'s' if n != 1 else ''} the exact sign-flip test cannot give less than "
+            f"p = {smallest_p(n):.3g}; it takes {seeds_for(0.05)} seeds to reach 5%. Verdicts rest on t intervals, "
+            "which assume roughly normal differences; where some seeds collapse and others do not, they are not, and "
+            "the seeds themselves should be read.",
+        ),
+        (
+            "Diverged, failed, missing",
+            "Diverged cells are results without accuracy and stay out of means and comparisons; they are counted. "
+            "Failed and missing cells are still to be run.",
+        ),
+    ]
     rules = {str(r.data["collapse_rule"]) for r in study.records.values() if r.data.get("collapse_rule")}
     if rules:
         notes.append(("Collapse", " / ".join(sorted(rules))))
     if judged.lambda_verdicts:
         notes.append(
-            ("One standard error", "The smallest λ whose paired validation deficit to the best is at most one standard "
-                                   "error of that deficit: the simplest choice the data do not speak against.")
-        )  # fmt: skip
+            (
+                "One standard error",
+                "The smallest λ whose paired validation deficit to the best is at most one standard error of that "
+                "deficit: the simplest choice the data do not speak against.",
+            )
+        )
     return notes
 
 

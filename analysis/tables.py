@@ -35,7 +35,7 @@ from analysis.table import (
 )  # fmt: skip
 
 Value = str | int | float | bool | None | tuple[float, float]
-Format = Literal["text", "count", "percent", "points", "interval", "number", "p"]
+Format = Literal["text", "count", "percent", "points", "interval", "number", "ratio", "p"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +72,8 @@ def report_tables(judged: JudgedStudy) -> tuple[ReportTable, ...]:
     """All tables of a study, those without rows left out."""
     tables = [
         results_table(judged),
-        comparisons_table(judged.primary, "comparisons", "with the main reference"),
-        comparisons_table(judged.secondary, "comparisons_baseline", "with the backbone alone"),
+        comparisons_table(judged.primary, "comparisons", "with the reference"),
+        comparisons_table(judged.secondary, "comparisons_baseline", "with the baseline"),
         manipulation_table(judged),
         completeness_table(judged),
         cells_table(judged),
@@ -136,13 +136,13 @@ def comparisons_table(contrasts: tuple[Contrast, ...], name: str, against: str) 
         Column(key="difference", header="difference", format="points"),
         Column(key="interval", header="95% interval, alone", format="interval"),
         Column(key="simultaneous", header="95% interval, family", format="interval"),
-        Column(key="d_z", header="d_z", format="number"),
-        Column(key="p_superior", header="P(A > B)", format="number"),
-        Column(key="correlation", header="correlation", format="number"),
+        Column(key="d_z", header="d_z", format="ratio"),
+        Column(key="p_superior", header="P(A > B)", format="ratio"),
+        Column(key="correlation", header="correlation", format="ratio"),
         Column(key="p_t_holm", header="p (t, Holm)", format="p"),
         Column(key="p_sign_flip", header="p (sign flip)", format="p"),
         Column(key="p_sign_flip_holm", header="p (sign flip, Holm)", format="p"),
-        Column(key="p_floor", header="least p", format="p"),
+        Column(key="p_floor", header="least possible p (sign flip)", format="p"),
         Column(key="p_equivalence", header="p (equal)", format="p"),
         Column(key="outcome", header="verdict"),
     )
@@ -172,10 +172,12 @@ def comparisons_table(contrasts: tuple[Contrast, ...], name: str, against: str) 
             )
         )
     family = contrasts[0].family if contrasts else 0
+    references = {contrast.reference.label for contrast in contrasts}
+    against += f" ({references.pop()})" if len(references) == 1 else ""
     caption = (
-        f"Paired comparisons {against} on test, in percentage points, over {family} comparisons in a family. d_z is the "
-        "mean difference over its standard deviation, P(A > B) the share of seeds in which the arm is ahead, "
-        "least p the smallest value the sign-flip test can give with these seeds."
+        f"Paired comparisons {against} on test, in percentage points; families of {family} comparisons. d_z is the "
+        "mean difference over its standard deviation, P(A > B) the share of seeds in which the arm is ahead, p (equal) "
+        "the test for practical equality."
     )
     return ReportTable(name=name, caption=caption, columns=columns, rows=tuple(rows))
 

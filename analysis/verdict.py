@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from analysis.arms import LAMBDA, PROMPT, Arm, Kind, reference_for, value_text
 from analysis.completeness import Completeness, completeness
-from analysis.outcome import Contrast, Outcome, compare
+from analysis.outcome import Contrast, Outcome, compare, like_the_best
 from analysis.selection import best_on_validation, eligible, within_one_se
-from analysis.stats.multiplicity import holm
-from analysis.stats.paired import P_TOST
 from analysis.summary import ArmSummary, summarise
 from analysis.table import Study
+
+MOST_BLOCKS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,17 +80,20 @@ class LambdaVerdict:
 
 
 def lambda_blocks(study: Study) -> dict[tuple[object, ...], list[Arm]]:
-    """VMP arms with a lambda, grouped by the values of all other factors; only groups with 2 lambdas or more."""
+    """VMP arms grouped by the values of all other factors, where lambda is what the study is about.
+
+    That takes a curve: 2 lambdas when nothing else varies, else at least 3 in each of at most `MOST_BLOCKS` blocks. A
+    study of samplers or of starts that also runs lambda 0 and 1 is a study of arms, and gets an empty answer here.
+    """
     others = [name for name in study.plan.factors if name not in (PROMPT, LAMBDA)]
     groups: dict[tuple[object, ...], list[Arm]] = {}
     for arm in study.arms:
         if arm.kind is Kind.VMP and arm.lambda_ is not None:
             groups.setdefault(arm.block(others), []).append(arm)
-    return {
-        key: sorted(arms, key=lambda a: a.lambda_ or 0.0)
-        for key, arms in groups.items()
-        if len({arm.lambda_ for arm in arms}) > 1
-    }
+    least = 2 if len(groups) == 1 else 3
+    if len(groups) > MOST_BLOCKS or any(len({arm.lambda_ for arm in arms}) < least for arms in groups.values()):
+        return {}
+    return {key: sorted(arms, key=lambda a: a.lambda_ or 0.0) for key, arms in groups.items()}
 
 
 def lambda_verdicts(study: Study) -> tuple[LambdaVerdict, ...]:
@@ -129,7 +130,9 @@ def _judge(study: Study, arms: Sequence[Arm], block: str) -> LambdaVerdict:
     against_zero: Contrast | None = None
     if best is not None:
         one_se = min(arm.lambda_ or 0.0 for arm in within_one_se(study, summaries, best.summary.arm))
-        equivalent, undistinguished = _like_the_best(study, points, best)
+        equal, unclear = like_the_best(study, arms, best.summary.arm)
+        equivalent = tuple(sorted([best.lambda_, *(arm.lambda_ or 0.0 for arm in equal)]))
+        undistinguished = tuple(sorted(arm.lambda_ or 0.0 for arm in unclear))
         zero = next((p for p in points if p.lambda_ == 0 and p is not best), None)
         if zero is not None:
             # As one of the comparisons of the best with every other lambda, so that the family is the right one.
@@ -155,17 +158,6 @@ def _judge(study: Study, arms: Sequence[Arm], block: str) -> LambdaVerdict:
         against_zero=against_zero,
         control_against_baseline=compare(study, [(control, baseline)], study.test)[0] if control and baseline else None,
     )
-
-
-def _like_the_best(
-    study: Study, points: Sequence[LambdaPoint], best: LambdaPoint
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    others = [p for p in points if p is not best]
-    contrasts = compare(study, [(p.summary.arm, best.summary.arm) for p in others], study.test)
-    adjusted = holm(np.array([float(c.table_row[P_TOST]) for c in contrasts]))
-    equal = [p.lambda_ for p, value in zip(others, adjusted, strict=True) if value <= 0.05]
-    unclear = [p.lambda_ for p, c in zip(others, contrasts, strict=True) if c.band and not c.band.excludes_zero]
-    return tuple(sorted([best.lambda_, *equal])), tuple(sorted(set(unclear) - set(equal)))
 
 
 def _ineligible(points: Sequence[LambdaPoint]) -> tuple[tuple[float, str], ...]:

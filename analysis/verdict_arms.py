@@ -1,4 +1,4 @@
-"""The verdict of a study without a lambda curve: which arm is best on validation, and each arm against its reference."""
+"""The verdict of a study without a lambda curve: the arm best on validation, and each arm against its reference."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from analysis.arms import Arm, Kind, reference_for
 from analysis.completeness import Completeness, completeness
-from analysis.outcome import Contrast, Outcome, compare
+from analysis.outcome import Contrast, Outcome, compare, like_the_best
 from analysis.selection import best_on_validation
 from analysis.summary import ArmSummary, summarise
 from analysis.table import Study
@@ -26,6 +26,8 @@ class ArmVerdict:
         contrasts: Each compared arm against its reference on test, one family, in the plan's order.
         best: The candidate arm with the best validation mean, ``None`` while fewer than 2 common seeds exist.
         main: The best arm's contrast; of the runner-up to the reference when the reference itself is best.
+        equivalent, undistinguished: Other candidates that are practically equal to the best on test, and those not told
+            apart from it (see `analysis.outcome.like_the_best`).
         has_control: Whether the study can tell attention from merely using the later frames.
     """
 
@@ -39,6 +41,8 @@ class ArmVerdict:
     contrasts: tuple[Contrast, ...]
     best: ArmSummary | None
     main: Contrast | None
+    equivalent: tuple[Arm, ...]
+    undistinguished: tuple[Arm, ...]
     has_control: bool
     confirmed: bool = False
 
@@ -71,6 +75,7 @@ def arm_verdict(study: Study) -> ArmVerdict:
     if chosen is not None and main is None and contrasts:
         runner_up = best_on_validation(study, [s for s in candidates if s.arm.label in by_arm])
         main = by_arm.get(runner_up.label) if runner_up else None
+    equal, unclear = like_the_best(study, [s.arm for s in candidates], chosen) if chosen else ([], [])
     return ArmVerdict(
         study=study.name,
         metric_name=study.metric_name,
@@ -82,6 +87,8 @@ def arm_verdict(study: Study) -> ArmVerdict:
         contrasts=contrasts,
         best=best,
         main=main,
+        equivalent=tuple(equal),
+        undistinguished=tuple(unclear),
         has_control=any(arm.kind is Kind.CONTROL for arm in study.arms),
     )
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from analysis.verdict_arms import ArmVerdict
 from analysis.outcome import Contrast, Outcome
 from analysis.phrases import (
     collapse_note,
@@ -21,6 +21,7 @@ from analysis.phrases import (
 )
 from analysis.summary import ArmSummary
 from analysis.verdict import LambdaVerdict
+from analysis.verdict_arms import ArmVerdict
 
 
 def headline(verdict: LambdaVerdict | ArmVerdict) -> str:
@@ -48,8 +49,16 @@ def blocks_headline(verdicts: Sequence[LambdaVerdict]) -> str:
     return provisional(verdicts[0].completeness, told + listing(parts) + ".")
 
 
-def supporting(verdict: LambdaVerdict | ArmVerdict) -> tuple[str, ...]:
-    """What a reader needs beside the headline, most important first."""
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A supporting sentence or two, under the topic they belong to."""
+
+    topic: str
+    text: str
+
+
+def supporting(verdict: LambdaVerdict | ArmVerdict) -> tuple[Finding, ...]:
+    """What a reader needs beside the headline, most important first; findings of one topic stand together."""
     return _lambda_support(verdict) if isinstance(verdict, LambdaVerdict) else _arm_support(verdict)
 
 
@@ -64,8 +73,8 @@ def _lambda_claim(verdict: LambdaVerdict) -> str:
     chosen = f"VMP with λ = {number(verdict.best.lambda_)}, the value chosen on validation,"
     if verdict.main is None:
         return (
-            f"{where}λ = {number(verdict.best.lambda_)} is best on validation and reaches {percent(best.test_mean)} test "
-            f"{verdict.metric_name}; the study has neither control nor baseline, so it cannot say whether VMP helps"
+            f"{where}λ = {number(verdict.best.lambda_)} is best on validation and reaches {percent(best.test_mean)} "
+            f"test {verdict.metric_name}; the study has neither control nor baseline to say whether VMP helps"
         )
     if verdict.outcome in (Outcome.LOSS, Outcome.LEANS_LOSS):
         chosen = f"even VMP with λ = {number(verdict.best.lambda_)}, the best value on validation,"
@@ -80,29 +89,59 @@ def _mixed(summary: ArmSummary) -> str:
     return f"; {len(collapse.seeds)} of its {collapse.judged} seeds collapsed, so the mean mixes two outcomes"
 
 
-def _lambda_support(verdict: LambdaVerdict) -> tuple[str, ...]:
-    notes: list[str | None] = []
-    if verdict.best is not None:
-        best = verdict.best
-        notes.append(_levels(verdict))
-        if best.summary.collapse and best.summary.collapse.seeds:
-            notes.append(collapse_note(best.summary, verdict.margin))
+def _lambda_support(verdict: LambdaVerdict) -> tuple[Finding, ...]:
+    notes: list[tuple[str, str | None]] = []
+    best = verdict.best
+    if best is not None:
+        notes.append(("Accuracy", _levels(verdict)))
         if verdict.main is not verdict.against_baseline and verdict.against_baseline is not None:
-            notes.append(_plainly("Against the backbone alone", verdict.against_baseline))
+            notes.append(
+                ("Backbone alone", _plainly("The chosen λ against the backbone alone", verdict.against_baseline))
+            )
         if verdict.control_against_baseline is not None:
-            notes.append(_plainly("The control against the backbone alone, what the later frames do by themselves",
-                                  verdict.control_against_baseline))  # fmt: skip
-        notes.append(_choice(verdict))
-        notes.append(_sensitivity(verdict))
-    others = [p for p in verdict.points if verdict.best is None or p is not verdict.best]
-    notes += [collapse_note(point.summary, verdict.margin) for point in others]
-    notes += [f"λ = {number(value)} could not be chosen: {reason}." for value, reason in verdict.ineligible]
+            subject = "The control against the backbone alone, which is what the later frames do by themselves"
+            notes.append(("Backbone alone", _plainly(subject, verdict.control_against_baseline)))
+        notes.append(("Choice of λ", _choice(verdict)))
+        notes += [
+            ("Choice of λ", f"λ = {number(v)} could not be chosen: {reason}.") for v, reason in verdict.ineligible
+        ]
+        notes.append(("Sensitivity", _sensitivity(verdict)))
+    notes += [("Collapse", collapse_note(point.summary, verdict.margin)) for point in verdict.points]
     if verdict.main is not None and verdict.main.n >= 2:
-        notes.append(sign_flip_note(verdict.main))
-        notes.append(_pairing(verdict.main))
-    if verdict.best is not None and not verdict.confirmed:
-        notes.append(_winners_curse(len(verdict.points)))
-    return tuple(note for note in notes if note)
+        notes.append(("Evidence", sign_flip_note(verdict.main)))
+        notes.append(("Evidence", _pairing(verdict.main)))
+    if best is not None and not verdict.confirmed:
+        notes.append(("Not yet shown", _winners_curse(len(verdict.points))))
+    return tuple(Finding(topic=topic, text=text) for topic, text in notes if text)
+
+
+def _rivals(verdict: ArmVerdict) -> str | None:
+    """Which other candidates could as well have been chosen."""
+    if verdict.best is None or not (verdict.equivalent or verdict.undistinguished):
+        return None
+    parts = []
+    if verdict.equivalent:
+        names = "; ".join(arm.label for arm in verdict.equivalent[:6])
+        more = f" and {len(verdict.equivalent) - 6} more" if len(verdict.equivalent) > 6 else ""
+        parts.append(
+            f"Practically equal to {verdict.best.arm.label} on test (±{100 * verdict.margin:g}): {names}{more}."
+        )
+    if verdict.undistinguished:
+        names = "; ".join(arm.label for arm in verdict.undistinguished[:6])
+        more = f" and {len(verdict.undistinguished) - 6} more" if len(verdict.undistinguished) > 6 else ""
+        parts.append(f"Not told apart from {verdict.best.arm.label} on test: {names}{more}.")
+    return " ".join(parts)
+
+
+def _tally(verdict: ArmVerdict) -> str:
+    """How many arms are better, worse, equal or undecided against their reference."""
+    outcomes = [contrast.outcome for contrast in verdict.contrasts]
+    parts = [f"{outcomes.count(outcome)} {outcome.value}" for outcome in Outcome if outcome in outcomes]
+    name = {reference_name(contrast) for contrast in verdict.contrasts}
+    against = name.pop() if len(name) == 1 else "their references"
+    told = f"Against {against}, the {len(outcomes)} arms are: {listing(parts)}"
+    means = [s.test_mean for s in verdict.summaries if not math.isnan(s.test_mean)]
+    return f"{told}. Test means over all arms run from {percent(min(means))} to {percent(max(means))}."
 
 
 def _levels(verdict: LambdaVerdict) -> str:
@@ -138,10 +177,8 @@ def _sensitivity(verdict: LambdaVerdict) -> str | None:
         return None
     low = min(known, key=lambda p: p.summary.test_mean)
     high = max(known, key=lambda p: p.summary.test_mean)
-    told = (
-        f"Over the values of λ tried, the test mean runs from {percent(low.summary.test_mean)} (λ = {number(low.lambda_)}) "
-        f"to {percent(high.summary.test_mean)} (λ = {number(high.lambda_)})."
-    )
+    ends = [f"{percent(p.summary.test_mean)} (λ = {number(p.lambda_)})" for p in (low, high)]
+    told = f"Over the values of λ tried, the test mean runs from {ends[0]} to {ends[1]}."
     zero = verdict.against_zero
     if zero is not None and zero.band is not None and verdict.best is not None:
         told += (
@@ -173,8 +210,8 @@ def _pairing(contrast: Contrast) -> str | None:
 
 def _winners_curse(arms: int) -> str:
     return (
-        f"The choice is not yet confirmed on fresh seeds. It was made on validation and is reported on test, but with the "
-        f"same trained networks, and the best of {arms} tends to look better than it is."
+        "The choice is not yet confirmed on fresh seeds. It was made on validation and is reported on test, but with "
+        f"the same trained networks, and the best of {arms} tends to look better than it is."
     )
 
 
@@ -195,28 +232,38 @@ def _arm_claim(verdict: ArmVerdict) -> str:
     return judgement(f"{named}, the best of {count} on validation,", main) + _mixed(verdict.best)
 
 
-def _arm_support(verdict: ArmVerdict) -> tuple[str, ...]:
-    notes: list[str | None] = []
+def _arm_support(verdict: ArmVerdict) -> tuple[Finding, ...]:
+    notes: list[tuple[str, str | None]] = []
     shown = sorted(verdict.summaries, key=lambda s: (-s.val_mean if not math.isnan(s.val_mean) else 1.0, s.arm.order))
-    told = [f"{percent(s.test_mean)} for {s.arm.label}" for s in shown[:6] if not math.isnan(s.test_mean)]
-    if told:
-        more = f" (the first {len(told)} of {len(shown)} by validation)" if len(shown) > len(told) else ""
-        notes.append(f"Mean test {verdict.metric_name}{more}: {listing(told)}.")
+    levels = [f"{percent(s.test_mean)} for {s.arm.label}" for s in shown[:5] if not math.isnan(s.test_mean)]
+    if levels:
+        more = f" (the first {len(levels)} of {len(shown)} by validation)" if len(shown) > len(levels) else ""
+        notes.append(("Accuracy", f"Mean test {verdict.metric_name}{more}: {'; '.join(levels)}."))
     others = [c for c in verdict.contrasts if c is not verdict.main and c.band is not None]
-    for contrast in others[:8]:
-        notes.append(_plainly(f"{contrast.arm.label} against {reference_name(contrast)}", contrast))
-    if len(others) > 8:
-        notes.append(f"{len(others) - 8} more comparisons stand in the table of comparisons.")
-    if verdict.reference_kind is not None and not verdict.has_control:
+    notes.append(("Choice of arm", _rivals(verdict)))
+    if len(others) <= 4:
+        told = [(c, f"{c.arm.label} against {reference_name(c)}") for c in others]
+        notes += [("Other arms", _plainly(subject, contrast)) for contrast, subject in told]
+    else:
+        notes.append(("Other arms", _tally(verdict)))
+    collapsed = [s for s in verdict.summaries if s.collapse and s.collapse.seeds]
+    notes += [("Collapse", collapse_note(s, verdict.margin)) for s in collapsed[:8]]
+    if len(collapsed) > 8:
         notes.append(
+            ("Collapse", f"{len(collapsed) - 8} more arms have collapsed seeds; the table of results counts them.")
+        )
+    diverged = [s for s in verdict.summaries if s.diverged]
+    notes += [("Diverged", f"{s.arm.label}: {s.diverged} of {s.planned} seeds diverged.") for s in diverged[:8]]
+    if verdict.main is not None and verdict.main.n >= 2:
+        notes.append(("Evidence", sign_flip_note(verdict.main)))
+        notes.append(("Evidence", _pairing(verdict.main)))
+    if verdict.reference_kind is not None and not verdict.has_control:
+        text = (
             "The study has no control arm (attention fixed at 1 on the same later frames), so it cannot tell what the "
             "attention does from what merely using the later frames does."
         )
-    notes += [collapse_note(s, verdict.margin) for s in verdict.summaries]
-    notes += [f"{s.arm.label}: {s.diverged} of {s.planned} seeds diverged." for s in verdict.summaries if s.diverged]
-    if verdict.main is not None and verdict.main.n >= 2:
-        notes.append(sign_flip_note(verdict.main))
-        notes.append(_pairing(verdict.main))
+        notes.append(("Not yet shown", text))
     if verdict.best is not None and len(verdict.contrasts) > 1:
-        notes.append(_winners_curse(sum(1 for s in verdict.summaries if s.arm.kind is verdict.best.arm.kind)))
-    return tuple(note for note in notes if note)
+        candidates = sum(1 for s in verdict.summaries if s.arm.kind is verdict.best.arm.kind)
+        notes.append(("Not yet shown", _winners_curse(candidates)))
+    return tuple(Finding(topic=topic, text=text) for topic, text in notes if text)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 
-from analysis.verdict_arms import ArmVerdict
 from analysis.arms import Kind
 from analysis.figures.lambda_curve import seed_values
 from analysis.figures.style import BASELINE, CONTROL, INK, MUTED, PAPER, VMP, shortened, tidy
 from analysis.table import Study
+from analysis.verdict_arms import ArmVerdict
 
 MOST_ROWS = 36
 

@@ -1,7 +1,9 @@
-"""Two factors crossed (initial slope by initial shift): the test effect of each combination, and what it collapsed to."""
+"""Two factors crossed (initial slope by initial shift): the test effect of each combination, and its collapse."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import matplotlib as mpl
@@ -9,14 +11,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 
-from analysis.verdict_arms import ArmVerdict
-from analysis.arms import LAMBDA, PROMPT, Kind, value_text
+from analysis.arms import LAMBDA, PROMPT, Kind, factor_name, value_text
 from analysis.figures.style import GRID, INK, MUTED, tidy
 from analysis.phrases import points
+from analysis.summary import ArmSummary
 from analysis.table import ARM, COMPLETE, STATUS, Study
+from analysis.verdict_arms import ArmVerdict
 from sweeps.record import Scalar, canonical_json
 
 LARGEST = 12
+MOST_PANELS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +32,6 @@ class EffectGrid:
         rows, columns: (factor name, its values in words), rows bottom to top.
         values: Shape (len(rows), len(columns)), NaN where nothing is complete.
         texts: What stands in each field, same shape.
-        diverging: Whether 0 is the middle of the colour scale.
     """
 
     title: str
@@ -36,56 +39,85 @@ class EffectGrid:
     columns: tuple[str, tuple[str, ...]]
     values: np.ndarray
     texts: tuple[tuple[str, ...], ...]
-    diverging: bool
 
 
-def crossed_factors(study: Study) -> tuple[str, str] | None:
-    """The two factors of a full grid of VMP arms, rows first; ``None`` when the study is no such grid."""
+@dataclass(frozen=True, kw_only=True)
+class Crossing:
+    """The factors of a full grid of VMP arms: two that are crossed, and the one that tells panels apart, if any."""
+
+    rows: str
+    columns: str
+    panels: str | None
+
+
+def crossed_factors(study: Study) -> Crossing | None:
+    """How the study crosses two factors, or three with few values of the third; ``None`` when it is no full grid."""
     vmp = [arm for arm in study.arms if arm.kind is Kind.VMP]
     names = [n for n in study.plan.factors if n != PROMPT]
     varied = [n for n in names if len({canonical_json(arm.factors.get(n)) for arm in vmp}) > 1]
-    if len(varied) != 2 or LAMBDA in varied:
+    sizes = {n: len({canonical_json(arm.factors.get(n)) for arm in vmp}) for n in varied}
+    if len(varied) not in (2, 3) or math.prod(sizes.values()) != len(vmp) or max(sizes.values()) > LARGEST:
         return None
-    sizes = [len({canonical_json(arm.factors.get(n)) for arm in vmp}) for n in varied]
-    if max(sizes) > LARGEST or sizes[0] * sizes[1] != len(vmp) or min(sizes) < 2:
+    panels = None
+    if len(varied) == 3:
+        panels = LAMBDA if LAMBDA in varied else min(varied, key=lambda n: sizes[n])
+        if sizes[panels] > MOST_PANELS:
+            return None
+    crossed = sorted((n for n in varied if n != panels), key=lambda n: sizes[n])
+    if LAMBDA in crossed:
         return None
-    return varied[1], varied[0]
+    return Crossing(rows=crossed[0], columns=crossed[1], panels=panels)
 
 
-def prepare_grids(study: Study, verdict: ArmVerdict, factors: tuple[str, str]) -> tuple[EffectGrid, ...]:
-    """Test effect (difference to the reference in points), and the learnt shift where it was recorded.
+def prepare_grids(study: Study, verdict: ArmVerdict, crossing: Crossing) -> tuple[EffectGrid, ...]:
+    """For each panel value the test effect (difference to the reference in points), and the learnt shift if recorded.
 
     Side by side they answer how far the start decides the end.
     """
-    row_name, column_name = factors
     vmp = [s for s in verdict.summaries if s.arm.kind is Kind.VMP]
-    rows = _ordered([s.arm.factors.get(row_name) for s in vmp])
-    columns = _ordered([s.arm.factors.get(column_name) for s in vmp])
+    panels = _ordered([s.arm.factors.get(crossing.panels) for s in vmp]) if crossing.panels else [None]
+    grids = []
+    for panel in panels:
+        chosen = [s for s in vmp if crossing.panels is None or s.arm.factors.get(crossing.panels) == panel]
+        where = f"{factor_name(crossing.panels)} = {value_text(panel)}: " if crossing.panels else ""
+        grids += _panel(study, verdict, crossing, chosen, where)
+    return tuple(grids)
+
+
+def _panel(
+    study: Study, verdict: ArmVerdict, crossing: Crossing, summaries: Sequence[ArmSummary], where: str
+) -> list[EffectGrid]:
+    rows = _ordered([s.arm.factors.get(crossing.rows) for s in summaries])
+    columns = _ordered([s.arm.factors.get(crossing.columns) for s in summaries])
     by_arm = {c.arm.label: c for c in verdict.contrasts}
     complete = study.cells[study.cells[STATUS] == COMPLETE]
-    shape = (len(rows), len(columns))
-    effect, shift = np.full(shape, np.nan), np.full(shape, np.nan)
-    texts = [["" for _ in columns] for _ in rows]
+    effect, shift = np.full((len(rows), len(columns)), np.nan), np.full((len(rows), len(columns)), np.nan)
+    effects = [["" for _ in columns] for _ in rows]
     shifts = [["" for _ in columns] for _ in rows]
-    for summary in vmp:
-        i, j = rows.index(summary.arm.factors.get(row_name)), columns.index(summary.arm.factors.get(column_name))
+    for summary in summaries:
+        i = rows.index(summary.arm.factors.get(crossing.rows))
+        j = columns.index(summary.arm.factors.get(crossing.columns))
         contrast = by_arm.get(summary.arm.label)
         effect[i, j] = 100 * contrast.mean if contrast else 0.0
-        texts[i][j] = points(contrast.mean) if contrast else "reference"
+        effects[i][j] = points(contrast.mean) if contrast else "reference"
         if summary.collapse and summary.collapse.seeds:
-            texts[i][j] += f"\n▽ {len(summary.collapse.seeds)}/{summary.collapse.judged}"
+            effects[i][j] += f"\n▽ {len(summary.collapse.seeds)}/{summary.collapse.judged}"
         learnt = complete.loc[complete[ARM] == summary.arm.label, "shift"].dropna()
         if len(learnt):
             shift[i, j] = float(learnt.mean())
-            texts_range = f"{learnt.min():+.2f} … {learnt.max():+.2f}" if len(learnt) > 1 else ""
-            shifts[i][j] = f"{shift[i, j]:+.2f}\n{texts_range}".replace("-", "−").strip()
-    told = (row_name, tuple(value_text(v) for v in rows)), (column_name, tuple(value_text(v) for v in columns))
-    grids = [EffectGrid(title="test difference to the reference (points)", rows=told[0], columns=told[1], values=effect,
-                        texts=tuple(map(tuple, texts)), diverging=True)]  # fmt: skip
+            reach = f"\n{learnt.min():+.2f} … {learnt.max():+.2f}" if len(learnt) > 1 else ""
+            shifts[i][j] = f"{shift[i, j]:+.2f}{reach}".replace("-", "−")
+    told = {
+        "rows": (factor_name(crossing.rows), tuple(value_text(v) for v in rows)),
+        "columns": (factor_name(crossing.columns), tuple(value_text(v) for v in columns)),
+    }
+    grids = [
+        EffectGrid(title=f"{where}test difference (points)", values=effect, texts=tuple(map(tuple, effects)), **told)
+    ]
     if np.isfinite(shift).any():
-        grids.append(EffectGrid(title="learnt shift b (mean; least … greatest)", rows=told[0], columns=told[1],
-                                values=shift, texts=tuple(map(tuple, shifts)), diverging=True))  # fmt: skip
-    return tuple(grids)
+        title = f"{where}learnt shift b"
+        grids.append(EffectGrid(title=title, values=shift, texts=tuple(map(tuple, shifts)), **told))
+    return grids
 
 
 def draw_grid(data: EffectGrid, *, ax: Axes) -> Axes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ def lambda_axis(values: Sequence[float]) -> LambdaAxis:
     logs = {v: math.log10(v) for v in positive}
     length = (max(logs.values()) - min(logs.values())) if len(logs) > 1 else 0.0
     apart = len(lambdas) - len(positive) > 0
-    gaps = [logs[b] - logs[a] for a, b in zip(positive, positive[1:], strict=False)]
+    gaps = [logs[b] - logs[a] for a, b in itertools.pairwise(positive)]
     zero_gap = min(max(gaps, default=1.0), 1.0)
     total = length + (zero_gap if apart else 0.0)
     crowded = bool(gaps) and min(gaps) < CROWDED * total

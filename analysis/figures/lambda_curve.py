@@ -17,7 +17,8 @@ from analysis.verdict import LambdaVerdict
 
 MANY_SEEDS = 12  # beyond, the lines that tie one seed's points together would be a web
 BESIDE = 0.09
-STRIP = 0.72  # width of a reference's place, in steps of the lambda axis
+STRIP = 0.72  # width of a reference's place in steps of the lambda axis, and at least so wide that names fit
+STRIP_LEAST = 0.11
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,10 @@ def prepare_lambda_curve(study: Study, verdict: LambdaVerdict) -> LambdaCurve:
     levels = [
         Level(name=name, colour=colour, mean=100 * summary.test_mean,
               seeds=tuple(100 * value for _, value, _ in seed_values(study, summary.arm.label)))
-        for name, colour, summary in (("backbone alone", BASELINE, verdict.baseline), ("control", CONTROL, verdict.control))
+        for name, colour, summary in (
+            ("backbone alone", BASELINE, verdict.baseline),
+            ("control", CONTROL, verdict.control),
+        )
         if summary is not None and summary.seeds
     ]  # fmt: skip
     return LambdaCurve(
@@ -100,7 +104,7 @@ def prepare_lambda_curve(study: Study, verdict: LambdaVerdict) -> LambdaCurve:
 
 
 def draw_lambda_curve(data: LambdaCurve, *, ax: Axes) -> Axes:
-    """Draw the curve: light band simultaneous, bars pointwise, faint points and lines the seeds, open ones collapsed."""
+    """Light band: simultaneous intervals; bars: pointwise; faint points and lines: seeds, open ones collapsed."""
     x, step = np.array(data.axis.positions), data.axis.step
     mean = np.array(data.mean)
     ax.fill_between(x, data.band_low, data.band_high, color=VMP, alpha=0.13, linewidth=0, zorder=1)
@@ -110,11 +114,12 @@ def draw_lambda_curve(data: LambdaCurve, *, ax: Axes) -> Axes:
     ax.plot(
         x, mean, color=VMP, linewidth=2, marker="o", markersize=7, markeredgecolor=PAPER, markeredgewidth=1.2, zorder=5
     )
-    left = x[0] - step * (0.6 + STRIP * len(data.levels)) if data.levels else x[0] - step * 0.6
+    strip = max(STRIP * step, STRIP_LEAST * (x[-1] - x[0] + step))
+    left = x[0] - step * 0.6 - strip * len(data.levels)
     right = x[-1] + step * 0.6
     ax.set_xlim(left, right)
     data.axis.apply(ax)
-    _draw_levels(data, ax, left)
+    _draw_levels(data, ax, left, strip)
     _set_height(data, ax)
     _label_ends(data, ax, right)
     if data.best is not None:
@@ -153,12 +158,12 @@ def _draw_seeds(data: LambdaCurve, ax: Axes) -> None:
     for collapsed, marker, face in ((False, "o", VMP), (True, "v", PAPER)):
         chosen = np.array([(x - beside, y) for _, x, y, flag in data.seeds if flag is collapsed])
         if chosen.size:
-            ax.scatter(chosen[:, 0], chosen[:, 1], s=22 if collapsed else 13, marker=marker, facecolor=face, edgecolor=VMP,
-                       linewidth=1.1 if collapsed else 0, alpha=0.9 if collapsed else 0.45, zorder=3,
+            ax.scatter(chosen[:, 0], chosen[:, 1], s=22 if collapsed else 13, marker=marker, facecolor=face,
+                       edgecolor=VMP, linewidth=1.1 if collapsed else 0, alpha=0.9 if collapsed else 0.45, zorder=3,
                        rasterized=len(chosen) > 400)  # fmt: skip
 
 
-def _draw_levels(data: LambdaCurve, ax: Axes, left: float) -> None:
+def _draw_levels(data: LambdaCurve, ax: Axes, left: float, strip: float) -> None:
     """References in a strip left of the curve, their means as lines across it."""
     if not data.levels:
         return
@@ -167,7 +172,7 @@ def _draw_levels(data: LambdaCurve, ax: Axes, left: float) -> None:
     ax.axvline(edge, color=GRID, linewidth=1.2, zorder=0)
     ticks = list(data.axis.ticks)
     for i, level in enumerate(data.levels):
-        x = left + step * STRIP * (0.5 + i)
+        x = left + strip * (0.5 + i)
         ax.axhline(level.mean, color=level.colour, linewidth=1.4, linestyle=(0, (5, 2)), zorder=2)
         ax.scatter([x] * len(level.seeds), level.seeds, s=13, color=level.colour, alpha=0.45, linewidth=0, zorder=3)
         ax.plot([x], [level.mean], marker="s", markersize=7, color=level.colour, markeredgecolor=PAPER, zorder=5)
@@ -200,8 +205,8 @@ def _label_ends(data: LambdaCurve, ax: Axes, right: float) -> None:
     if data.chance is not None and low <= data.chance <= high:
         labels.append((data.chance, "chance", MUTED))
     for (_, name, colour), y in zip(labels, spread([y for y, _, _ in labels], (high - low) * 0.05), strict=True):
-        ax.annotate(name, (right, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9.5, color=colour,
-                    annotation_clip=False)  # fmt: skip
+        ax.annotate(name, (right, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9.5,
+                    color=colour, annotation_clip=False)  # fmt: skip
 
 
 def seed_values(study: Study, label: str) -> list[tuple[int, float, bool]]:

@@ -17,7 +17,7 @@ from analysis.verdict import LambdaVerdict
 QUANTITIES = {
     "variation": "temporal variation V",
     "mean_attention": "mean attention",
-    "attention_at_zero": "attention where nothing moves (D = 0)",
+    "attention_at_zero": "attention at D = 0 (no motion)",
     "attention_std": "spread of attention",
     "slope": "slope a",
     "shift": "shift b",
@@ -82,8 +82,8 @@ def draw_manipulation(data: ManipulationPanel, *, ax: Axes) -> Axes:
     for collapsed, marker, face in ((False, "o", VMP), (True, "v", PAPER)):
         chosen = np.array([(x, y) for x, y, flag in data.points if flag is collapsed])
         if chosen.size:
-            ax.scatter(chosen[:, 0], chosen[:, 1], s=24 if collapsed else 15, marker=marker, facecolor=face, edgecolor=VMP,
-                       linewidth=1.1 if collapsed else 0, alpha=0.95 if collapsed else 0.5, zorder=3,
+            ax.scatter(chosen[:, 0], chosen[:, 1], s=24 if collapsed else 15, marker=marker, facecolor=face,
+                       edgecolor=VMP, linewidth=1.1 if collapsed else 0, alpha=0.95 if collapsed else 0.5, zorder=3,
                        rasterized=len(chosen) > 400)  # fmt: skip
     means = [(x, np.mean([y for at, y, _ in data.points if at == x])) for x in sorted({x for x, _, _ in data.points})]
     ax.plot(*np.array(means).T, color=VMP, linewidth=1.5, zorder=2)

@@ -1,4 +1,4 @@
-"""The learnt power normalisation: attention A as a function of the frame difference D, an arm a panel, a seed a line."""
+"""The learnt power normalisation: attention A against the frame difference D, an arm a panel, a seed a line."""
 
 from __future__ import annotations
 

@@ -58,7 +58,8 @@ def draw_seed_slopes(data: SeedSlopes, *, ax: Axes) -> Axes:
         ax.plot(x, values, color=MUTED, linewidth=1, alpha=0.6, zorder=1)
         for at, value, flag, colour in zip(x, values, collapsed, data.colours, strict=True):
             ax.plot([at], [value], marker="v" if flag else "o", markersize=7 if flag else 6,
-                    markerfacecolor=PAPER if flag else colour, markeredgecolor=colour if flag else PAPER, zorder=2)  # fmt: skip
+                    markerfacecolor=PAPER if flag else colour, markeredgecolor=colour if flag else PAPER,
+                    zorder=2)  # fmt: skip
         if np.isfinite(values[-1]):
             named.append((values[-1], f"seed {seed}"))
     ax.set_xticks(x, [shortened(label.replace(" (", "\n("), 30) for label in data.labels])
@@ -68,6 +69,6 @@ def draw_seed_slopes(data: SeedSlopes, *, ax: Axes) -> Axes:
     low, high = ax.get_ylim()
     if len(named) <= MOST_NAMED:
         for (_, text), y in zip(named, spread([v for v, _ in named], (high - low) * 0.055), strict=True):
-            ax.annotate(text, (x[-1], y), xytext=(9, 0), textcoords="offset points", va="center", fontsize=8.5, color=INK,
-                        annotation_clip=False)  # fmt: skip
+            ax.annotate(text, (x[-1], y), xytext=(9, 0), textcoords="offset points", va="center", fontsize=8.5,
+                        color=INK, annotation_clip=False)  # fmt: skip
     return ax

@@ -17,7 +17,7 @@ PANELS = {
     "train_loss": "training loss",
     "val_top1": "validation top-1 accuracy (%)",
     "variation": "temporal variation V",
-    "attention_at_zero": "attention where nothing moves (D = 0)",
+    "attention_at_zero": "attention at D = 0 (no motion)",
 }
 
 
@@ -54,7 +54,7 @@ def shown_arms(arms: Sequence[Arm], preferred: Sequence[Arm] = ()) -> list[Arm]:
 
 
 def prepare_training(curves: pd.DataFrame, arms: Sequence[Arm], metric: str = "top1") -> tuple[TrainingPanel, ...]:
-    """Panels for the recorded quantities of `arms` (use `shown_arms` first); `curves` as of `analysis.table.curve_table`."""
+    """Panels for the recorded quantities of `arms` (use `shown_arms` first); `curves` from `table.curve_table`."""
     vmp = [arm for arm in arms if arm.kind is Kind.VMP]
     colours = dict(zip([arm.label for arm in vmp], ramp(len(vmp)), strict=True))
     panels = []
@@ -107,4 +107,4 @@ def draw_training(data: TrainingPanel, *, ax: Axes) -> Axes:
 def short_label(arm: Arm) -> str:
     if arm.kind is Kind.VMP:
         return shortened(arm.label, 22)
-    return shortened(arm.label.replace(" (no prompt)", "").replace(" (attention = 1)", ""), 22)
+    return shortened(arm.label.replace(" (A = 1)", ""), 22)

@@ -4,9 +4,9 @@ Both bound the family-wise error: under a null in which every arm equals the ref
 in the family stays at or below 5%.
 
 Why Bonferroni t and not Dunnett: Dunnett pools one variance over the arms, and with attention collapse some arms spread
-several times more than others. Why not a max-t critical value by sign flips: below 6 seeds it does not exist (no p value
-under 2/2^n), and with 9 equal arms sharing a control it erred in 34% of 3-seed studies and gained nothing from 20 seeds
-on (6% against 5%; 400 simulated studies each). Bonferroni t asks only that each arm's paired differences be
+several times more than others. Why not a max-t critical value by sign flips: below 6 seeds it does not exist (no p
+value under 2/2^n), and with 9 equal arms sharing a control it erred in 34% of 3-seed studies and gained nothing from 20
+seeds on (6% against 5%; 400 simulated studies each). Bonferroni t asks only that each arm's paired differences be
 normal, whatever their correlation and spread; it erred in 3.5-5% of the same studies at every n from 3 to 30.
 """
 

@@ -114,7 +114,7 @@ def correlation(a: Floats, b: Floats) -> float:
 
 
 def t_test_p(differences: Floats) -> float:
-    """Two-sided paired t test. With no spread at all: 1 when the arms agree, NaN (no error to test against) otherwise."""
+    """Two-sided paired t test; without any spread 1 when the arms agree and NaN (no error to test against) if not."""
     error = standard_error(differences)
     if error == 0.0:
         return 1.0 if abs(differences.mean()) < 1e-12 else math.nan
