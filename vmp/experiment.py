@@ -187,7 +187,8 @@ def describe_data(experiment: Experiment, data: VideoSet) -> dict[str, Any]:
         "excluded": [list(row) for row in data.excluded],
         "protocol": {
             "sampler": experiment.sampling.strategy,
-            "frames": experiment.sampling.num_frames + experiment.layer.extra_frames,
+            "frames": experiment.sampling.num_frames,
+            "rate": experiment.sampling.rate,
             "views": 1,
             "crops": 1,
         },

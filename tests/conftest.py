@@ -1,0 +1,42 @@
+"""Shared by all tests: one torch thread, no network, and the command line as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+ROOT = Path(__file__).parent.parent
+
+# A study that trains real cells in a second or two: every end-to-end test uses it.
+SMALL = (
+    *("--set", "data.train=24", "--set", "data.val=12", "--set", "data.test=12", "--set", "data.size=16"),
+    *("--set", "train.epochs=1", "--set", "train.batch_size=8", "--set", "seeds=[0, 1]", "--set", "sampling.num_frames=4"),
+)
+
+Vmp = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def vmp_command() -> list[str]:
+    """The command line, as a list to start a process with."""
+    return [sys.executable, "-m", "vmp"]
+
+
+@pytest.fixture(scope="session")
+def run_vmp(vmp_command: list[str]) -> Vmp:
+    """Run the command line in a process of its own and return it with its output."""
+
+    def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        command = [*vmp_command, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=300, check=False)
+
+    return run
