@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
@@ -12,13 +10,9 @@ from pydantic import Field
 
 from vmp.config import config
 from vmp.data.base import SPLITS, SplitName
-from vmp.data.files import FileDataConfig, Item, Listing
-from vmp.data.splits import complete_splits
+from vmp.data.files import FileDataConfig, Listing
+from vmp.data.rows import VIDEO_SUFFIXES, Row, build, group_of
 from vmp.errors import InputError
-
-VIDEO_SUFFIXES = frozenset(
-    (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".ts", ".3gp", ".gif")
-)
 
 
 @config
@@ -62,7 +56,7 @@ class ManifestData(FileDataConfig):
 
 @config
 class FolderData(FileDataConfig):
-    """Videos in one folder for each class: ``<path>/<class>/.../<video>``. Every video is its own group.
+    """Videos in one folder for each class: ``<path>/<class>/.../<video>``.
 
     With the folders train, val and test (at least train and test) on top, ``<path>/<split>/<class>/<video>``, these
     splits are honoured and a missing val is carved from train.
@@ -70,11 +64,14 @@ class FolderData(FileDataConfig):
     Attributes:
         kind: ``"folder"``.
         path: The folder.
+        group_pattern: Regular expression with one group that finds a video's source in its path below `path`; None
+            takes every video for a source of its own.
         test_fraction: Share of the videos carved out for testing when the folders do not say, in [0, 1).
     """
 
     kind: Literal["folder"] = "folder"
     path: str = Field(min_length=1)
+    group_pattern: str | None = None
     test_fraction: float = Field(default=0.2, ge=0, lt=1)
 
     def listing(self) -> Listing:
@@ -105,45 +102,12 @@ class FolderData(FileDataConfig):
                     path=Path(*parts).as_posix(),
                     label=parts[1] if given else parts[0],
                     split=cast("SplitName", parts[0]) if given else None,
+                    group=group_of(self.group_pattern, Path(*parts).as_posix(), self.path),
+                    has_group=self.group_pattern is not None,
                     origin=str(root),
                 )
             )
         return build(self, rows, root, name=root.name, where=self.path, test_fraction=self.test_fraction)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One video as listed: `path` relative to a root, its class, and what is known of its source and split."""
-
-    path: str
-    label: str
-    split: SplitName | None = None
-    group: str | None = None
-    has_group: bool = False
-    origin: str = ""
-
-
-def build(
-    cfg: FileDataConfig, rows: Sequence[Row], root: Path, *, name: str, where: str, test_fraction: float
-) -> Listing:
-    """The data set of these rows; splits that the rows leave open are carved by group."""
-    classes = sorted({row.label for row in rows})
-    labels = [classes.index(row.label) for row in rows]
-    groups = [row.group if row.has_group else row.path for row in rows]
-    splits = complete_splits(
-        [row.split for row in rows],
-        labels,
-        groups,
-        val_fraction=cfg.val_fraction,
-        test_fraction=test_fraction,
-        seed=cfg.split_seed,
-        where=where,
-    )
-    items = [
-        Item(id=row.path, path=root / row.path, label=label, split=split, group=row.group, origin=row.origin)
-        for row, label, split in zip(rows, labels, splits, strict=True)
-    ]
-    return Listing(name=name, classes=tuple(classes), items=tuple(items))
 
 
 def read_rows(cfg: ManifestData) -> list[Row]:

@@ -1,0 +1,62 @@
+"""``vmp show``: what the layer sees in a video."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("video", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Picture to write (.png, .svg, .pdf) [VIDEO's name.png].")
+@click.option("--video", "movie", type=click.Path(path_type=Path), help="Also write a side-by-side video (.mp4).")
+@click.option("--slope", type=float, help="Slope a, in (9.09, 50].")
+@click.option("--shift", type=float, help="Shift b, in (-0.6, 0.6).")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="Take slope and shift from a training state.")
+@click.option("--channel-order", default="RGB", show_default=True, help="RGB, or BGR for the authors' swapped weights.")
+@click.option("--frames", default=9, show_default=True, type=click.IntRange(2, 64), help="Frames to show.")
+@click.option("--rate", default=2.0, show_default=True, help="Frames from one to the next (strategy random).")
+@click.option("--strategy", default="random", show_default=True, help="Sampling strategy: its central test clip.")
+@click.option("--size", default=128, show_default=True, type=click.IntRange(16, 1024), help="Short side in pixels.")
+def show(
+    video: Path,
+    out: Path | None,
+    movie: Path | None,
+    slope: float | None,
+    shift: float | None,
+    checkpoint: Path | None,
+    channel_order: str,
+    frames: int,
+    rate: float,
+    strategy: str,
+    size: int,
+) -> None:
+    """Show frames, differences, attention maps and prompts of VIDEO for a slope and shift, or for a checkpoint."""
+    from vmp.config import from_plain
+    from vmp.errors import InputError
+    from vmp.sampling import SamplingConfig
+    from vmp.show import build_layer, choose_frames, draw_show, prepare_show, render_video
+    from vmp.video import Geometry, VideoReader
+
+    layer = build_layer(slope=slope, shift=shift, checkpoint=checkpoint, channel_order=channel_order)
+    plain = {"strategy": strategy, "num_frames": frames, "rate": rate}
+    sampling = from_plain(SamplingConfig, plain, source="vmp show")
+    reader = VideoReader(video, Geometry(size=size, fit="short"))
+    target = out or Path(f"{video.stem}.png")
+    if target.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise InputError(f"{target}: pictures are written as .png, .svg or .pdf")
+    figure = draw_show(prepare_show(reader, choose_frames(reader, sampling), layer))
+    temporary = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
+    try:
+        figure.savefig(temporary, dpi=110)
+        temporary.replace(target)
+    except OSError as error:
+        raise InputError(f"{target}: the picture cannot be written ({error.strerror})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    click.echo(str(target))
+    if movie is not None:
+        steps = render_video(reader, movie, layer)
+        click.echo(f"{movie} ({steps} steps)")

@@ -1,0 +1,61 @@
+"""From what a user types to a data set's configuration: a folder, a CSV file, or a YAML file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vmp.config import from_plain
+from vmp.data.files import FileDataConfig
+from vmp.errors import InputError
+from vmp.lookup import lookup
+
+
+def resolve_dataset(path: Path, settings: Sequence[str] = ()) -> FileDataConfig:
+    """The data set at `path`.
+
+    Args:
+        path: A folder (`FolderData`), a ``.csv`` file (`ManifestData`), or a YAML file whose keys are the fields of a
+            data set with its ``kind``, or that has these under the key ``data``.
+        settings: ``key=value``, over the file; values are YAML.
+
+    Raises:
+        InputError: Nothing there, no data set, or a data set that is not made of video files.
+    """
+    from vmp.data import DATASETS
+
+    plain = _plain(path)
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not key:
+            raise InputError(f"--set {setting!r} must have the form key=value")
+        try:
+            plain[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise InputError(f"--set {setting!r}: the value is not valid YAML") from error
+    kind = lookup(DATASETS, str(plain.get("kind")), "kind of data set")
+    cfg: object = from_plain(kind, plain, source=str(path))
+    if not isinstance(cfg, FileDataConfig):
+        raise InputError(f"{path}: a data set of the kind {plain['kind']!r} has no video files")
+    return cfg
+
+
+def _plain(path: Path) -> dict[str, Any]:
+    if path.is_dir():
+        return {"kind": "folder", "path": str(path)}
+    if not path.is_file():
+        raise InputError(f"{path}: no such folder or file; name a folder of class folders, a CSV or a YAML file")
+    if path.suffix.lower() == ".csv":
+        return {"kind": "manifest", "path": str(path)}
+    try:
+        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: is neither a CSV nor a YAML file; name a folder, a .csv or a .yaml file") from error
+    if isinstance(plain, dict) and isinstance(plain.get("data"), dict):
+        plain = plain["data"]
+    if not isinstance(plain, dict) or "kind" not in plain:
+        raise InputError(f"{path}: names no data set: it needs the key `kind`, or `data` with `kind` in it")
+    return plain
