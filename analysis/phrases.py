@@ -114,7 +114,7 @@ def sign_flip_note(contrast: Contrast) -> str:
         )
     p = float(contrast.table_row["p_sign_flip"])
     return (
-        f"The exact sign-flip test, which assumes no normality, gives p = {p:.3g} for this comparison alone "
+        f"The exact sign-flip test, which assumes no normality, gives p = {p:.2g} for this comparison alone "
         f"(the least possible with {seeds(contrast.n)} is {floor:.2g})."
     )
 

@@ -112,8 +112,8 @@ def render_page(judged: JudgedStudy, tables: tuple[ReportTable, ...], figures: t
 
 
 def typeset(text: str) -> str:
-    """Keep ``λ = 0.1`` and ``p = 0.03`` on one line by no-break spaces."""
-    return re.sub(r"\b(λ|p) = (?=\S)", "\\1\u00a0=\u00a0", text)
+    """Keep ``λ = 0.1`` on one line by no-break spaces."""
+    return re.sub(r"(?<=\S) = (?=\S)", "\u00a0=\u00a0", text)
 
 
 def by_topic(findings: Iterable[Finding]) -> list[tuple[str, list[str]]]:
@@ -131,6 +131,11 @@ def html_table(judged: JudgedStudy, table: ReportTable) -> dict[str, Any]:
         # The page shows what arms are compared by; the interval of a mean by itself invites the wrong comparison.
         idle = {"collapsed", "diverged"} - {table.columns[i].key for i in keep if any(r.values[i] for r in table.rows)}
         keep = [i for i in keep if table.columns[i].key not in {"test_interval", *idle}]
+    if table.name.startswith("comparisons"):
+        lone = {"reference"} if len({row.values[1] for row in table.rows}) == 1 else set()
+        keep = [i for i in keep if table.columns[i].key not in {"p_sign_flip_holm", "p_floor", *lone}]
+    if table.name == "manipulation":
+        keep = [i for i in keep if table.columns[i].key not in {"m", "n"}]
     if table.name.startswith("comparisons"):
         lone = {"reference"} if len({row.values[1] for row in table.rows}) == 1 else set()
         keep = [i for i in keep if table.columns[i].key not in {"p_sign_flip_holm", "p_floor", *lone}]

@@ -118,7 +118,8 @@ def _dots_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
     )
     caption += f" The {data.left_out} arms with lower validation means are in the table." if data.left_out else ""
     alt = "Dot plot of test accuracy by arm. " + "; ".join(f"{row.label}: {row.mean:.1f}%" for row in data.rows[:16])
-    return _finish(figure, folder, name="arms", section="hero", caption=caption, alt=alt + ".")
+    section = "hero" if grid.crossed_factors(judged.study) is None else "seeds"
+    return _finish(figure, folder, name="arms", section=section, caption=caption, alt=alt + ".")
 
 
 def _grid_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
@@ -127,7 +128,7 @@ def _grid_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
     if crossing is None:
         return None
     panels = grid.prepare_grids(judged.study, judged.arm_verdict, crossing)
-    learnt = any("learnt" in panel.title for panel in panels)
+    learnt = any(grid.SHIFT in panel.title for panel in panels)
     columns = 2 if learnt else 1
     rows = math.ceil(len(panels) / columns)
     figure, axes = new_figure(rows * (1.1 + 0.5 * len(panels[0].rows[1])), rows, columns)
@@ -136,7 +137,11 @@ def _grid_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
         f"{crossing.columns} by {crossing.rows}: the test difference of each combination to its reference, in points"
     )
     caption += " (▽ k/n: k of n seeds collapsed)" if any("▽" in t for p in panels for r in p.texts for t in r) else ""
-    caption += "; on the right the shift b that training ended with, its mean and range over seeds" if learnt else ""
+    caption += (
+        "; on the right the shift b that training ended with, its mean and standard deviation over seeds"
+        if learnt
+        else ""
+    )
     alt = f"Heat map of the test difference by {crossing.columns} and {crossing.rows}."
     return _finish(figure, folder, name="grid", section="hero", caption=caption + ".", alt=alt)
 

@@ -115,6 +115,24 @@ def _lambda_support(verdict: LambdaVerdict) -> tuple[Finding, ...]:
     return tuple(Finding(topic=topic, text=text) for topic, text in notes if text)
 
 
+def _collapses(summaries: Sequence[ArmSummary], margin: float) -> str:
+    """Collapse over many arms: how many cells, where most, and whether they are the control's equals."""
+    collapses = [(s, s.collapse) for s in summaries if s.collapse]
+    cells = sum(len(c.seeds) for _, c in collapses)
+    share = [len(c.seeds) / c.judged for _, c in collapses]
+    worst = [s.arm.label for (s, _), part in zip(collapses, share, strict=True) if part == max(share)]
+    told = f"{cells} cells in {len(summaries)} arms collapsed to a practically constant attention, most at "
+    told += "; ".join(worst[:4]) + (f" and {len(worst) - 4} more" if len(worst) > 4 else "") + "."
+    gaps = [c.largest_gap for _, c in collapses if c.largest_gap is not None]
+    if gaps:
+        near = sum(gap <= margin for gap in gaps)
+        told += (
+            f" In {near} of these {len(gaps)} arms every collapsed seed equals the control within "
+            f"{100 * margin:g} points (largest difference anywhere: {100 * max(gaps):.1f})."
+        )
+    return told
+
+
 def _rivals(verdict: ArmVerdict) -> str | None:
     """Which other candidates could as well have been chosen."""
     if verdict.best is None or not (verdict.equivalent or verdict.undistinguished):
@@ -247,11 +265,10 @@ def _arm_support(verdict: ArmVerdict) -> tuple[Finding, ...]:
     else:
         notes.append(("Other arms", _tally(verdict)))
     collapsed = [s for s in verdict.summaries if s.collapse and s.collapse.seeds]
-    notes += [("Collapse", collapse_note(s, verdict.margin)) for s in collapsed[:8]]
-    if len(collapsed) > 8:
-        notes.append(
-            ("Collapse", f"{len(collapsed) - 8} more arms have collapsed seeds; the table of results counts them.")
-        )
+    if len(collapsed) <= 4:
+        notes += [("Collapse", collapse_note(s, verdict.margin)) for s in collapsed]
+    else:
+        notes.append(("Collapse", _collapses(collapsed, verdict.margin)))
     diverged = [s for s in verdict.summaries if s.diverged]
     notes += [("Diverged", f"{s.arm.label}: {s.diverged} of {s.planned} seeds diverged.") for s in diverged[:8]]
     if verdict.main is not None and verdict.main.n >= 2:

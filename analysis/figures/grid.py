@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import matplotlib as mpl
 import numpy as np
@@ -21,6 +21,7 @@ from sweeps.record import Scalar, canonical_json
 
 LARGEST = 12
 MOST_PANELS = 3
+EFFECT, SHIFT = "test difference (points)", "learnt shift b"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,7 @@ class EffectGrid:
         rows, columns: (factor name, its values in words), rows bottom to top.
         values: Shape (len(rows), len(columns)), NaN where nothing is complete.
         texts: What stands in each field, same shape.
+        reach: Largest absolute value over all panels of the quantity, so that they share one colour scale around 0.
     """
 
     title: str
@@ -39,6 +41,7 @@ class EffectGrid:
     columns: tuple[str, tuple[str, ...]]
     values: np.ndarray
     texts: tuple[tuple[str, ...], ...]
+    reach: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +84,14 @@ def prepare_grids(study: Study, verdict: ArmVerdict, crossing: Crossing) -> tupl
         chosen = [s for s in vmp if crossing.panels is None or s.arm.factors.get(crossing.panels) == panel]
         where = f"{factor_name(crossing.panels)} = {value_text(panel)}: " if crossing.panels else ""
         grids += _panel(study, verdict, crossing, chosen, where)
-    return tuple(grids)
+    reaches = {
+        kind: max(
+            [float(np.nanmax(np.abs(g.values))) for g in grids if kind in g.title and np.isfinite(g.values).any()]
+            + [1e-9]
+        )
+        for kind in (EFFECT, SHIFT)
+    }
+    return tuple(replace(g, reach=reaches[EFFECT if EFFECT in g.title else SHIFT]) for g in grids)
 
 
 def _panel(
@@ -105,26 +115,23 @@ def _panel(
         learnt = complete.loc[complete[ARM] == summary.arm.label, "shift"].dropna()
         if len(learnt):
             shift[i, j] = float(learnt.mean())
-            reach = f"\n{learnt.min():+.2f} … {learnt.max():+.2f}" if len(learnt) > 1 else ""
-            shifts[i][j] = f"{shift[i, j]:+.2f}{reach}".replace("-", "−")
-    told = {
-        "rows": (factor_name(crossing.rows), tuple(value_text(v) for v in rows)),
-        "columns": (factor_name(crossing.columns), tuple(value_text(v) for v in columns)),
-    }
+            spread = f"\n± {learnt.std(ddof=1):.2f}" if len(learnt) > 1 else ""
+            shifts[i][j] = f"{shift[i, j]:+.2f}{spread}".replace("-", "−")
+    down = (factor_name(crossing.rows), tuple(value_text(v) for v in rows))
+    across = (factor_name(crossing.columns), tuple(value_text(v) for v in columns))
     grids = [
-        EffectGrid(title=f"{where}test difference (points)", values=effect, texts=tuple(map(tuple, effects)), **told)
+        EffectGrid(title=where + EFFECT, values=effect, texts=tuple(map(tuple, effects)), rows=down, columns=across)
     ]
     if np.isfinite(shift).any():
-        title = f"{where}learnt shift b"
-        grids.append(EffectGrid(title=title, values=shift, texts=tuple(map(tuple, shifts)), **told))
+        title = where + SHIFT
+        grids.append(EffectGrid(title=title, values=shift, texts=tuple(map(tuple, shifts)), rows=down, columns=across))
     return grids
 
 
 def draw_grid(data: EffectGrid, *, ax: Axes) -> Axes:
     """Fields coloured by value, with the number in each; ``▽ k/n`` counts collapsed seeds."""
     values = np.ma.masked_invalid(data.values)
-    reach = float(np.abs(values).max()) if values.count() else 1.0
-    norm = TwoSlopeNorm(0.0, -max(reach, 1e-9), max(reach, 1e-9))
+    norm = TwoSlopeNorm(0.0, -data.reach, data.reach)
     colours = mpl.colormaps["RdBu"]
     ax.set_facecolor(GRID)
     ax.pcolormesh(values, cmap=colours, norm=norm, edgecolor="#fefefe", linewidth=1.5)
@@ -133,7 +140,7 @@ def draw_grid(data: EffectGrid, *, ax: Axes) -> Axes:
     for i in range(rows):
         for j in range(columns):
             if data.texts[i][j]:
-                strong = np.isfinite(data.values[i, j]) and abs(data.values[i, j]) > 0.6 * reach
+                strong = np.isfinite(data.values[i, j]) and abs(data.values[i, j]) > 0.6 * data.reach
                 ax.text(j + 0.5, i + 0.5, data.texts[i][j], ha="center", va="center", fontsize=size,
                         color="#fefefe" if strong else "#1b1b1b")  # fmt: skip
     ax.set_xticks(np.arange(columns) + 0.5, data.columns[1])

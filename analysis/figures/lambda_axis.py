@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,0 +1,177 @@
+"""What is concluded, and that each conclusion is worded as what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from study_records import ArmModel, StudyModel, lambda_arms, write_study
+
+from analysis.judged import JudgedStudy, judge
+from analysis.outcome import Outcome
+from analysis.table import load_study
+
+
+def conclude(folder: Path, arms: Sequence[ArmModel], **model: object) -> JudgedStudy:
+    write_study(folder, StudyModel(arms=arms, **model))  # type: ignore[arg-type]
+    return judge(load_study(folder))
+
+
+def told(judged: JudgedStudy) -> str:
+    return " ".join(finding.text for _, findings in judged.supporting for finding in findings)
+
+
+def test_a_clear_win_names_lambda_effect_interval_family_and_seeds(tmp_path: Path) -> None:
+    judged = conclude(tmp_path, lambda_arms({0: 0.1, 0.1: 0.15, 10: 0.05}))
+    verdict = judged.lambda_verdicts[0]
+    assert verdict.outcome is Outcome.WIN
+    assert verdict.best is not None
+    assert verdict.best.lambda_ == 0.1
+    assert judged.headline.startswith("VMP with λ = 0.1, the value chosen on validation, beats the control")
+    assert "allowing for the 3 comparisons made; 5 paired seeds" in judged.headline
+    assert "cannot fall below p = 0.0625" in told(judged)
+    assert "not yet confirmed on fresh seeds" in told(judged)
+
+
+def test_the_choice_is_made_on_validation_alone(tmp_path: Path) -> None:
+    """Turning the test accuracies upside down must not change which lambda is chosen."""
+    write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1, 0.1: 0.15, 10: 0.05})))
+    study = load_study(tmp_path)
+    study.cells[study.test] = 1 - study.cells[study.test]
+    verdict = judge(study).lambda_verdicts[0]
+    assert verdict.best is not None
+    assert verdict.best.lambda_ == 0.1
+    assert verdict.outcome is Outcome.LOSS
+
+
+def test_a_loss_is_called_one(tmp_path: Path) -> None:
+    judged = conclude(tmp_path, lambda_arms({0: -0.15, 1: -0.2, 10: -0.2}))
+    assert judged.verdict.outcome is Outcome.LOSS
+    assert judged.headline.startswith("Even VMP with λ = 0, the best value on validation, does worse than the control")
+
+
+def test_few_noisy_seeds_decide_nothing_and_say_so(tmp_path: Path) -> None:
+    judged = conclude(tmp_path, lambda_arms({0: 0.01, 1: 0.0, 10: 0.01}), seeds=(0, 1, 2), cell_sd=0.03)
+    assert judged.verdict.outcome is Outcome.UNDECIDED
+    assert "is not decided by this study" in judged.headline
+    assert "beats" not in judged.headline
+    assert "equal" not in judged.headline
+
+
+def test_practically_equal_is_claimed_only_within_the_margin(tmp_path: Path) -> None:
+    arms = lambda_arms({0: 0.0, 1: 0.0, 10: 0.0})
+    judged = conclude(tmp_path / "a", arms, seeds=range(8), cell_sd=0.005)
+    assert judged.verdict.outcome is Outcome.EQUAL
+    assert "is practically equal to the control" in judged.headline
+    assert "within the margin of ±2" in judged.headline
+    assert judged.lambda_verdicts[0].equivalent == (0.0, 1.0, 10.0)
+    strict = conclude(tmp_path / "b", arms, seeds=range(8), cell_sd=0.005, extra={"margin": 0.001})
+    assert strict.verdict.outcome is Outcome.UNDECIDED
+
+
+def test_a_win_that_multiplicity_takes_away_only_leans(tmp_path: Path) -> None:
+    arms = lambda_arms({0: 0.05, 0.1: 0.06, 1: 0.05, 10: 0.05, 100: 0.04})
+    judged = conclude(tmp_path, arms, seeds=(0, 1, 2), cell_sd=0.015)
+    main = judged.verdict.main
+    assert main is not None
+    assert main.interval is not None
+    assert main.band is not None
+    assert main.interval.excludes_zero
+    assert not main.band.excludes_zero
+    assert judged.verdict.outcome is Outcome.LEANS_WIN
+    assert "but that is not established" in judged.headline
+
+
+def test_one_seed_gives_no_verdict(tmp_path: Path) -> None:
+    judged = conclude(tmp_path, lambda_arms({0: 0.3, 1: 0.3}), seeds=(0,))
+    assert judged.verdict.outcome is Outcome.UNKNOWN
+    assert judged.headline.startswith("No verdict is possible")
+
+
+def test_an_incomplete_study_is_provisional(tmp_path: Path) -> None:
+    judged = conclude(tmp_path, lambda_arms({0: 0.1, 0.1: 0.2, 1: 0.1}, missing={0.1: [0, 1]}))
+    assert judged.headline.startswith("Provisional, with 23 of 25 planned cells complete: VMP with λ = ")
+    verdict = judged.lambda_verdicts[0]
+    assert verdict.best is not None
+    assert verdict.best.lambda_ != 0.1  # three of five seeds may not be chosen over five of five
+    assert "λ = 0.1 could not be chosen: 3 of 5 seeds complete." in told(judged)
+
+
+def test_an_arm_with_a_diverged_seed_is_not_recommended(tmp_path: Path) -> None:
+    judged = conclude(tmp_path, lambda_arms({0: 0.1, 1: 0.3}, diverged={1: [2]}))
+    verdict = judged.lambda_verdicts[0]
+    assert verdict.best is not None
+    assert verdict.best.lambda_ == 0
+    assert verdict.ineligible == ((1.0, "1 of 5 seeds diverged"),)
+    assert not judged.headline.startswith("Provisional")  # divergence is a result, nothing is left to run
+
+
+def test_collapsed_seeds_are_counted_and_compared_with_the_control(tmp_path: Path) -> None:
+    judged = conclude(tmp_path, lambda_arms({0: 0.2, 1: 0.2, 100: 0.2}, collapsed={100: [0, 2, 3]}))
+    collapse = judged.lambda_verdicts[0].points[-1].summary.collapse
+    assert collapse is not None
+    assert collapse.seeds == (0, 2, 3)
+    assert collapse.largest_gap is not None
+    assert collapse.largest_gap < 0.02
+    assert "At λ = 100, 3 of 5 seeds collapsed" in told(judged)
+    assert "those seeds equal the control within" in told(judged)
+
+
+def test_collapse_within_the_chosen_lambda_stands_in_the_headline(tmp_path: Path) -> None:
+    judged = conclude(tmp_path, lambda_arms({0: 0.3, 1: 0.0}, collapsed={0: [1, 4]}))
+    assert "2 of its 5 seeds collapsed, so the mean mixes two outcomes" in judged.headline
+
+
+def test_the_simplest_lambda_within_one_standard_error(tmp_path: Path) -> None:
+    judged = conclude(tmp_path, lambda_arms({0: 0.1, 0.1: 0.1, 1: 0.1005}), seeds=range(8), cell_sd=0.02)
+    verdict = judged.lambda_verdicts[0]
+    assert verdict.one_se is not None
+    assert verdict.best is not None
+    assert verdict.one_se <= verdict.best.lambda_
+
+
+def test_without_a_control_the_backbone_is_the_reference_and_the_gap_is_named(tmp_path: Path) -> None:
+    arms = [ArmModel({"prompt": "none"}), ArmModel({"prompt": "vmp"}, effect=0.1)]
+    judged = conclude(tmp_path, arms)
+    assert judged.headline.startswith("VMP beats the backbone alone: ")
+    assert "no control arm" in told(judged)
+
+
+def test_a_study_of_starts_with_two_lambdas_is_a_study_of_arms(tmp_path: Path) -> None:
+    arms = [ArmModel({"prompt": "control", "n": None, "lambda": None})]
+    arms += [
+        ArmModel({"prompt": "vmp", "n": n, "lambda": v}, effect=0.2 if n > 0 else 0)
+        for n in (-0.3, 0.3)
+        for v in (0, 1)
+    ]
+    judged = conclude(tmp_path, arms)
+    assert judged.arm_verdict is not None
+    assert judged.headline.startswith("VMP with n = 0.3, λ = ")
+    assert "the best of 4 on validation, beats the control" in judged.headline
+
+
+def test_blocks_get_a_verdict_each_and_one_sentence_together(tmp_path: Path) -> None:
+    arms = []
+    for backbone, best in (("slow", 0), ("x3d", 1)):
+        arms.append(ArmModel({"backbone": backbone, "prompt": "control", "lambda": None}))
+        arms += [
+            ArmModel({"backbone": backbone, "prompt": "vmp", "lambda": v}, effect=0.2 if v == best else 0.05)
+            for v in (0, 1, 10)
+        ]
+    judged = conclude(tmp_path, arms)
+    assert [v.block for v in judged.lambda_verdicts] == ["backbone = slow", "backbone = x3d"]
+    assert judged.headline.startswith("Chosen on validation, the best λ differs between the blocks")
+    assert judged.families == 2
+
+
+def test_a_study_of_the_layer_alone_uses_the_reference_it_names(tmp_path: Path) -> None:
+    arms = [ArmModel({"sampling": name}, effect=e) for name, e in (("uniform", 0.0), ("random", 0.0), ("segment", 0.1))]
+    first = conclude(tmp_path / "a", arms)
+    assert "the reference arm (sampling = uniform)" in first.headline
+    named = conclude(tmp_path / "b", arms, extra={"reference": {"sampling": "random"}})
+    assert "the reference arm (sampling = random)" in named.headline
+    from sweeps.record import RecordError
+
+    with pytest.raises(RecordError, match="no planned arm has these factors"):
+        conclude(tmp_path / "c", arms, extra={"reference": {"sampling": "dense"}})
