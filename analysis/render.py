@@ -37,8 +37,6 @@ def cell_text(value: Value, column: Column) -> str:
         return "< 0.0001" if value < 0.0001 else f"{value:.4f}" if value < 0.01 else f"{value:.3f}"
     if column.format == "ratio":
         return f"{value:.2f}".replace("-", "−")
-    if column.format == "ratio":
-        return f"{value:.2f}".replace("-", "−")
     if column.format == "number":
         return _compact(float(value)).replace("-", "−")
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -136,11 +136,6 @@ def html_table(judged: JudgedStudy, table: ReportTable) -> dict[str, Any]:
         keep = [i for i in keep if table.columns[i].key not in {"p_sign_flip_holm", "p_floor", *lone}]
     if table.name == "manipulation":
         keep = [i for i in keep if table.columns[i].key not in {"m", "n"}]
-    if table.name.startswith("comparisons"):
-        lone = {"reference"} if len({row.values[1] for row in table.rows}) == 1 else set()
-        keep = [i for i in keep if table.columns[i].key not in {"p_sign_flip_holm", "p_floor", *lone}]
-    if table.name == "manipulation":
-        keep = [i for i in keep if table.columns[i].key not in {"m", "n"}]
     most = MOST_HTML_ROWS.get(table.name, 400)
     rows = table.rows
     if table.name in ("results", "manipulation") and len(rows) > most:

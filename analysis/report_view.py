@@ -12,7 +12,6 @@ from analysis.table import ARM, COLLAPSED, HASH, REASON, SEED, STATUS, Study
 
 MOST_GRID_CELLS = 1200
 STATES = ("complete", "collapsed", "diverged", "failed", "missing")
-STATES = ("complete", "collapsed", "diverged", "failed", "missing")
 
 
 def facts_at_a_glance(judged: JudgedStudy, compute: str) -> list[dict[str, str]]:
@@ -21,7 +20,6 @@ def facts_at_a_glance(judged: JudgedStudy, compute: str) -> list[dict[str, str]]
     tiles: list[dict[str, str]] = []
     if judged.lambda_verdicts and len(judged.lambda_verdicts) == 1:
         best = judged.lambda_verdicts[0].best
-        note = f"{percent(best.summary.test_mean)} on test" if best else "no choice possible yet"
         note = f"{percent(best.summary.test_mean)} on test" if best else "no choice possible yet"
         tiles.append(_tile("λ chosen on validation", number(best.lambda_) if best else "–", note))
     elif judged.arm_verdict is not None and judged.arm_verdict.best is not None:
@@ -70,12 +68,11 @@ def method_notes(judged: JudgedStudy) -> list[tuple[str, str]]:
     interval = "Student's t" if n < 20 else "a percentile bootstrap"
     margin = "named by the study" if study.plan.study.get("margin") is not None else "the default, fixed in advance"
     families = f" This study has {judged.families} families, one a block, each bounded by itself."
-    families = f" This study has {judged.families} families, one a block, each bounded by itself."
     notes = [
         (
             "Unit",
-            "A cell is one configuration (arm) with one seed. Arms are compared within a seed: the same initial weights, "
-            "split and order of clips, so what all arms share cancels.",
+            "A cell is one configuration (arm) with one seed. Arms are compared within a seed: the same initial "
+            "weights, split and order of clips, so what all arms share cancels.",
         ),
         (
             "Selection",
@@ -84,8 +81,8 @@ def method_notes(judged: JudgedStudy) -> list[tuple[str, str]]:
         ),
         (
             "Intervals",
-            f"95%, by {interval} over seeds. Below 20 seeds bootstrap intervals cover too rarely (83% instead of 95% at "
-            "5 seeds), t intervals do not.",
+            f"95%, by {interval} over seeds. Below 20 seeds bootstrap intervals cover too rarely (83% instead of "
+            "95% at 5 seeds), t intervals do not.",
         ),
         (
             "Many arms",
@@ -101,14 +98,14 @@ def method_notes(judged: JudgedStudy) -> list[tuple[str, str]]:
         (
             "What the seeds can show",
             f"With {n} paired seed{'s' if n != 1 else ''} the exact sign-flip test cannot give less than "
-            f"p = {smallest_p(n):.3g}; it takes {seeds_for(0.05)} seeds to reach 5%. Verdicts rest on t intervals, which "
-            "assume roughly normal differences; where some seeds collapse and others do not, they are not, and the "
-            "seeds themselves should be read.",
+            f"p = {smallest_p(n):.3g}; it takes {seeds_for(0.05)} seeds to reach 5%. Verdicts rest on t intervals, "
+            "which assume roughly normal differences; where some seeds collapse and others do not, they are not, and "
+            "the seeds themselves should be read.",
         ),
         (
             "Diverged, failed, missing",
-            "Diverged cells are results without accuracy and stay out of means and comparisons; they are counted. Failed "
-            "and missing cells are still to be run.",
+            "Diverged cells are results without accuracy and stay out of means and comparisons; they are counted. "
+            "Failed and missing cells are still to be run.",
         ),
     ]
     rules = {str(r.data["collapse_rule"]) for r in study.records.values() if r.data.get("collapse_rule")}

@@ -174,8 +174,6 @@ def comparisons_table(contrasts: tuple[Contrast, ...], name: str, against: str) 
     family = contrasts[0].family if contrasts else 0
     references = {contrast.reference.label for contrast in contrasts}
     against += f" ({references.pop()})" if len(references) == 1 else ""
-    references = {contrast.reference.label for contrast in contrasts}
-    against += f" ({references.pop()})" if len(references) == 1 else ""
     caption = (
         f"Paired comparisons {against} on test, in percentage points; families of {family} comparisons. d_z is the "
         "mean difference over its standard deviation, P(A > B) the share of seeds in which the arm is ahead, p (equal) "
