@@ -73,7 +73,7 @@ def tidy(ax: Axes, *, grid: str = "y") -> None:
 def ramp(count: int) -> list[str]:
     """`count` colours in order, from the palette's sequence; at most its length are distinct."""
     if count <= 1:
-        return [RAMP[2]]
+        return [RAMP[2]][:count]
     return [RAMP[round(i * (len(RAMP) - 1) / (count - 1))] for i in range(count)]
 
 
@@ -106,6 +106,7 @@ def svg_text(figure: Figure) -> str:
 def save(figure: Figure, folder: Path, name: str) -> str:
     """Write ``name.svg`` and ``name.png`` into `folder`; returns the SVG text."""
     text = svg_text(figure)
+    figure.set_layout_engine("none")  # laid out by the first drawing; a second time only costs time
     (folder / f"{name}.svg").write_text(text, encoding="utf-8")
     figure.savefig(folder / f"{name}.png", dpi=160, metadata={"Software": None}, facecolor=PAPER)
     return text
