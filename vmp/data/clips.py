@@ -167,7 +167,7 @@ class ClipStore:
     def _describe(self, i: int) -> VideoInfo:
         """What a clip holds by its packet index, without decoding it."""
         source = self._sources[i]
-        index = self._reader(source.path).index
+        index = self._reader(source).index
         first, end = source.interval.frames(index, str(source.path)) if source.interval else (0, index.frames)
         keys = index.key_frames
         keys = keys[(keys >= first) & (keys < end)] - first
@@ -183,13 +183,16 @@ class ClipStore:
 
     def _decode(self, i: int, frames: NDArray[np.int64]) -> Pixels:
         source = self._sources[i]
-        reader = self._reader(source.path)
+        reader = self._reader(source)
         first = source.interval.frames(reader.index, str(source.path))[0] if source.interval else 0
         return reader.read(frames + first)
 
-    def _reader(self, path: Path) -> VideoReader:
+    def _reader(self, source: Source) -> VideoReader:
+        path = source.path
         if path not in self._readers:
-            self._readers[path] = VideoReader(path, self.geometry, packet_index(self._folder, path))
+            # A whole file counts as many frames as decode, as in the cache; in an interval of a long one time counts.
+            index = packet_index(self._folder, path, exact=source.interval is None)
+            self._readers[path] = VideoReader(path, self.geometry, index)
             if len(self._readers) > _OPEN_READERS:
                 self._readers.popitem(last=False)
         return self._readers[path]

@@ -34,18 +34,18 @@ def content_hash(cache: CacheFolder, path: Path) -> str:
     return value
 
 
-def packet_index(cache: CacheFolder, path: Path) -> PacketIndex:
-    """The packet index of a file, built once for its content.
+def packet_index(cache: CacheFolder, path: Path, *, exact: bool) -> PacketIndex:
+    """The packet index of a file (see `vmp.video.build_index`), built once for its content.
 
     Raises:
         InputError: Not a readable video.
     """
-    memo = cache.path / "index" / f"{digest(content_hash(cache, path), *decoder_version())}.npz"
+    memo = cache.path / "index" / f"{digest(content_hash(cache, path), str(exact), *decoder_version())}.npz"
     try:
         return PacketIndex.from_bytes(memo.read_bytes())
     except (OSError, ValueError, KeyError, TypeError):
         pass
-    index = build_index(path)
+    index = build_index(path, exact=exact)
     with contextlib.suppress(CacheError):
         cache.store(memo, lambda out: out.write(index.to_bytes()))
     return index

@@ -99,9 +99,6 @@ def carve(
     for i, group in enumerate(groups):
         if group is not None:
             result[i] = chosen[group]
-    for split in split_names:
-        if split not in result:
-            raise InputError(f"{where}: split {split!r} stays empty: its fraction is too small for these groups")
     return result
 
 
@@ -145,8 +142,24 @@ def _best_assignment(
             split = int(np.argmin(gain))
             choice[row] = split
             filled[split] += counts[row]
+        _fill_empty(choice, filled, counts, targets)
         loss = float((((filled - targets) ** 2) / scale).sum())
         if best is None or loss < best[0]:
             best = (loss, choice)
     assert best is not None
     return best[1]
+
+
+def _fill_empty(
+    choice: list[int], filled: NDArray[np.float64], counts: NDArray[np.float64], targets: NDArray[np.float64]
+) -> None:
+    """Give every split that stayed empty (a small fraction, large groups) the group that it distorts least."""
+    scale = np.maximum(targets, 1.0)
+    for split in range(len(targets)):
+        if filled[split].sum() > 0:
+            continue
+        spare = [row for row in range(len(counts)) if filled[choice[row]].sum() > counts[row].sum()]
+        row = min(spare, key=lambda row: (((counts[row] - targets[split]) ** 2) / scale[split]).sum())
+        filled[choice[row]] -= counts[row]
+        filled[split] += counts[row]
+        choice[row] = split

@@ -16,6 +16,7 @@ from typing import cast
 
 import av
 import numpy as np
+from av.codec.context import Flags
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
@@ -79,6 +80,7 @@ def decode_to(path: str | Path, geometry: Geometry, emit: Callable[[Pixels], obj
     keys: list[int] = []
     size, shape, concealed = (0, 0), (0, 0, 3), 0
     with open_video(path) as stream:
+        stream.codec_context.flags |= Flags.copy_opaque
         for count, frame in enumerate(frames_of(stream, path)):
             array = to_rgb(frame, geometry, str(path))
             if not count:
@@ -90,7 +92,7 @@ def decode_to(path: str | Path, geometry: Geometry, emit: Callable[[Pixels], obj
                 )
             emit(array)
             stamps.append(frame.pts)
-            if frame.key_frame:
+            if frame.opaque:
                 keys.append(count)
             concealed += frame.is_corrupt
         if not stamps:
@@ -174,6 +176,9 @@ def frames_of(stream: VideoStream, path: str | Path) -> Iterator[VideoFrame]:
     """
     count = 0
     for packet in packets_of(stream, path):
+        # Where the decoder copies tags, a frame tells whether its packet was a key packet: the container's word, which
+        # is also what a packet index goes by. A decoder's own `key_frame` differs (intra refresh).
+        packet.opaque = packet.is_keyframe
         for frame in decode_packet(packet, path, count):
             count += 1
             yield frame

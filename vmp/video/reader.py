@@ -1,8 +1,8 @@
 """Frames by number from anywhere in a file: seek to the key frame before, decode forward, check every step.
 
 The index says which packet must come after the seek and which frame each packet gives. A read compares both with what
-the demuxer and the decoder really hand out; at the first difference it gives the index up and decodes from the start,
-which is always right. So a wrong index costs time, never a wrong frame.
+the demuxer and the decoder really hand out, and an exact index the picture itself. At the first difference, or a frame
+that the decoder had to patch up, it gives the index up and decodes from the start, which is always right.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from vmp.errors import InputError
 from vmp.video.files import decode_packet, frames_of, is_flush, open_video, packets_of
 from vmp.video.geometry import Geometry, Pixels, to_rgb
-from vmp.video.index import PacketIndex, build_index
+from vmp.video.index import NO_STAMP, PacketIndex, build_index, checksum
 
 
 class _IndexMismatch(Exception):
@@ -103,9 +103,11 @@ class VideoReader:
                 shown = int(self._rank[origin]) if isinstance(origin, int) else -1
                 if isinstance(origin, int) and shown < first:
                     continue  # shown before the key frame: it may refer to packets that were not decoded
-                if shown != expected:
+                if shown != expected or frame.is_corrupt:
                     raise _IndexMismatch
                 if shown in group:
+                    if len(self.index.sums) and self.index.sums[shown] != checksum(frame):
+                        raise _IndexMismatch
                     pixels[shown] = to_rgb(frame, self.geometry, str(self.path))
                 expected += 1
                 if shown == group[-1]:
@@ -130,6 +132,8 @@ class VideoReader:
         container = cast("InputContainer", stream.container)
         # Some demuxers land behind the key frame asked for: then walk there from the start, without decoding.
         for start in (key, 0):
+            if self.index.stamp[start] == NO_STAMP:
+                continue
             container.seek(int(self.index.stamp[start]), stream=stream)
             packet = next(packets_of(stream, self.path))
             number = self._place.get(packet.pos, len(self._place)) if packet.pos is not None else len(self._place)
