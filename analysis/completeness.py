@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.table import ARM, ARM_ORDER, COMPLETE, DIVERGED, FAILED, MISSING, STATUS, STATUSES, Study
+from analysis.table import ARM, ARM_ORDER, COMPLETE, DIVERGED, FAILED, MISSING, REASON, STATUS, STATUSES, Study
 
 PLANNED = "planned"
 
@@ -72,6 +73,14 @@ def completeness_by_arm(study: Study) -> pd.DataFrame:
     counts.insert(0, PLANNED, counts.sum(axis=1))
     counts.columns.name = None
     return counts.reset_index().drop(columns=ARM_ORDER)
+
+
+def reasons(study: Study) -> tuple[tuple[str, str, int], ...]:
+    """Why cells diverged or failed: (status, reason, number of cells), most frequent first."""
+    told = study.cells[study.cells[STATUS].isin([DIVERGED, FAILED])]
+    counts = Counter((str(status), str(reason)) for status, reason in zip(told[STATUS], told[REASON], strict=True))
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return tuple((status, reason, count) for (status, reason), count in ordered)
 
 
 def _count(number: int, noun: str) -> str:

@@ -40,7 +40,15 @@ def listing(items: Sequence[str]) -> str:
 
 
 def number(value: float) -> str:
-    return f"{value:g}"
+    """A setting such as lambda in at most 4 significant digits."""
+    return f"{value:.4g}"
+
+
+def lambdas(values: Sequence[float]) -> str:
+    """``"λ = 0 and λ = 0.1"``; many values as their count and range."""
+    if len(values) > 6:
+        return f"{len(values)} values of λ from {number(min(values))} to {number(max(values))}"
+    return listing([f"λ = {number(value)}" for value in values])
 
 
 def seeds(n: int) -> str:
@@ -48,10 +56,12 @@ def seeds(n: int) -> str:
 
 
 def provisional(counts: Completeness, sentence: str) -> str:
-    """Mark a sentence as provisional while cells are to be run; the sentence itself stays what the cells there say."""
+    """A clause as a sentence, marked as provisional while cells are to be run."""
     if counts.finished:
-        return sentence
-    return f"Provisional, with {counts.complete} of {counts.planned} planned cells complete: {sentence}"
+        return f"{sentence[0].upper()}{sentence[1:]}."
+    if counts.complete + counts.diverged == counts.planned:
+        return f"Provisional, with {counts.unproposed} arms of the search still to come: {sentence}."
+    return f"Provisional, with {counts.complete} of {counts.planned} planned cells complete: {sentence}."
 
 
 def reference_name(contrast: Contrast) -> str:

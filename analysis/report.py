@@ -14,6 +14,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from analysis.completeness import reasons
 from analysis.judged import JudgedStudy, judge
 from analysis.provenance import duration, excluded_clips, provenance
 from analysis.render import cell_text, shown_columns, to_csv, to_latex, to_markdown
@@ -100,6 +101,7 @@ def render_page(judged: JudgedStudy, tables: tuple[ReportTable, ...], figures: t
         counts=judged.completeness,
         glance=facts_at_a_glance(judged, duration(facts.seconds)),
         grid=cell_grid(study),
+        reasons=reasons(study),
         tables={table.name: html_table(judged, table) for table in tables},
         files=[table.name for table in tables],
         figures=[{"name": f.name, "section": f.section, "svg": Markup(f.svg), "caption": f.caption, "alt": f.alt}

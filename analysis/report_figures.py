@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from analysis.arms import Arm, Kind
 from analysis.figures import dots, forest, grid, lambda_curve, manipulation, power_curve, seeds, training
-from analysis.figures.style import drawing, inline_svg, new_figure, save
+from analysis.figures.style import add_titles, drawing, inline_svg, new_figure, save
 from analysis.judged import JudgedStudy
 from analysis.outcome import Contrast
 from analysis.phrases import percent
@@ -56,8 +56,17 @@ def report_figures(judged: JudgedStudy, folder: Path) -> tuple[ReportFigure, ...
     return tuple(figure for figure in figures if figure is not None)
 
 
-def _finish(figure: Figure, folder: Path, *, name: str, section: str, caption: str, alt: str) -> ReportFigure:
-    svg = inline_svg(save(figure, folder, name), name.replace("_", "-"))
+def _finish(
+    figure: Figure,
+    folder: Path,
+    *,
+    name: str,
+    section: str,
+    caption: str,
+    alt: str,
+    titles: Mapping[str, Sequence[str]] | None = None,
+) -> ReportFigure:
+    svg = inline_svg(add_titles(save(figure, folder, name), titles or {}), name.replace("_", "-"))
     return ReportFigure(name=name, section=section, svg=svg, caption=caption, alt=alt)
 
 
@@ -83,7 +92,15 @@ def _lambda_figure(judged: JudgedStudy, verdict: LambdaVerdict, folder: Path, su
     alt = f"Line chart of test accuracy by λ{block}. " + "; ".join(levels)
     for level in data.levels:
         alt += f"; {level.name}: {level.mean:.1f}%"
-    return _finish(figure, folder, name=f"lambda{suffix}", section="hero", caption=caption, alt=alt + ".")
+    return _finish(
+        figure,
+        folder,
+        name=f"lambda{suffix}",
+        section="hero",
+        caption=caption,
+        alt=alt + ".",
+        titles=lambda_curve.point_titles(data),
+    )
 
 
 def _manipulation(judged: JudgedStudy, verdict: LambdaVerdict, folder: Path, suffix: str) -> ReportFigure | None:

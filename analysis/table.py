@@ -130,8 +130,11 @@ def curve_table(study: Study) -> pd.DataFrame:
         if record is None or not record.curves.get("epoch"):
             continue
         length = len(record.curves["epoch"])
-        curves = {name: pd.array(v, dtype="Float64").to_numpy(float, na_value=math.nan)
-                  for name, v in record.curves.items() if len(v) == length}  # fmt: skip
+        curves = {
+            name: [math.nan if value is None else value for value in values]
+            for name, values in record.curves.items()
+            if len(values) == length
+        }
         frames.append(pd.DataFrame({HASH: row[0], ARM: row[1], SEED: row[2], **curves}))
     if not frames:
         return pd.DataFrame(columns=[HASH, ARM, SEED, "epoch"])

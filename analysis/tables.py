@@ -72,13 +72,18 @@ def report_tables(judged: JudgedStudy) -> tuple[ReportTable, ...]:
     """All tables of a study, those without rows left out."""
     tables = [
         results_table(judged),
-        comparisons_table(judged.primary, "comparisons", "with the reference"),
-        comparisons_table(judged.secondary, "comparisons_baseline", "with the baseline"),
+        comparisons_table(_comparable(judged.primary), "comparisons", "with the reference"),
+        comparisons_table(_comparable(judged.secondary), "comparisons_baseline", "with the baseline"),
         manipulation_table(judged),
         completeness_table(judged),
         cells_table(judged),
     ]
     return tuple(table for table in tables if table.rows)
+
+
+def _comparable(contrasts: tuple[Contrast, ...]) -> tuple[Contrast, ...]:
+    """`contrasts`, or none of them while not one can be judged."""
+    return contrasts if any(contrast.n >= 2 for contrast in contrasts) else ()
 
 
 def results_table(judged: JudgedStudy) -> ReportTable:

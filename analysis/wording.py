@@ -10,6 +10,7 @@ from analysis.outcome import Contrast, Outcome
 from analysis.phrases import (
     collapse_note,
     judgement,
+    lambdas,
     listing,
     number,
     percent,
@@ -27,7 +28,7 @@ from analysis.verdict_arms import ArmVerdict
 def headline(verdict: LambdaVerdict | ArmVerdict) -> str:
     """The one sentence that answers the study's question."""
     told = _lambda_claim(verdict) if isinstance(verdict, LambdaVerdict) else _arm_claim(verdict)
-    return provisional(verdict.completeness, told[0].upper() + told[1:] + ".")
+    return provisional(verdict.completeness, told)
 
 
 def blocks_headline(verdicts: Sequence[LambdaVerdict]) -> str:
@@ -45,8 +46,8 @@ def blocks_headline(verdicts: Sequence[LambdaVerdict]) -> str:
     same = "the same λ is best in every block" if len(values) == 1 else "the best λ differs between the blocks"
     mains = [verdict.main for verdict in verdicts if verdict.main]
     against = f" against {reference_name(mains[0])}" if mains else ""
-    told = f"Chosen on validation, {same}; test difference{against}, with intervals that hold within a block: "
-    return provisional(verdicts[0].completeness, told + listing(parts) + ".")
+    told = f"chosen on validation, {same}; test difference{against}, with intervals that hold within a block: "
+    return provisional(verdicts[0].completeness, told + listing(parts))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +93,8 @@ def _mixed(summary: ArmSummary) -> str:
 def _lambda_support(verdict: LambdaVerdict) -> tuple[Finding, ...]:
     notes: list[tuple[str, str | None]] = []
     best = verdict.best
+    notes.append(("Accuracy", _levels(verdict)))
     if best is not None:
-        notes.append(("Accuracy", _levels(verdict)))
         if verdict.main is not verdict.against_baseline and verdict.against_baseline is not None:
             notes.append(
                 ("Backbone alone", _plainly("The chosen λ against the backbone alone", verdict.against_baseline))
@@ -106,7 +107,7 @@ def _lambda_support(verdict: LambdaVerdict) -> tuple[Finding, ...]:
             ("Choice of λ", f"λ = {number(v)} could not be chosen: {reason}.") for v, reason in verdict.ineligible
         ]
         notes.append(("Sensitivity", _sensitivity(verdict)))
-    notes += [("Collapse", collapse_note(point.summary, verdict.margin)) for point in verdict.points]
+    notes += _collapses([point.summary for point in verdict.points], verdict.margin)
     if verdict.main is not None and verdict.main.n >= 2:
         notes.append(("Evidence", sign_flip_note(verdict.main)))
         notes.append(("Evidence", _pairing(verdict.main)))
@@ -115,7 +116,15 @@ def _lambda_support(verdict: LambdaVerdict) -> tuple[Finding, ...]:
     return tuple(Finding(topic=topic, text=text) for topic, text in notes if text)
 
 
-def _collapses(summaries: Sequence[ArmSummary], margin: float) -> str:
+def _collapses(summaries: Sequence[ArmSummary], margin: float) -> list[tuple[str, str | None]]:
+    """A note on each arm with collapsed seeds; one over all of them when there are many."""
+    collapsed = [s for s in summaries if s.collapse and s.collapse.seeds]
+    if len(collapsed) > 5:
+        return [("Collapse", _collapse_overall(collapsed, margin))]
+    return [("Collapse", collapse_note(s, margin)) for s in collapsed]
+
+
+def _collapse_overall(summaries: Sequence[ArmSummary], margin: float) -> str:
     """Collapse over many arms: how many cells, where most, and whether they are the control's equals."""
     collapses = [(s, s.collapse) for s in summaries if s.collapse]
     cells = sum(len(c.seeds) for _, c in collapses)
@@ -162,13 +171,20 @@ def _tally(verdict: ArmVerdict) -> str:
     return f"{told}. Test means over all arms run from {percent(min(means))} to {percent(max(means))}."
 
 
-def _levels(verdict: LambdaVerdict) -> str:
-    assert verdict.best is not None
-    best = verdict.best.summary
-    parts = [f"{percent(best.test_mean)} at λ = {number(verdict.best.lambda_)}"]
-    parts += [f"{percent(verdict.control.test_mean)} for the control"] if verdict.control else []
-    parts += [f"{percent(verdict.baseline.test_mean)} for the backbone alone"] if verdict.baseline else []
-    return f"Mean test {verdict.metric_name}: {listing(parts)}."
+def _ineligible(verdict: LambdaVerdict) -> list[tuple[str, str | None]]:
+    """Who could not be chosen, by reason."""
+    by_reason: dict[str, list[float]] = {}
+    for value, reason in verdict.ineligible:
+        by_reason.setdefault(reason, []).append(value)
+    return [("Choice of λ", f"{lambdas(v)} could not be chosen: {reason}.") for reason, v in by_reason.items()]
+
+
+def _levels(verdict: LambdaVerdict) -> str | None:
+    summary = verdict.best.summary if verdict.best else None
+    parts = [f"{percent(summary.test_mean)} at {summary.arm.label}"] if summary else []
+    for reference, name in ((verdict.control, "the control"), (verdict.baseline, "the backbone alone")):
+        parts += [f"{percent(reference.test_mean)} for {name}"] if reference and reference.seeds else []
+    return f"Mean test {verdict.metric_name}: {listing(parts)}." if parts else None
 
 
 def _choice(verdict: LambdaVerdict) -> str:
@@ -177,16 +193,17 @@ def _choice(verdict: LambdaVerdict) -> str:
     best = verdict.best.lambda_
     told = f"By the one-standard-error rule the simplest choice (smallest λ) is λ = {number(verdict.one_se)}"
     told += ", the best value itself. " if verdict.one_se == best else f" instead of {number(best)}. "
-    equal = [f"λ = {number(v)}" for v in verdict.equivalent if v != best]
+    equal = [value for value in verdict.equivalent if value != best]
     margin = f"±{100 * verdict.margin:g} points"
     if equal:
-        told += f"Practically equal to the best on test (within {margin}): {listing(equal)}."
-    else:
-        told += f"No other value is shown to be practically equal to the best (within {margin})"
-        unclear = [f"λ = {number(v)}" for v in verdict.undistinguished]
-        return told + (f"; not told apart from it either: {listing(unclear)}." if unclear else ".")
-    unclear = [f"λ = {number(v)}" for v in verdict.undistinguished]
-    return told + (f" Neither equal nor told apart: {listing(unclear)}." if unclear else "")
+        told += f"Practically equal to the best on test (within {margin}): {lambdas(equal)}."
+        return told + (
+            f" Neither equal nor told apart: {unclear}." if (unclear := lambdas(verdict.undistinguished)) else ""
+        )
+    told += f"No other value is shown to be practically equal to the best (within {margin})"
+    return told + (
+        f"; not told apart from it either: {unclear}." if (unclear := lambdas(verdict.undistinguished)) else "."
+    )
 
 
 def _sensitivity(verdict: LambdaVerdict) -> str | None:
@@ -264,11 +281,7 @@ def _arm_support(verdict: ArmVerdict) -> tuple[Finding, ...]:
         notes += [("Other arms", _plainly(subject, contrast)) for contrast, subject in told]
     else:
         notes.append(("Other arms", _tally(verdict)))
-    collapsed = [s for s in verdict.summaries if s.collapse and s.collapse.seeds]
-    if len(collapsed) <= 4:
-        notes += [("Collapse", collapse_note(s, verdict.margin)) for s in collapsed]
-    else:
-        notes.append(("Collapse", _collapses(collapsed, verdict.margin)))
+    notes += _collapses(verdict.summaries, verdict.margin)
     diverged = [s for s in verdict.summaries if s.diverged]
     notes += [("Diverged", f"{s.arm.label}: {s.diverged} of {s.planned} seeds diverged.") for s in diverged[:8]]
     if verdict.main is not None and verdict.main.n >= 2:

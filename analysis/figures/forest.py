@@ -12,7 +12,7 @@ from analysis.figures.style import GRID, INK, MUTED, PAPER, VMP, shortened, tidy
 from analysis.outcome import Contrast
 from analysis.phrases import points, span
 
-MOST_ROWS = 40
+MOST_ROWS = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +54,10 @@ class Forest:
 def prepare_forest(contrasts: Sequence[Contrast], reference: str) -> Forest:
     """Rows for the contrasts that can be judged (n >= 2). `reference` is named on the axis."""
     judged = [c for c in contrasts if c.interval is not None and c.band is not None]
+    step = max(1.0, (len(judged) - 1) / (MOST_ROWS - 1))
+    shown = [judged[round(i * step)] for i in range(min(len(judged), MOST_ROWS))]  # spread over the plan
     rows = []
-    for contrast in judged[:MOST_ROWS]:
+    for contrast in shown:
         assert contrast.interval is not None
         assert contrast.band is not None
         rows.append(

@@ -57,7 +57,7 @@ def lambda_axis(values: Sequence[float]) -> LambdaAxis:
     length = (max(logs.values()) - min(logs.values())) if len(logs) > 1 else 0.0
     apart = len(lambdas) - len(positive) > 0
     gaps = [logs[b] - logs[a] for a, b in itertools.pairwise(positive)]
-    zero_gap = min(max(gaps, default=1.0), 1.0)
+    zero_gap = max(min(max(gaps, default=1.0), 1.0), 0.12 * length)
     total = length + (zero_gap if apart else 0.0)
     crowded = bool(gaps) and min(gaps) < CROWDED * total
     if not positive or len(positive) < 2 or (crowded and len(lambdas) <= FEW):

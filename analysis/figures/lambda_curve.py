@@ -11,11 +11,14 @@ from matplotlib.axes import Axes
 
 from analysis.figures.lambda_axis import LambdaAxis, lambda_axis
 from analysis.figures.style import BASELINE, CONTROL, GRID, INK, MUTED, PAPER, VMP, spread, tidy
-from analysis.summary import ArmSummary
+from analysis.phrases import percent
 from analysis.table import ARM, COLLAPSED, COMPLETE, SEED, STATUS, Study
 from analysis.verdict import LambdaVerdict
 
 MANY_SEEDS = 12  # beyond, the lines that tie one seed's points together would be a web
+DENSE = 24  # values of lambda
+MOST_POINTS = 400  # beyond, an image is smaller than its points
+POINTS = {False: "cells", True: "collapsed-cells"}
 BESIDE = 0.09
 STRIP = 0.72  # width of a reference's place in steps of the lambda axis, and at least so wide that names fit
 STRIP_LEAST = 0.11
@@ -40,7 +43,7 @@ class LambdaCurve:
         mean: Test mean of each lambda of the axis, NaN where nothing is complete.
         low, high: Pointwise 95% interval of the paired difference, laid around the mean.
         band_low, band_high: The same, holding for all lambdas together.
-        seeds: (seed, x, accuracy, collapsed) of each complete cell.
+        seeds: (seed, x, accuracy, collapsed, what the cell is) of each complete cell.
         levels: Baseline and control, those there are.
         reference: What the intervals compare with, in words; empty when they are the arms' own.
         best: The chosen lambda.
@@ -54,7 +57,7 @@ class LambdaCurve:
     high: tuple[float, ...]
     band_low: tuple[float, ...]
     band_high: tuple[float, ...]
-    seeds: tuple[tuple[int, float, float, bool], ...]
+    seeds: tuple[tuple[int, float, float, bool, str], ...]
     levels: tuple[Level, ...]
     reference: str
     best: float | None
@@ -80,8 +83,11 @@ def prepare_lambda_curve(study: Study, verdict: LambdaVerdict) -> LambdaCurve:
             columns[f"{name}high"].append(100 * (mean + interval.high - centre) if interval else math.nan)
     seeds = []
     for point in verdict.points:
-        for seed, value, collapsed in seed_values(study, point.summary.arm.label):
-            seeds.append((seed, axis.place(point.lambda_), 100 * value, collapsed))
+        label, hashes = point.summary.arm.label, point.summary.hashes
+        values = seed_values(study, label)
+        for (seed, value, collapsed), cell in zip(values, hashes, strict=True):
+            told = f"{label}, seed {seed}: {percent(value)}{', collapsed' if collapsed else ''} (cell {cell})"
+            seeds.append((seed, axis.place(point.lambda_), 100 * value, collapsed, told))
     levels = [
         Level(name=name, colour=colour, mean=100 * summary.test_mean,
               seeds=tuple(100 * value for _, value, _ in seed_values(study, summary.arm.label)))
@@ -109,11 +115,11 @@ def draw_lambda_curve(data: LambdaCurve, *, ax: Axes) -> Axes:
     mean = np.array(data.mean)
     ax.fill_between(x, data.band_low, data.band_high, color=VMP, alpha=0.13, linewidth=0, zorder=1)
     _draw_seeds(data, ax)
+    dense = len(x) > DENSE
     ax.errorbar(x, mean, yerr=np.abs(np.array([mean - data.low, np.array(data.high) - mean])), fmt="none",
-                ecolor=VMP, elinewidth=1.8, capsize=0, zorder=4)  # fmt: skip
-    ax.plot(
-        x, mean, color=VMP, linewidth=2, marker="o", markersize=7, markeredgecolor=PAPER, markeredgewidth=1.2, zorder=5
-    )
+                ecolor=VMP, elinewidth=0.8 if dense else 1.8, capsize=0, zorder=4)  # fmt: skip
+    ax.plot(x, mean, color=VMP, linewidth=1.2 if dense else 2, marker="o", markersize=3 if dense else 7,
+            markeredgecolor=PAPER, markeredgewidth=0.4 if dense else 1.2, zorder=5)  # fmt: skip
     strip = max(STRIP * step, STRIP_LEAST * (x[-1] - x[0] + step))
     left = x[0] - step * 0.6 - strip * len(data.levels)
     right = x[-1] + step * 0.6
@@ -135,10 +141,14 @@ def draw_lambda_curve(data: LambdaCurve, *, ax: Axes) -> Axes:
             markeredgewidth=1.2,
             zorder=6,
         )
-        tops = [data.high[data.axis.lambdas.index(data.best)], *(v for _, x_seed, v, _ in data.seeds if x_seed == at)]
+        tops = [
+            data.high[data.axis.lambdas.index(data.best)],
+            *(v for _, x_seed, v, _, _ in data.seeds if x_seed == at),
+        ]
         top = max([y, *(v for v in tops if math.isfinite(v))])
         ax.annotate("chosen on validation", (at, min(top, ax.get_ylim()[1])), xytext=(0, 8), textcoords="offset points",
-                    ha="center", fontsize=9, color=INK, zorder=7, annotation_clip=False)  # fmt: skip
+                    ha="center", fontsize=9, color=INK, zorder=7, annotation_clip=False,
+                    bbox={"facecolor": PAPER, "alpha": 0.75, "linewidth": 0, "pad": 1.5})  # fmt: skip
     ax.set_ylabel(data.y_label)
     tidy(ax)
     return ax
@@ -148,7 +158,7 @@ def _draw_seeds(data: LambdaCurve, ax: Axes) -> None:
     """Seeds as faint points; the lines between them show pairing, which a mean hides."""
     by_seed: dict[int, list[tuple[float, float]]] = {}
     beside = BESIDE * data.axis.step  # left of the bars, which would cover them
-    for seed, x, y, _ in data.seeds:
+    for seed, x, y, _, _ in data.seeds:
         by_seed.setdefault(seed, []).append((x - beside, y))
     many = len(by_seed) > MANY_SEEDS
     if not many:
@@ -156,11 +166,11 @@ def _draw_seeds(data: LambdaCurve, ax: Axes) -> None:
             line = np.array(sorted(points))
             ax.plot(line[:, 0], line[:, 1], color=VMP, linewidth=0.7, alpha=0.28, zorder=2)
     for collapsed, marker, face in ((False, "o", VMP), (True, "v", PAPER)):
-        chosen = np.array([(x - beside, y) for _, x, y, flag in data.seeds if flag is collapsed])
+        chosen = np.array([(x - beside, y) for _, x, y, flag, _ in data.seeds if flag is collapsed])
         if chosen.size:
             ax.scatter(chosen[:, 0], chosen[:, 1], s=22 if collapsed else 13, marker=marker, facecolor=face,
                        edgecolor=VMP, linewidth=1.1 if collapsed else 0, alpha=0.9 if collapsed else 0.45, zorder=3,
-                       rasterized=len(chosen) > 400)  # fmt: skip
+                       rasterized=len(chosen) > MOST_POINTS, gid=POINTS[collapsed])  # fmt: skip
 
 
 def _draw_levels(data: LambdaCurve, ax: Axes, left: float, strip: float) -> None:
@@ -182,7 +192,7 @@ def _draw_levels(data: LambdaCurve, ax: Axes, left: float, strip: float) -> None
 
 def _set_height(data: LambdaCurve, ax: Axes) -> None:
     """Room for seeds, bars and lines; the simultaneous band may run off, or few seeds would flatten everything."""
-    values = [y for _, _, y, _ in data.seeds] + [v for level in data.levels for v in (level.mean, *level.seeds)]
+    values = [y for _, _, y, _, _ in data.seeds] + [v for level in data.levels for v in (level.mean, *level.seeds)]
     low, high = min(values, default=0.0), max(values, default=100.0)
     reach = max(high - low, 2.0)
     bars = [v for v in (*data.low, *data.high) if math.isfinite(v)]
@@ -204,7 +214,9 @@ def _label_ends(data: LambdaCurve, ax: Axes, right: float) -> None:
         labels.append((finite[-1], "VMP", VMP))
     if data.chance is not None and low <= data.chance <= high:
         labels.append((data.chance, "chance", MUTED))
-    for (_, name, colour), y in zip(labels, spread([y for y, _, _ in labels], (high - low) * 0.05), strict=True):
+    for (_, name, colour), y in zip(
+        labels, spread([y for y, _, _ in labels], (high - low) * 0.05, low, high), strict=True
+    ):
         ax.annotate(name, (right, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9.5,
                     color=colour, annotation_clip=False)  # fmt: skip
 
@@ -223,7 +235,6 @@ def chance_level(study: Study) -> float | None:
     return 100 / len(classes) if isinstance(classes, Sequence) and len(classes) > 1 else None
 
 
-def summary_of(verdict: LambdaVerdict) -> list[ArmSummary]:
-    """Baseline, control, then each lambda: the order in which every figure and table shows them."""
-    references = [summary for summary in (verdict.baseline, verdict.control) if summary is not None]
-    return [*references, *(point.summary for point in verdict.points)]
+def point_titles(data: LambdaCurve) -> dict[str, list[str]]:
+    """What each drawn cell says when pointed at, by the gid of its scatter."""
+    return {gid: [told for _, _, _, flag, told in data.seeds if flag is state] for state, gid in POINTS.items()}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from scipy.special import expit
 
 from analysis.arms import Arm, Kind
 from analysis.figures.style import GRID, INK, MUTED, PUBLISHED, VMP, shortened, tidy
@@ -81,4 +82,4 @@ def draw_power_curve(data: PowerCurve, *, ax: Axes) -> Axes:
 
 def attention(difference: np.ndarray, slope: float, shift: float) -> np.ndarray:
     """A(D) = 1 / (1 + exp(-a (D - b))), in a form that cannot overflow."""
-    return 0.5 * (1 + np.tanh(0.5 * slope * (difference - shift)))
+    return np.asarray(expit(slope * (difference - shift)), dtype=float)

@@ -68,7 +68,7 @@ def draw_seed_slopes(data: SeedSlopes, *, ax: Axes) -> Axes:
     tidy(ax)
     low, high = ax.get_ylim()
     if len(named) <= MOST_NAMED:
-        for (_, text), y in zip(named, spread([v for v, _ in named], (high - low) * 0.055), strict=True):
+        for (_, text), y in zip(named, spread([v for v, _ in named], (high - low) * 0.055, low, high), strict=True):
             ax.annotate(text, (x[-1], y), xytext=(9, 0), textcoords="offset points", va="center", fontsize=8.5,
                         color=INK, annotation_clip=False)  # fmt: skip
     return ax

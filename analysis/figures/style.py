@@ -6,9 +6,10 @@ Inside the HTML report each is replaced by a CSS variable (`inline_svg`), so tha
 
 from __future__ import annotations
 
+import html
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -81,19 +82,45 @@ def shortened(text: str, width: int = 34) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def spread(positions: Sequence[float], gap: float) -> list[float]:
-    """Move label positions apart to at least `gap`, keeping their order and their centre."""
+def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Move label positions apart to at least `gap` within [low, high], keeping their order."""
     order = np.argsort(positions, kind="stable")
-    placed = np.array([positions[i] for i in order], dtype=float)
-    for _ in range(60):
+    placed = np.clip([positions[i] for i in order], low, high)
+    for _ in range(200):
         for i in range(1, placed.size):
             lack = gap - (placed[i] - placed[i - 1])
             if lack > 1e-9:
                 placed[i - 1] -= lack / 2
                 placed[i] += lack / 2
+        # Back inside from both ends; a heap of labels at an edge grows away from it.
+        placed = np.maximum(placed, low + gap * np.arange(placed.size))
+        placed = np.minimum(placed, high - gap * np.arange(placed.size)[::-1])
     result = np.empty_like(placed)
     result[order] = placed
     return [float(value) for value in result]
+
+
+def add_titles(svg: str, titles: Mapping[str, Sequence[str]]) -> str:
+    """Let the points of a scatter say what they are when pointed at.
+
+    Args:
+        svg: Text of a figure.
+        titles: For the gid of each scatter its points' texts, in drawing order. A scatter that was not drawn point by
+            point (rasterised, because there are many) stays as it is.
+    """
+    for gid, texts in titles.items():
+        start = svg.find(f'<g id="{gid}">')
+        if start < 0:
+            continue
+        end = svg.find("<g id=", start + 1)
+        end = len(svg) if end < 0 else end
+        parts = re.split(r"(<use [^>]*)/>", svg[start:end])
+        if len(parts) // 2 != len(texts):
+            continue
+        told = [f"{parts[2 * i + 1]}><title>{html.escape(text)}</title></use>" for i, text in enumerate(texts)]
+        group = "".join(parts[2 * i] + told[i] for i in range(len(told))) + parts[-1]
+        svg = svg[:start] + group + svg[end:]
+    return svg
 
 
 def svg_text(figure: Figure) -> str:

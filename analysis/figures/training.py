@@ -98,7 +98,7 @@ def draw_training(data: TrainingPanel, *, ax: Axes) -> Axes:
     low, high = ax.get_ylim()
     last = max(line.epochs[-1] for line in data.lines)
     ends = [line for line in data.lines if line.mean]
-    for line, y in zip(ends, spread([line.mean[-1] for line in ends], (high - low) * 0.065), strict=True):
+    for line, y in zip(ends, spread([line.mean[-1] for line in ends], (high - low) * 0.065, low, high), strict=True):
         ax.annotate(line.label, (last, y), xytext=(8, 0), textcoords="offset points", va="center", fontsize=8,
                     color=line.colour, annotation_clip=False)  # fmt: skip
     return ax
