@@ -5,7 +5,6 @@ In three steps: `prepare_show` computes, `draw_show` draws, the caller saves. `r
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,6 +19,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from vmp import functional as F
+from vmp.atomic import replacing
 from vmp.checkpoint import load_checkpoint
 from vmp.data.motion import motion_scores
 from vmp.errors import InputError
@@ -197,11 +197,9 @@ def render_video(
     indices = np.arange(first, reader.index.frames, stride, dtype=np.int64)[: steps + 1]
     if len(indices) < 2:
         raise InputError(f"{reader.path}: has no two frames from frame {first} on at stride {stride}")
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     rate = Fraction(reader.index.fps if np.isfinite(reader.index.fps) else 25).limit_denominator(1001) / stride
     try:
-        with av.open(str(temporary), "w", format="mp4") as container:
+        with replacing(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
             stream = container.add_stream("libx264", rate=rate, options={"crf": "18"})
             stream.pix_fmt = "yuv420p"
             for number, picture in enumerate(_strips(reader, indices, layer)):
@@ -209,11 +207,8 @@ def render_video(
                     stream.height, stream.width = picture.shape[:2]
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             container.mux(stream.encode(None))
-        temporary.replace(target)
     except (OSError, av.FFmpegError) as error:
         raise InputError(f"{path}: the video cannot be written ({error.strerror})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return len(indices) - 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -34,6 +33,7 @@ def show(
     size: int,
 ) -> None:
     """Show frames, differences, attention maps and prompts of VIDEO for a slope and shift, or for a checkpoint."""
+    from vmp.atomic import replacing
     from vmp.config import from_plain
     from vmp.errors import InputError
     from vmp.sampling import SamplingConfig
@@ -48,14 +48,11 @@ def show(
     if target.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise InputError(f"{target}: pictures are written as .png, .svg or .pdf")
     figure = draw_show(prepare_show(reader, choose_frames(reader, sampling), layer))
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
     try:
-        figure.savefig(temporary, dpi=110)
-        temporary.replace(target)
+        with replacing(target, target.suffix) as temporary:
+            figure.savefig(temporary, dpi=110)
     except OSError as error:
         raise InputError(f"{target}: the picture cannot be written ({error.strerror})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     click.echo(str(target))
     if movie is not None:
         steps = render_video(reader, movie, layer)

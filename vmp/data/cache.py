@@ -23,6 +23,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
+from vmp.atomic import replacing
 from vmp.data.cachedir import WRITING, CacheFolder
 from vmp.data.memo import decoder_version, digest
 from vmp.video import Pixels, VideoInfo
@@ -76,7 +77,7 @@ class ClipCache:
             with self._lock(key, wait):
                 if self.info(key) is not None and self.pixels(key) is not None:
                     return 0
-                for stale in self._clip(key).parent.glob(f"*{_FILLING}"):
+                for stale in self._clip(key).parent.glob(f".*{_FILLING}"):
                     stale.unlink(missing_ok=True)  # its writer was killed: the lock is ours
                 return self._write(key, produce, room)
         except Timeout:
@@ -96,28 +97,20 @@ class ClipCache:
         return value
 
     def _write(self, key: str, produce: Producer, room: int) -> int:
-        path = self._clip(key)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}{_FILLING}")
-        try:
-            with temporary.open("wb") as stream:
-                sink = _NpySink(stream)
+        with replacing(self._clip(key), _FILLING) as temporary, temporary.open("wb") as stream:
+            sink = _NpySink(stream)
 
-                def take(frame: Pixels) -> None:
-                    if stream.tell() > room:
-                        self.folder.check_room(self.folder.limit, stream.tell())
-                    sink.append(frame)
+            def take(frame: Pixels) -> None:
+                if stream.tell() > room:
+                    self.folder.check_room(self.folder.limit, stream.tell())
+                sink.append(frame)
 
-                info = produce(take)
-                sink.finish()
-                stream.seek(0, os.SEEK_END)
-                size = stream.tell()
+            info = produce(take)
+            sink.finish()
             plain = dataclasses.asdict(info)
             plain["fps"] = info.fps if np.isfinite(info.fps) else None
             self.folder.store(self._clip(key, ".json"), lambda out: out.write(json.dumps(plain).encode()))
-            temporary.replace(path)
-            return size
-        finally:
-            temporary.unlink(missing_ok=True)
+            return stream.seek(0, os.SEEK_END)
 
     @contextmanager
     def _lock(self, key: str, wait: bool) -> Iterator[None]:

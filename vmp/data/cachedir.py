@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import shutil
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -14,12 +13,13 @@ from typing import IO
 import platformdirs
 from filelock import FileLock, Timeout
 
+from vmp.atomic import replacing
 from vmp.errors import InputError
 
 FOLDER_VARIABLE = "VMP_CACHE_DIR"
 LIMIT_VARIABLE = "VMP_CACHE_LIMIT_GB"
 DEFAULT_LIMIT_GB = 50.0
-# What a writer has not finished ends in this, with the writer's process before it.
+# What a writer has not finished ends in this.
 WRITING = ".writing"
 _TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Decoded clips of video-motion-prompts; safe to delete.\n"
 
@@ -58,17 +58,13 @@ class CacheFolder:
 
     def store(self, path: Path, write: Callable[[IO[bytes]], object]) -> None:
         """Write a small file atomically."""
-        temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}{WRITING}")
         try:
             self.make()
             path.parent.mkdir(exist_ok=True)
-            with temporary.open("wb") as stream:
+            with replacing(path, WRITING) as temporary, temporary.open("wb") as stream:
                 write(stream)
-            temporary.replace(path)
         except OSError as error:
             raise self.cannot_write(error) from error
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def make(self) -> None:
         """Make the folder and mark it as a cache.
@@ -113,7 +109,7 @@ class CacheFolder:
         for shard in sorted(self.path.glob("clips/*/")):
             try:
                 with FileLock(shard / ".lock", timeout=0):
-                    for file in [*shard.glob("*.npy"), *shard.glob("*.json"), *shard.glob(f"*{WRITING}")]:
+                    for file in [*shard.glob("*.npy"), *shard.glob("*.json"), *shard.glob(f".*{WRITING}")]:
                         file.unlink(missing_ok=True)
             except Timeout as error:
                 raise CacheError(f"{self.path}: another process is filling the cache; wait or stop it") from error

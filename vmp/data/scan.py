@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vmp.atomic import replacing
 from vmp.data.base import SplitName
 from vmp.data.cachedir import CacheFolder
 from vmp.data.clips import ClipStore
@@ -101,15 +101,11 @@ def write_quarantine(report: ScanReport, path: str | Path) -> int:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([("id", "reason"), *rows])
-    file = Path(path)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
-        temporary.replace(file)
+        with replacing(path) as temporary:
+            temporary.write_text(text.getvalue(), encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path}: the quarantine file cannot be written ({error.strerror})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return len(rows)
 
 
