@@ -13,6 +13,7 @@ from scipy import stats
 from analysis.arms import Arm
 from analysis.stats import paired
 from analysis.stats.intervals import Interval
+from analysis.stats.signflip import seeds_for
 from analysis.table import ARM, Study
 
 
@@ -37,7 +38,7 @@ class Contrast:
         metric: Column compared.
         n: Seeds that both arms completed.
         mean: Mean of the within-seed differences ``arm - reference``; NaN for n < 2.
-        interval: 95% interval of this comparison alone, ``None`` for n < 2.
+        interval: 95% interval of this comparison alone; ``None`` for n < 2 and when all differences are equal.
         band: 95% interval that holds together with the other `family` - 1 comparisons.
         equivalence: 90% interval; inside ``±margin`` means practically equal at 5% (TOST).
         differences: By seed, in the order of `seeds`.
@@ -62,16 +63,22 @@ class Contrast:
     table_row: pd.Series
 
     @property
+    def identical(self) -> bool:
+        """Whether the arm gives exactly its reference's numbers in every seed."""
+        return self.n > 0 and all(abs(difference) < 1e-12 for difference in self.differences)
+
+    @property
     def outcome(self) -> Outcome:
         """The strongest claim that holds.
 
         Practical equality outranks a win: a difference that is real and smaller than the margin is not worth
-        choosing an arm for. Identical non-zero differences have no spread to judge them by, so they decide nothing.
+        choosing an arm for. Equal differences have no spread to judge them by and decide nothing, but for one case: the
+        arm gives its reference's accuracy exactly, in as many seeds as the sign-flip test needs to reach 5%.
         """
-        if self.interval is None or self.band is None or self.equivalence is None:
+        if self.n < 2:
             return Outcome.UNKNOWN
-        if self.sd == 0.0:
-            return Outcome.EQUAL if abs(self.mean) < 1e-12 else Outcome.UNDECIDED
+        if self.interval is None or self.band is None or self.equivalence is None:
+            return Outcome.EQUAL if self.identical and self.n >= seeds_for(0.05) else Outcome.UNDECIDED
         if self.equivalence.within(self.margin):
             return Outcome.EQUAL
         ahead = self.mean > 0
@@ -97,8 +104,9 @@ def like_the_best(study: Study, arms: Sequence[Arm], best: Arm) -> tuple[list[Ar
     """
     contrasts = compare(study, [(arm, best) for arm in arms if arm != best], study.test)
     adjusted = [float(c.table_row[paired.P_TOST_HOLM]) for c in contrasts]
-    equal = [c.arm for c, p in zip(contrasts, adjusted, strict=True) if p <= 0.05]
-    unclear = [c.arm for c in contrasts if c.band is not None and not c.band.excludes_zero and c.arm not in equal]
+    same = [c.arm for c in contrasts if c.identical and c.outcome is Outcome.EQUAL]
+    equal = [c.arm for c, p in zip(contrasts, adjusted, strict=True) if p <= 0.05 or c.arm in same]
+    unclear = [c.arm for c in contrasts if c.arm not in equal and c.n >= 2 and not (c.band and c.band.excludes_zero)]
     return equal, unclear
 
 
@@ -113,7 +121,7 @@ def _contrast(row: pd.Series, arm: Arm, reference: Arm) -> Contrast:
     n = int(row[paired.N])
     mean, sd, error, margin = (float(row[name]) for name in (paired.MEAN, paired.SD, paired.SE, paired.MARGIN))
     interval = band = equivalence = None
-    if n >= 2:
+    if n >= 2 and sd > 0:
         interval = Interval(low=float(row[paired.LOW]), high=float(row[paired.HIGH]), level=0.95,
                             method="t" if row[paired.METHOD] == "t" else "bootstrap")  # fmt: skip
         band = Interval(low=float(row[paired.BAND_LOW]), high=float(row[paired.BAND_HIGH]), level=0.95,

@@ -89,7 +89,7 @@ def judgement(subject: str, contrast: Contrast) -> str:
     if outcome is Outcome.LOSS:
         return f"{subject} does worse than {name}: {evidence(contrast)}"
     if outcome is Outcome.EQUAL:
-        if contrast.sd == 0.0:
+        if contrast.identical:
             return f"{subject} gives exactly the test accuracy of {name} in each of {seeds(contrast.n)}"
         assert contrast.equivalence is not None
         told = (
@@ -106,7 +106,12 @@ def judgement(subject: str, contrast: Contrast) -> str:
             f"{subject} looks {word} {name}, but that is not established: {evidence(contrast)}, "
             f"although this comparison alone would exclude zero ({span(contrast.interval)})"
         )
-    if contrast.sd == 0.0:
+    if contrast.identical:
+        return (
+            f"{subject} gives exactly the test accuracy of {name} in each of {seeds(contrast.n)}, "
+            "too few to call the two equal"
+        )
+    if contrast.interval is None:
         return (
             f"whether {subject} differs from {name} is not decided: all {contrast.n} differences are "
             f"{points(contrast.mean)} percentage points, so there is no spread to judge them by"

@@ -36,7 +36,7 @@ def cell_text(value: Value, column: Column) -> str:
     if column.format == "p":
         return "< 0.0001" if value < 0.0001 else f"{value:.4f}" if value < 0.01 else f"{value:.3f}"
     if column.format == "ratio":
-        return f"{value:.2f}".replace("-", "−")
+        return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
     if column.format == "number":
         return _compact(float(value)).replace("-", "−")
     return f"{value:g}" if isinstance(value, float) else str(value)

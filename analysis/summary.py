@@ -41,7 +41,8 @@ class ArmSummary:
         seeds: Seeds with both validation and test accuracy.
         val_mean, test_mean: Means over `seeds`.
         val_sd, test_sd: Sample standard deviations; NaN below 2 seeds.
-        test_interval: 95% interval of the test mean over seeds; ``None`` below 2 seeds. Not for comparing arms.
+        test_interval: 95% interval of the test mean over seeds; ``None`` below 2 seeds or without any
+            spread. Not for comparing arms.
         collapse: Which seeds collapsed; ``None`` where the flag does not apply.
         hashes: Hashes of the cells behind the means.
     """
@@ -85,7 +86,7 @@ def summarise(study: Study, arm: Arm, against_control: Contrast | None = None) -
         val_sd=float(np.std(val, ddof=1)) if val.size > 1 else math.nan,
         test_mean=float(test.mean()) if test.size else math.nan,
         test_sd=float(np.std(test, ddof=1)) if test.size > 1 else math.nan,
-        test_interval=mean_interval(test) if test.size > 1 else None,
+        test_interval=mean_interval(test) if test.size > 1 and np.ptp(test) > 1e-12 else None,
         collapse=collapse,
         hashes=tuple(usable[HASH]),
     )

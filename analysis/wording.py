@@ -226,8 +226,11 @@ def _sensitivity(verdict: LambdaVerdict) -> str | None:
 
 
 def _plainly(subject: str, contrast: Contrast) -> str | None:
-    if contrast.band is None:
+    if contrast.n < 2:
         return None
+    if contrast.band is None:
+        each = f"{points(contrast.mean)} points on test in each of {contrast.n} seeds"
+        return f"{subject}: {each}: {contrast.outcome.value}."
     allowing = f", allowing for {contrast.family} comparisons" if contrast.family > 1 else ""
     return (
         f"{subject}: {points(contrast.mean)} points on test (95% interval {span(contrast.band)}{allowing}): "
@@ -274,7 +277,7 @@ def _arm_support(verdict: ArmVerdict) -> tuple[Finding, ...]:
     if levels:
         more = f" (the first {len(levels)} of {len(shown)} by validation)" if len(shown) > len(levels) else ""
         notes.append(("Accuracy", f"Mean test {verdict.metric_name}{more}: {'; '.join(levels)}."))
-    others = [c for c in verdict.contrasts if c is not verdict.main and c.band is not None]
+    others = [c for c in verdict.contrasts if c is not verdict.main and c.n >= 2]
     notes.append(("Choice of arm", _rivals(verdict)))
     if len(others) <= 4:
         told = [(c, f"{c.arm.label} against {reference_name(c)}") for c in others]

@@ -83,6 +83,27 @@ def test_a_win_that_multiplicity_takes_away_only_leans(tmp_path: Path) -> None:
     assert "but that is not established" in judged.headline
 
 
+@pytest.mark.parametrize(
+    ("seeds", "outcome", "words"), [(3, Outcome.UNDECIDED, "too few to call"), (6, Outcome.EQUAL, "each of 6")]
+)
+def test_identical_accuracies_are_told_as_such_and_called_equal_only_over_enough_seeds(
+    tmp_path: Path, seeds: int, outcome: Outcome, words: str
+) -> None:
+    write_study(
+        tmp_path, StudyModel(arms=[ArmModel({"prompt": "control"}), ArmModel({"prompt": "vmp"})], seeds=range(seeds))
+    )
+    study = load_study(tmp_path)
+    control = study.cells.loc[study.cells["kind"] == "control", study.test].to_numpy()
+    study.cells.loc[study.cells["kind"] == "vmp", study.test] = control
+    judged = judge(study)
+    assert judged.verdict.outcome is outcome
+    assert "gives exactly the test accuracy of the control" in judged.headline
+    assert words in judged.headline
+    study.cells.loc[study.cells["kind"] == "vmp", study.test] = control + 0.05
+    assert judge(study).verdict.outcome is Outcome.UNDECIDED
+    assert "no spread to judge them by" in judge(study).headline
+
+
 def test_one_seed_gives_no_verdict(tmp_path: Path) -> None:
     judged = conclude(tmp_path, lambda_arms({0: 0.3, 1: 0.3}), seeds=(0,))
     assert judged.verdict.outcome is Outcome.UNKNOWN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ MOST_ROWS = 30
 
 @dataclass(frozen=True, kw_only=True)
 class ForestRow:
-    """One arm; differences in percentage points."""
+    """One arm; differences in percentage points. NaN ends for an arm without an interval."""
 
     label: str
     mean: float
@@ -53,23 +54,22 @@ class Forest:
 
 def prepare_forest(contrasts: Sequence[Contrast], reference: str) -> Forest:
     """Rows for the contrasts that can be judged (n >= 2). `reference` is named on the axis."""
-    judged = [c for c in contrasts if c.interval is not None and c.band is not None]
+    judged = [c for c in contrasts if c.n >= 2]
     step = max(1.0, (len(judged) - 1) / (MOST_ROWS - 1))
     shown = [judged[round(i * step)] for i in range(min(len(judged), MOST_ROWS))]  # spread over the plan
     rows = []
     for contrast in shown:
-        assert contrast.interval is not None
-        assert contrast.band is not None
+        inner, outer = contrast.interval, contrast.band
         rows.append(
             ForestRow(
                 label=contrast.arm.label,
                 mean=100 * contrast.mean,
-                low=100 * contrast.interval.low,
-                high=100 * contrast.interval.high,
-                band_low=100 * contrast.band.low,
-                band_high=100 * contrast.band.high,
+                low=100 * inner.low if inner else math.nan,
+                high=100 * inner.high if inner else math.nan,
+                band_low=100 * outer.low if outer else math.nan,
+                band_high=100 * outer.high if outer else math.nan,
                 seeds=tuple(100 * d for d in contrast.differences),
-                note=f"{points(contrast.mean)}  [{span(contrast.band)}]",
+                note=f"{points(contrast.mean)}  [{span(outer) if outer else 'no spread over seeds'}]",
             )
         )
     return Forest(
@@ -103,8 +103,9 @@ def draw_forest(data: Forest, *, ax: Axes) -> Axes:
 
 def _reach(data: Forest) -> tuple[float, float]:
     """Wide enough for bars and seeds; a simultaneous bar from very few seeds may run off the axis."""
-    inner = [v for row in data.rows for v in (row.low, row.high, *row.seeds)] + [-data.margin, data.margin]
-    outer = [v for row in data.rows for v in (row.band_low, row.band_high)]
+    bars = [v for row in data.rows for v in (row.low, row.high) if math.isfinite(v)]
+    inner = [*bars, *(v for row in data.rows for v in row.seeds), -data.margin, data.margin]
+    outer = [v for row in data.rows for v in (row.band_low, row.band_high) if math.isfinite(v)]
     size = max(inner) - min(inner)
     low = max(min([*inner, *outer]), min(inner) - size)
     high = min(max([*inner, *outer]), max(inner) + size)

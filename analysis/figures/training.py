@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from analysis.arms import Arm, Kind
 from analysis.figures.style import BASELINE, CONTROL, INK, MUTED, ramp, shortened, spread, tidy
@@ -14,7 +15,7 @@ from analysis.table import ARM, SEED
 
 MOST_ARMS = 9
 PANELS = {
-    "train_loss": "training loss",
+    "task_loss": "training loss without the λ V term",
     "val_top1": "validation top-1 accuracy (%)",
     "variation": "temporal variation V",
     "attention_at_zero": "attention at D = 0 (no motion)",
@@ -95,6 +96,7 @@ def draw_training(data: TrainingPanel, *, ax: Axes) -> Axes:
     ax.set_xlabel("epoch", color=MUTED, fontsize=9)
     ax.margins(x=0.02)
     tidy(ax)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
     low, high = ax.get_ylim()
     last = max(line.epochs[-1] for line in data.lines)
     ends = [line for line in data.lines if line.mean]

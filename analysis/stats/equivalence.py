@@ -7,6 +7,7 @@ interval to lie within the margin.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,7 +24,8 @@ def tost_p(differences: Sequence[float] | Floats, margin: float) -> float:
         margin: Positive; fixed beforehand.
 
     Returns:
-        p in [0, 1]; small means practically equal.
+        p in [0, 1]; small means practically equal. NaN when all differences agree: without spread there is no test
+        (three equal differences come easily when a test set is small).
 
     Raises:
         TooFewSeeds: Below 2 differences.
@@ -34,7 +36,7 @@ def tost_p(differences: Sequence[float] | Floats, margin: float) -> float:
     sample = as_sample(differences)
     mean, error = float(sample.mean()), standard_error(sample)
     if error == 0.0:
-        return 0.0 if abs(mean) < margin else 1.0
+        return math.nan
     with np.errstate(over="ignore"):
         below = stats.t.sf((mean + margin) / error, sample.size - 1)
         above = stats.t.cdf((mean - margin) / error, sample.size - 1)

@@ -52,7 +52,9 @@ class PairedComparison:
 
         Returns:
             A row for each pair, in their order, with `COLUMNS`. A pair with fewer than 2 common seeds keeps its row
-            with ``n`` and NaN elsewhere, and does not count in the family: one seed carries no interval.
+            with ``n`` and NaN elsewhere, and does not count in the family: one seed carries no interval. A pair whose
+            differences are all equal keeps its mean and has no interval either: there is no spread to make one from,
+            and with a small test set equal differences are no rarity.
         """
         usable = cells[(cells[STATUS] == COMPLETE) & cells[self.metric].notna()]
         values = usable.pivot(index=SEED, columns=ARM, values=self.metric).sort_index()
@@ -62,8 +64,9 @@ class PairedComparison:
         judged = table.index[table[N] >= 2]
         if len(judged):
             bands = simultaneous_intervals([np.array(table.at[i, DIFFERENCES]) for i in judged], self.level)
-            table.loc[judged, BAND_LOW] = [band.low for band in bands]
-            table.loc[judged, BAND_HIGH] = [band.high for band in bands]
+            spread = (table.loc[judged, SD] > 0).to_numpy()
+            table.loc[judged, BAND_LOW] = np.where(spread, [band.low for band in bands], np.nan)
+            table.loc[judged, BAND_HIGH] = np.where(spread, [band.high for band in bands], np.nan)
         table[FAMILY] = len(judged)
         for raw, adjusted in ((P_T, P_T_HOLM), (P_FLIP, P_FLIP_HOLM), (P_TOST, P_TOST_HOLM)):
             table[adjusted] = holm(table[raw].to_numpy(float))
@@ -84,12 +87,13 @@ class PairedComparison:
         row[HASHES] = tuple(str(hashes.at[s, label]) for label in (arm, reference) for s in seeds)
         if len(seeds) < 2:
             return row
-        interval = mean_interval(differences, self.level)
         error = standard_error(differences)
+        interval = mean_interval(differences, self.level) if error > 0 else None
         sd = error * math.sqrt(len(seeds))
         mean = float(differences.mean())
         row |= {
-            MEAN: mean, LOW: interval.low, HIGH: interval.high, METHOD: interval.method, SD: sd, SE: error,
+            MEAN: mean, LOW: interval.low if interval else math.nan, HIGH: interval.high if interval else math.nan,
+            METHOD: interval.method if interval else None, SD: sd, SE: error,
             CORRELATION: correlation(a, b),
             D_Z: mean / sd if sd > 0 else math.nan,
             P_SUPERIOR: probability_superior(differences),
