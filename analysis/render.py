@@ -8,7 +8,7 @@ import math
 import re
 
 from analysis.phrases import points
-from analysis.tables import Column, ReportTable, Row, Value
+from analysis.report_table import Column, ReportTable, Row, Value
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",

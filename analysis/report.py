@@ -19,9 +19,10 @@ from analysis.judged import JudgedStudy, judge
 from analysis.provenance import duration, excluded_clips, provenance
 from analysis.render import cell_text, shown_columns, to_csv, to_latex, to_markdown
 from analysis.report_figures import report_figures
+from analysis.report_table import ReportTable
 from analysis.report_view import cell_grid, facts_at_a_glance, method_notes
 from analysis.table import load_study
-from analysis.tables import ReportTable, report_tables
+from analysis.tables import report_tables
 from analysis.wording import Finding
 from sweeps.record import RecordError
 

@@ -3,41 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from analysis.arms import Arm, Kind
 from analysis.figures import dots, forest, grid, lambda_curve, manipulation, power_curve, seeds, training
-from analysis.figures.style import add_titles, drawing, inline_svg, new_figure, save
+from analysis.figures.style import drawing, new_figure
 from analysis.judged import JudgedStudy
 from analysis.outcome import Contrast
 from analysis.phrases import percent
 from analysis.published import SOURCE
+from analysis.report_figure import ReportFigure, fill, finish
 from analysis.table import curve_table
 from analysis.verdict import LambdaVerdict
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportFigure:
-    """A drawn figure.
-
-    Attributes:
-        name: File name without ending, also its anchor.
-        section: Where the report shows it: ``hero``, ``comparisons``, ``manipulation``, ``seeds``, ``training``.
-        svg: Fit for inlining into HTML.
-        caption: How to read it.
-        alt: What it shows, in words and numbers.
-    """
-
-    name: str
-    section: str
-    svg: str
-    caption: str
-    alt: str
 
 
 def report_figures(judged: JudgedStudy, folder: Path) -> tuple[ReportFigure, ...]:
@@ -54,20 +32,6 @@ def report_figures(judged: JudgedStudy, folder: Path) -> tuple[ReportFigure, ...
         figures.append(_training_figure(judged, folder))
         figures.append(_power_figure(judged, folder))
     return tuple(figure for figure in figures if figure is not None)
-
-
-def _finish(
-    figure: Figure,
-    folder: Path,
-    *,
-    name: str,
-    section: str,
-    caption: str,
-    alt: str,
-    titles: Mapping[str, Sequence[str]] | None = None,
-) -> ReportFigure:
-    svg = inline_svg(add_titles(save(figure, folder, name), titles or {}), name.replace("_", "-"))
-    return ReportFigure(name=name, section=section, svg=svg, caption=caption, alt=alt)
 
 
 def _lambda_figure(judged: JudgedStudy, verdict: LambdaVerdict, folder: Path, suffix: str) -> ReportFigure | None:
@@ -92,7 +56,7 @@ def _lambda_figure(judged: JudgedStudy, verdict: LambdaVerdict, folder: Path, su
     alt = f"Line chart of test accuracy by λ{block}. " + "; ".join(levels)
     for level in data.levels:
         alt += f"; {level.name}: {level.mean:.1f}%"
-    return _finish(
+    return finish(
         figure,
         folder,
         name=f"lambda{suffix}",
@@ -110,7 +74,7 @@ def _manipulation(judged: JudgedStudy, verdict: LambdaVerdict, folder: Path, suf
     columns = 3
     rows = math.ceil(len(panels) / columns)
     figure, axes = new_figure(0.4 + 2.3 * rows, rows, columns)
-    _fill(axes.ravel().tolist(), panels, manipulation.draw_manipulation)
+    fill(axes.ravel().tolist(), panels, manipulation.draw_manipulation)
     figure.supxlabel(panels[0].axis.label, fontsize=10)
     block = f" ({verdict.block})" if verdict.block else ""
     caption = f"Did λ do anything{block}? A dot a seed, the line their mean"
@@ -119,7 +83,7 @@ def _manipulation(judged: JudgedStudy, verdict: LambdaVerdict, folder: Path, suf
     if any(panel.anchors for panel in panels):
         caption += f"; green diamonds are the published values for the same λ on {SOURCE}"
     alt = "Small multiples against λ of " + ", ".join(panel.title for panel in panels) + "."
-    return _finish(figure, folder, name=f"manipulation{suffix}", section="manipulation", caption=caption + ".", alt=alt)
+    return finish(figure, folder, name=f"manipulation{suffix}", section="manipulation", caption=caption + ".", alt=alt)
 
 
 def _dots_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
@@ -136,7 +100,7 @@ def _dots_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
     caption += f" The {data.left_out} arms with lower validation means are in the table." if data.left_out else ""
     alt = "Dot plot of test accuracy by arm. " + "; ".join(f"{row.label}: {row.mean:.1f}%" for row in data.rows[:16])
     section = "hero" if grid.crossed_factors(judged.study) is None else "seeds"
-    return _finish(figure, folder, name="arms", section=section, caption=caption, alt=alt + ".")
+    return finish(figure, folder, name="arms", section=section, caption=caption, alt=alt + ".")
 
 
 def _grid_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
@@ -149,7 +113,7 @@ def _grid_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
     columns = 2 if learnt else 1
     rows = math.ceil(len(panels) / columns)
     figure, axes = new_figure(rows * (1.1 + 0.5 * len(panels[0].rows[1])), rows, columns)
-    _fill(axes.ravel().tolist(), panels, grid.draw_grid)
+    fill(axes.ravel().tolist(), panels, grid.draw_grid)
     caption = (
         f"{crossing.columns} by {crossing.rows}: the test difference of each combination to its reference, in points"
     )
@@ -160,7 +124,7 @@ def _grid_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
         else ""
     )
     alt = f"Heat map of the test difference by {crossing.columns} and {crossing.rows}."
-    return _finish(figure, folder, name="grid", section="hero", caption=caption + ".", alt=alt)
+    return finish(figure, folder, name="grid", section="hero", caption=caption + ".", alt=alt)
 
 
 def _forest_figure(contrasts: Sequence[Contrast], folder: Path, name: str) -> ReportFigure | None:
@@ -178,7 +142,7 @@ def _forest_figure(contrasts: Sequence[Contrast], folder: Path, name: str) -> Re
     )
     caption += f" {data.left_out} more comparisons are in the table." if data.left_out else ""
     alt = "Forest plot of paired differences. " + "; ".join(f"{r.label}: {r.note}" for r in data.rows[:16])
-    return _finish(figure, folder, name=name, section="comparisons", caption=caption, alt=alt + ".")
+    return finish(figure, folder, name=name, section="comparisons", caption=caption, alt=alt + ".")
 
 
 def _seeds_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
@@ -195,7 +159,7 @@ def _seeds_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
         "comparison. Open triangles are collapsed seeds; a mean over seeds hides them."
     )
     alt = "Line for each seed over " + ", ".join(data.labels) + "."
-    return _finish(figure, folder, name="seeds", section="seeds", caption=caption, alt=alt)
+    return finish(figure, folder, name="seeds", section="seeds", caption=caption, alt=alt)
 
 
 def _training_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
@@ -205,12 +169,12 @@ def _training_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
         return None
     rows = math.ceil(len(panels) / 2)
     figure, axes = new_figure(0.3 + 2.9 * rows, rows, 2)
-    _fill(axes.ravel().tolist(), panels, training.draw_training)
+    fill(axes.ravel().tolist(), panels, training.draw_training)
     caption = "Training: a line an arm, the mean over the seeds that reached the epoch; thin lines are single seeds."
     if len(arms) < len(judged.study.arms):
         caption += f" {len(arms)} of {len(judged.study.arms)} arms are shown, spread over the plan."
     alt = "Curves over epochs of " + ", ".join(panel.title for panel in panels) + "."
-    return _finish(figure, folder, name="training", section="training", caption=caption, alt=alt)
+    return finish(figure, folder, name="training", section="training", caption=caption, alt=alt)
 
 
 def _power_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
@@ -222,14 +186,14 @@ def _power_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
     columns = min(5, len(curves))
     rows = math.ceil(len(curves) / columns)
     figure, axes = new_figure(0.5 + 1.75 * rows, rows, columns, sharex=True, sharey=True)
-    _fill(axes.ravel().tolist(), curves, power_curve.draw_power_curve)
+    fill(axes.ravel().tolist(), curves, power_curve.draw_power_curve)
     figure.supxlabel("frame difference D", fontsize=10)
     figure.supylabel("attention A", fontsize=10)
     caption = "The power normalisation that was learnt: attention as a function of the frame difference, a line a seed"
     caption += ", dotted where attention collapsed" if any(flag for c in curves for _, _, flag in c.learnt) else ""
     caption += f"; green: published for the same λ on {SOURCE}" if any(c.published for c in curves) else ""
     alt = "Learnt attention curves for " + ", ".join(curve.title for curve in curves) + "."
-    return _finish(figure, folder, name="power", section="manipulation", caption=caption + ".", alt=alt)
+    return finish(figure, folder, name="power", section="manipulation", caption=caption + ".", alt=alt)
 
 
 def _told_arms(judged: JudgedStudy) -> list[Arm]:
@@ -247,10 +211,3 @@ def _told_arms(judged: JudgedStudy) -> list[Arm]:
 
 def _any_collapse(verdict: LambdaVerdict) -> bool:
     return any(p.summary.collapse and p.summary.collapse.seeds for p in verdict.points)
-
-
-def _fill(axes: Sequence[Axes], panels: Sequence[object], draw: Callable[..., Axes]) -> None:
-    for ax, panel in zip(axes, panels, strict=False):
-        draw(panel, ax=ax)
-    for ax in axes[len(panels) :]:
-        ax.set_visible(False)

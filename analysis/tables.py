@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -17,6 +15,7 @@ from analysis.completeness import PLANNED, completeness_by_arm
 from analysis.judged import JudgedStudy
 from analysis.outcome import Contrast
 from analysis.published import NOT_AVAILABLE, SOURCE, anchors_for
+from analysis.report_table import Column, ReportTable, Row, Value
 from analysis.stats import paired
 from analysis.table import (
     ARM,
@@ -33,39 +32,6 @@ from analysis.table import (
     STATUSES,
     factor_column,
 )  # fmt: skip
-
-Value = str | int | float | bool | None | tuple[float, float]
-Format = Literal["text", "count", "percent", "points", "interval", "number", "ratio", "p"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """A column: its key in CSV, its header for people, and how its values are written for people.
-
-    ``percent`` and ``points`` values are fractions; an ``interval`` is a pair of fractions.
-    """
-
-    key: str
-    header: str
-    format: Format = "text"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """Values in the order of the table's columns, and the cells they come from."""
-
-    values: tuple[Value, ...]
-    hashes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReportTable:
-    """A table. `name` is its file name without ending, `caption` says what the numbers are."""
-
-    name: str
-    caption: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
 
 
 def report_tables(judged: JudgedStudy) -> tuple[ReportTable, ...]:

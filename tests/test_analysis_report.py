@@ -21,8 +21,9 @@ from analysis.judged import judge
 from analysis.published import anchors_for
 from analysis.render import to_csv, to_latex, to_markdown
 from analysis.report import write_report
+from analysis.report_table import Column, ReportTable, Row
 from analysis.table import load_study
-from analysis.tables import Column, ReportTable, Row, report_tables
+from analysis.tables import report_tables
 from sweeps.record import RecordError
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
