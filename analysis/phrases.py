@@ -58,14 +58,20 @@ def seeds(n: int) -> str:
 def provisional(counts: Completeness, sentence: str) -> str:
     """A clause as a sentence, marked as provisional while cells are to be run."""
     if counts.finished:
-        return f"{sentence[0].upper()}{sentence[1:]}."
+        first = sentence[0].upper() if sentence[0].isascii() else sentence[0]  # not Λ for λ
+        return f"{first}{sentence[1:]}."
     if counts.complete + counts.diverged == counts.planned:
         return f"Provisional, with {counts.unproposed} arms of the search still to come: {sentence}."
     return f"Provisional, with {counts.complete} of {counts.planned} planned cells complete: {sentence}."
 
 
 def reference_name(contrast: Contrast) -> str:
-    return REFERENCE.get(contrast.reference.kind, f"the reference arm ({contrast.reference.label})")
+    """The reference in words: what its kind means where the arm is of another kind, else its label."""
+    if contrast.reference.kind is not contrast.arm.kind:
+        return REFERENCE[contrast.reference.kind]
+    if contrast.reference.lambda_ == 0 and contrast.arm.lambda_ is not None:
+        return f"{contrast.reference.label} (the layer without its regulariser)"
+    return f"the reference arm ({contrast.reference.label})"
 
 
 def evidence(contrast: Contrast) -> str:

@@ -1,4 +1,4 @@
-"""A drawn figure of the report: saved as SVG and PNG, fit for inlining, with a caption and a text for those who cannot see it."""
+"""A drawn figure of the report: saved as SVG and PNG, fit for inlining, with a caption and a text in its place."""
 
 from __future__ import annotations
 

@@ -156,8 +156,10 @@ def _seeds_figure(judged: JudgedStudy, folder: Path) -> ReportFigure | None:
     seeds.draw_seed_slopes(data, ax=axes[0, 0])
     caption = (
         "The same seed means the same initial weights, split and order of clips in every arm, so each line is one fair "
-        "comparison. Open triangles are collapsed seeds; a mean over seeds hides them."
+        "comparison."
     )
+    if any(flag for _, _, flags in data.lines for flag in flags):
+        caption += " Open triangles are collapsed seeds, which a mean over seeds hides."
     alt = "Line for each seed over " + ", ".join(data.labels) + "."
     return finish(figure, folder, name="seeds", section="seeds", caption=caption, alt=alt)
 

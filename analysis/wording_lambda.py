@@ -32,10 +32,11 @@ def lambda_claim(verdict: LambdaVerdict) -> str:
     best = verdict.best.summary
     chosen = f"VMP with λ = {number(verdict.best.lambda_)}, the value chosen on validation,"
     if verdict.main is None:
-        return (
-            f"{where}λ = {number(verdict.best.lambda_)} is best on validation and reaches {percent(best.test_mean)} "
-            f"test {verdict.metric_name}; the study has neither control nor baseline to say whether VMP helps"
-        )
+        missing = "the study has neither control nor baseline to say whether VMP helps at all"
+        if verdict.against_zero is not None:
+            return f"{where}{judgement(chosen, verdict.against_zero)}; {missing}"
+        value = f"{where}λ = {number(verdict.best.lambda_)} is best on validation"
+        return f"{value} and reaches {percent(best.test_mean)} test {verdict.metric_name}; {missing}"
     if verdict.outcome in (Outcome.LOSS, Outcome.LEANS_LOSS):
         chosen = f"even VMP with λ = {number(verdict.best.lambda_)}, the best value on validation,"
     return where + judgement(chosen, verdict.main) + mixed_seeds(best)
@@ -53,10 +54,10 @@ def blocks_headline(verdicts: Sequence[LambdaVerdict]) -> str:
             told += f" ({points(verdict.main.mean)} points, {span(verdict.main.band)}: {verdict.outcome.value})"
         parts.append(told)
     values = {verdict.best.lambda_ for verdict in verdicts if verdict.best}
-    same = "the same λ is best in every block" if len(values) == 1 else "the best λ differs between the blocks"
+    same = "the same λ is chosen in every block" if len(values) == 1 else "the λ chosen differs between the blocks"
     mains = [verdict.main for verdict in verdicts if verdict.main]
     against = f" against {reference_name(mains[0])}" if mains else ""
-    told = f"chosen on validation, {same}; test difference{against}, with intervals that hold within a block: "
+    told = f"on validation {same}; test difference{against}, with intervals that hold within a block: "
     return provisional(verdicts[0].completeness, told + listing(parts))
 
 

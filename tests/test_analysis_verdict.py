@@ -159,6 +159,21 @@ def test_without_a_control_the_backbone_is_the_reference_and_the_gap_is_named(tm
     assert "no control arm" in told(judged)
 
 
+def test_the_layer_with_and_without_its_regulariser(tmp_path: Path) -> None:
+    better = conclude(tmp_path / "a", [ArmModel({"lambda": v}, effect=0.1 * v) for v in (0, 1)])
+    assert better.headline.startswith(
+        "VMP with λ = 1, the value chosen on validation, beats λ = 0 (the layer without its"
+    )
+    assert "neither control nor baseline" in better.headline
+    useless = conclude(tmp_path / "b", [ArmModel({"lambda": v}, effect=-0.1 * v) for v in (0, 1)])
+    assert useless.headline.startswith("λ = 0 is best on validation")
+
+
+def test_a_study_of_backbones_alone_names_its_arms(tmp_path: Path) -> None:
+    judged = conclude(tmp_path, [ArmModel({"prompt": "none", "backbone": name}) for name in ("slow", "x3d")])
+    assert "the reference arm (backbone alone, backbone = slow)" in judged.headline
+
+
 def test_a_study_of_starts_with_two_lambdas_is_a_study_of_arms(tmp_path: Path) -> None:
     arms = [ArmModel({"prompt": "control", "n": None, "lambda": None})]
     arms += [
@@ -182,7 +197,7 @@ def test_blocks_get_a_verdict_each_and_one_sentence_together(tmp_path: Path) -> 
         ]
     judged = conclude(tmp_path, arms)
     assert [v.block for v in judged.lambda_verdicts] == ["backbone = slow", "backbone = x3d"]
-    assert judged.headline.startswith("Chosen on validation, the best λ differs between the blocks")
+    assert judged.headline.startswith("On validation the λ chosen differs between the blocks")
     assert judged.families == 2
 
 
