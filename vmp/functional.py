@@ -100,10 +100,15 @@ def frame_difference(clip: Tensor, std: Sequence[float], channel_order: str = "R
     Raises: `InputError` for a wrong rank, channel count, type, or fewer than 2 frames.
     """
     check_clip(clip)
+    return weighted_difference(clip, difference_weights(std, channel_order), signed)
+
+
+def weighted_difference(clip: Tensor, weights: tuple[float, float, float], signed: bool = True) -> Tensor:
+    """`frame_difference` of a checked clip for weights w_c * std_c that are known already."""
     wide = clip.to(compute_dtype(clip))
     # Channel differences first: the error is then relative to D and not to g, which the slope (up to 50) would magnify.
     step = wide[:, :, 1:] - wide[:, :, :-1]
-    red, green, blue = difference_weights(std, channel_order)
+    red, green, blue = weights
     difference = red * step[:, 0] + green * step[:, 1] + blue * step[:, 2]
     return difference if signed else difference.abs()
 
@@ -111,6 +116,20 @@ def frame_difference(clip: Tensor, std: Sequence[float], channel_order: str = "R
 def slope_from_m(m: Tensor) -> Tensor:
     """Slope a = 5 / (0.45 |tanh m| + 0.1), in (9.09, 50]. It depends on |m| only; its derivative at 0 is 0."""
     return 5.0 / (0.45 * torch.tanh(m).abs() + 0.1)
+
+
+def slope_and_derivative(m: float) -> tuple[float, float]:
+    """a and d a / d m as numbers, for kernels that differentiate themselves."""
+    t = math.tanh(m)
+    slope = 5.0 / (0.45 * abs(t) + 0.1)
+    sign = (m > 0) - (m < 0)
+    return slope, -0.09 * slope * slope * sign * (1.0 - t * t)
+
+
+def shift_and_derivative(n: float) -> tuple[float, float]:
+    """b and d b / d n as numbers."""
+    t = math.tanh(n)
+    return SHIFT_LIMIT * t, SHIFT_LIMIT * (1.0 - t * t)
 
 
 def shift_from_n(n: Tensor) -> Tensor:

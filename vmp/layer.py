@@ -6,6 +6,7 @@ more than the backbone it consumes, and `curve`, its attention as a function of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -15,6 +16,8 @@ from torch import Tensor, nn
 from vmp import functional as F
 from vmp.config import config
 from vmp.errors import InputError
+from vmp.kernels import KERNELS, run_steps
+from vmp.kernels.steps import Steps
 from vmp.lookup import lookup
 
 DEFAULT_M, DEFAULT_N = 0.1, 0.0  # the first author's later code; slope 34.6, shift 0
@@ -62,11 +65,9 @@ class UndefinedVariation(Tensor):
         return super().__torch_function__(func, types, args, kwargs or {})
 
 
-def variation_or_undefined(attention: Tensor) -> Tensor:
-    """V of the maps (..., t-1, h, w), or `UndefinedVariation` when there is only one map."""
-    if attention.shape[-3] < 2:
-        return UndefinedVariation.make(attention.device)
-    return F.attention_variation(attention)
+def variation_or_undefined(variation: Tensor, clip: Tensor) -> Tensor:
+    """V as it was computed, or `UndefinedVariation` when the clip has two frames."""
+    return variation if clip.shape[2] > 2 else UndefinedVariation.make(clip.device)
 
 
 class PromptLayer(nn.Module):
@@ -99,6 +100,7 @@ class VideoMotionPrompt(PromptLayer):
         signed: False puts |D| into the sigmoid.
         prompted_frame: "later" as published, or "earlier".
         check_finite: refuse clips with NaN or infinity; on a GPU this waits for the device once a call.
+        kernel: a key of `vmp.kernels.KERNELS`, or "auto" for the fastest that works on the clip; the numbers agree.
 
     Shapes: (b, 3, t, h, w) -> prompt (b, 3, t-1, h, w), attention (b, t-1, h, w), variation (). T -> T-1 frames.
     The arithmetic is float32 or wider; prompt and attention have the clip's type. With t = 2 the variation is an
@@ -125,6 +127,7 @@ class VideoMotionPrompt(PromptLayer):
         signed: bool = True,
         prompted_frame: str = "later",
         check_finite: bool = True,
+        kernel: str = "auto",
     ) -> None:
         super().__init__()
         F.check_statistics(mean, std)
@@ -133,6 +136,7 @@ class VideoMotionPrompt(PromptLayer):
         first_m, first_n = initial_parameters(m, n, slope, shift, init, learn_slope)
         self.mean, self.std, self.channel_order = tuple(mean), tuple(std), channel_order
         self.signed, self.prompted_frame, self.check_finite = signed, prompted_frame, check_finite
+        self.kernel = kernel if kernel == "auto" else lookup({k: k for k in KERNELS}, kernel, "kernel")
         self.m = nn.Parameter(torch.tensor(first_m, dtype=torch.float32), requires_grad=learn_slope)
         self.n = nn.Parameter(torch.tensor(first_n, dtype=torch.float32), requires_grad=learn_shift)
 
@@ -150,12 +154,13 @@ class VideoMotionPrompt(PromptLayer):
         return F.power_normalization(difference if self.signed else difference.abs(), self.slope, self.shift)
 
     def forward(self, clip: Tensor) -> MotionPrompt:
-        difference = F.frame_difference(clip, self.std, self.channel_order, self.signed)
-        if self.check_finite:
-            check_finite(difference)
-        attention = F.power_normalization(difference, self.slope, self.shift)
-        prompt = F.motion_prompt(attention, clip, self.prompted_frame)
-        return MotionPrompt(prompt, attention.to(clip.dtype), variation_or_undefined(attention))
+        F.check_clip(clip)
+        weights = F.difference_weights(self.std, self.channel_order)
+        steps = Steps(weights, self.signed, self.prompted_frame == "later")
+        prompt, attention, variation, total = run_steps(clip, self.m, self.n, steps, self.kernel)
+        if self.check_finite and not torch.compiler.is_compiling():
+            check_finite(total)
+        return MotionPrompt(prompt, attention, variation_or_undefined(variation, clip))
 
     def extra_repr(self) -> str:
         return f"channel_order={self.channel_order!r}, signed={self.signed}, prompted_frame={self.prompted_frame!r}"
@@ -188,9 +193,9 @@ def initial_parameters(
     return first_m, first_n
 
 
-def check_finite(difference: Tensor) -> None:
-    """Raise `InputError` if the frame differences hold NaN or infinity, which they do exactly when the clip does."""
-    if not torch.isfinite(difference.detach().sum()):
+def check_finite(total: float | Tensor) -> None:
+    """Raise `InputError` if a sum over the clip, or over its frame differences, is NaN or infinite."""
+    if not math.isfinite(total):
         raise InputError(
             "the clip holds NaN or infinite values. Look at the decoding and at the normalisation (std > 0)."
         )
@@ -220,7 +225,7 @@ class FramesOnly(PromptLayer):
     def forward(self, clip: Tensor) -> MotionPrompt:
         F.check_clip(clip, min_frames=1 + self.extra_frames)
         if self.check_finite:
-            check_finite(clip)
+            check_finite(clip.detach().sum(dtype=torch.float64))
         prompt = clip[:, :, self.extra_frames :]
         b, _, t, h, w = prompt.shape
         one = torch.ones((), dtype=clip.dtype, device=clip.device)

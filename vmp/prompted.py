@@ -7,6 +7,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from vmp.errors import InputError
+from vmp.layer import PromptLayer
 from vmp.lookup import lookup
 
 
@@ -32,7 +33,7 @@ class MotionPrompted(nn.Module):
     Raises: `InputError` for an unknown layout, or if the backbone does not return logits of the batch.
     """
 
-    def __init__(self, backbone: nn.Module, layer: nn.Module, backbone_layout: str = "bcthw") -> None:
+    def __init__(self, backbone: nn.Module, layer: PromptLayer, backbone_layout: str = "bcthw") -> None:
         super().__init__()
         self._swap = lookup({"bcthw": False, "btchw": True}, backbone_layout, "backbone_layout")
         self.backbone, self.layer, self.backbone_layout = backbone, layer, backbone_layout

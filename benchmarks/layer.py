@@ -1,0 +1,210 @@
+"""Speed and memory of the layer against an eager version of the published steps: `python benchmarks/layer.py`.
+
+Every row is measured in this run, on this machine. Candidates take turns within a round and medians over rounds are
+compared, so that a busy neighbour slows all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch import Tensor
+
+from vmp.kernels import choose_kernel
+from vmp.layer import VideoMotionPrompt
+
+MEAN, STD = (0.45,) * 3, (0.225,) * 3
+LARGE, SMALL = (4, 3, 17, 224, 224), (8, 3, 9, 112, 112)
+Outputs = tuple[Tensor, Tensor, Tensor]
+
+
+def published_steps(clip: Tensor, m: Tensor, n: Tensor) -> Outputs:
+    """The baseline: each published step as one would write it down, every intermediate result in memory."""
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1, 1) for v in (MEAN, STD))
+    pixels = clip * std + mean
+    gray = 0.299 * pixels[:, 0] + 0.587 * pixels[:, 1] + 0.114 * pixels[:, 2]
+    difference = gray[:, 1:] - gray[:, :-1]
+    slope, shift = 5 / (0.45 * torch.abs(torch.tanh(m)) + 0.1), 0.6 * torch.tanh(n)
+    attention = 1 / (1 + torch.exp(-slope * (difference - shift)))
+    prompt = attention.unsqueeze(1).repeat(1, 3, 1, 1, 1) * clip[:, :, 1:]
+    variation = (attention[:, 1:] - attention[:, :-1]).square().mean()
+    return prompt, attention, variation
+
+
+def clip_of(shape: tuple[int, ...]) -> Tensor:
+    return (torch.rand(shape) - 0.45) / 0.225
+
+
+def forward_of(kernel: str) -> Callable[[Tensor], Outputs]:
+    """The forward pass of the layer with `kernel`, or of the baseline for "published"."""
+    layer = VideoMotionPrompt(MEAN, STD, kernel="auto" if kernel == "published" else kernel)
+    return (lambda clip: published_steps(clip, layer.m, layer.n)) if kernel == "published" else layer
+
+
+def medians(candidates: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Median milliseconds of each candidate, which take turns; one round beforehand does not count."""
+    times: dict[str, list[float]] = {name: [] for name in candidates}
+    for round_ in range(rounds + 1):
+        for name, run in candidates.items():
+            start = time.perf_counter()
+            result = run()
+            elapsed = time.perf_counter() - start
+            del result
+            if round_:
+                times[name].append(1e3 * elapsed)
+    return {name: median(values) for name, values in times.items()}
+
+
+def speed(shape: tuple[int, ...], kernels: list[str], rounds: int) -> dict[str, dict[str, float]]:
+    """Milliseconds: forward without gradients, forward and backward for m and n, and with a gradient for the clip."""
+    clip, into = clip_of(shape), torch.empty(shape)
+    clip_with_grad = clip.clone().requires_grad_()
+    upstream = torch.randn(shape[0], 3, shape[2] - 1, *shape[3:])
+    one = torch.ones(())
+
+    def forward(run: Callable[[Tensor], Outputs]) -> Callable[[], object]:
+        def call() -> object:
+            with torch.no_grad():
+                return run(clip)
+
+        return call
+
+    def both(run: Callable[[Tensor], Outputs], clip: Tensor) -> Callable[[], object]:
+        def call() -> None:
+            prompt, _, variation = run(clip)
+            torch.autograd.backward([prompt, variation], [upstream, one])
+            clip.grad = None
+
+        return call
+
+    runs = {kernel: forward_of(kernel) for kernel in ["published", *kernels]}
+    copy: dict[str, Callable[[], object]] = {"copy_": lambda: into.copy_(clip)}
+    return {
+        "forward": medians(copy | {k: forward(run) for k, run in runs.items()}, rounds),
+        "forward + backward": medians({k: both(run, clip) for k, run in runs.items()}, rounds),
+        "with a clip gradient": medians({k: both(run, clip_with_grad) for k, run in runs.items()}, max(3, rounds // 3)),
+    }
+
+
+def layouts(shape: tuple[int, ...], rounds: int) -> dict[str, float]:
+    """Milliseconds forward and backward of the layer for clips that are not plain, and under autocast."""
+    clip, upstream = clip_of(shape), torch.randn(shape[0], 3, shape[2] - 1, *shape[3:])
+    variants = {
+        "contiguous": clip,
+        "channels last": clip.contiguous(memory_format=torch.channels_last_3d),
+        "(b, t, c, h, w) transposed": clip.transpose(1, 2).contiguous().transpose(1, 2),
+        "every second frame": clip_of((*shape[:2], 2 * shape[2], *shape[3:]))[:, :, ::2],
+        "cropped": clip_of((*shape[:3], shape[3] + 8, shape[4] + 8))[..., 4:-4, 4:-4],
+    }
+    layer = VideoMotionPrompt(MEAN, STD)
+
+    def call(clip: Tensor, autocast: bool = False) -> Callable[[], object]:
+        def run() -> None:
+            with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+                out = layer(clip)
+            torch.autograd.backward([out.prompt, out.variation], [upstream, torch.ones(())])
+
+        return run
+
+    runs = {name: call(variant) for name, variant in variants.items()} | {"autocast": call(clip, True)}
+    return medians(runs, rounds)
+
+
+_PEAK = """
+import sys, torch
+from pathlib import Path
+sys.path.insert(0, {folder!r})
+from layer import clip_of, forward_of
+torch.set_num_threads({threads})
+def status(key):
+    line = next(l for l in Path("/proc/self/status").read_text().splitlines() if l.startswith(key))
+    return int(line.split()[1]) * 1024
+shape = {shape}
+run = forward_of({kernel!r})
+small = clip_of((1, 3, 3, 64, 64))
+torch.autograd.backward([run(small)[0]], [torch.ones(1, 3, 2, 64, 64)])
+clip, upstream = clip_of(shape), torch.randn(shape[0], 3, shape[2] - 1, *shape[3:])
+Path("/proc/self/clear_refs").write_text("5")
+before = status("VmRSS")
+out = run(clip)
+torch.autograd.backward([out[0], out[2]], [upstream, torch.ones(())])
+print(status("VmHWM") - before)
+"""
+
+_FIRST = """
+import time, torch
+from vmp.layer import VideoMotionPrompt
+layer, clip = VideoMotionPrompt((0.45,) * 3, (0.225,) * 3), torch.rand(2, 3, 4, 64, 64)
+start = time.perf_counter()
+out = layer(clip)
+torch.autograd.backward([out.prompt, out.variation], [torch.ones_like(out.prompt), torch.ones(())])
+print(time.perf_counter() - start)
+"""
+
+
+def in_new_process(code: str, **environment: str) -> float:
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **environment}, check=True, capture_output=True, text=True
+    )
+    return float(done.stdout.split()[-1])
+
+
+def peak_memory(shape: tuple[int, ...], kernel: str, threads: int) -> float | None:
+    """Peak resident memory above what was there, over (prompt + attention); None where /proc cannot tell."""
+    if not Path("/proc/self/clear_refs").exists():
+        return None
+    code = _PEAK.format(folder=str(Path(__file__).parent), threads=threads, shape=shape, kernel=kernel)
+    results = 4 * shape[0] * (shape[2] - 1) * shape[3] * shape[4] * 4
+    return in_new_process(code) / results
+
+
+def first_calls() -> tuple[float, float]:
+    """Seconds of the first forward and backward pass with an empty numba cache, and in a later process."""
+    with tempfile.TemporaryDirectory() as folder:
+        fresh, later = (in_new_process(_FIRST, NUMBA_CACHE_DIR=folder) for _ in range(2))
+    return fresh, later
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=25)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(0)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
+    print(
+        f"torch {torch.__version__}, {arguments.threads} threads, load {load:.1f}, "
+        f"kernel {choose_kernel(clip_of(SMALL))}"
+    )
+    kernels = ["auto", "blocked"]
+    for shape in (LARGE, SMALL):
+        print(f"\n{shape}, float32: milliseconds (times the published steps)")
+        for measure, times in speed(shape, kernels, arguments.rounds).items():
+            base = times["published"]
+            print(f"  {measure:22}", ", ".join(f"{k} {v:.2f} ({base / v:.1f}x)" for k, v in times.items()))
+            if "copy_" in times:
+                print(f"  {'':22} auto / copy_ = {times['auto'] / times['copy_']:.2f}")
+        for kernel in ("published", *kernels):
+            peak = peak_memory(shape, kernel, arguments.threads)
+            print(
+                f"  extra peak memory      {kernel}: "
+                + ("unknown" if peak is None else f"{peak:.2f} x (prompt + attention)")
+            )
+    print(f"\n{SMALL}, forward + backward by layout: milliseconds")
+    print("  " + ", ".join(f"{k} {v:.2f}" for k, v in layouts(SMALL, arguments.rounds).items()))
+    fresh, later = first_calls()
+    print(f"\nfirst forward + backward: {fresh:.2f} s with an empty cache, {later:.2f} s in a later process")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,222 @@
+"""Every kernel gives the numbers of the plain steps in float64: values and gradients, whatever the shape and layout."""
+
+from __future__ import annotations
+
+import copy
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from vmp.errors import InputError
+from vmp.kernels import KERNELS, buffers, choose_kernel, numba_works
+from vmp.layer import VideoMotionPrompt
+
+MEAN, STD = (0.45, 0.4, 0.5), (0.225, 0.2, 0.25)
+FUSED = ["blocked", "numba"]
+
+
+def clip_of(*shape: int, seed: int = 0) -> Tensor:
+    pixels = torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+    return (pixels - 0.45) / 0.225
+
+
+def outcome(layer: VideoMotionPrompt, clip: Tensor, upstream: tuple[Tensor, Tensor, float]) -> dict[str, Tensor]:
+    """Results and gradients under fixed upstream gradients of prompt, attention and variation."""
+    leaf = clip.detach().requires_grad_()
+    out = layer(leaf)
+    to_prompt, to_attention, to_variation = upstream
+    loss = (out.prompt * to_prompt.to(clip.dtype)).sum() + (out.attention * to_attention.to(clip.dtype)).sum()
+    loss = loss + to_variation * out.variation
+    grads = torch.autograd.grad(loss, [leaf, layer.m, layer.n])
+    return dict(zip(("prompt", "attention", "variation", "clip", "m", "n"), [*out, *grads], strict=True))
+
+
+def compare(kernel: str, clip: Tensor, exact_tolerance: float = 1e-6, **arguments: object) -> None:
+    b, _, t, h, w = clip.shape
+    generator = torch.Generator().manual_seed(1)
+    upstream = (
+        torch.randn(b, 3, t - 1, h, w, generator=generator),
+        torch.randn(b, t - 1, h, w, generator=generator),
+        10.0,
+    )
+    layer = VideoMotionPrompt(MEAN, STD, kernel=kernel, **arguments)  # type: ignore[arg-type]
+    got = outcome(layer, clip, upstream)
+    exact_layer = copy.deepcopy(layer).double()
+    exact_layer.kernel = "plain"
+    exact = outcome(exact_layer, clip.double().contiguous(), upstream)
+    pixels = b * (t - 1) * h * w
+    for name, value in got.items():
+        # The gradients of m and n are sums over all pixels, of terms that cancel: their error is that of the terms.
+        scale = max(1.0, exact[name].abs().max().item(), pixels**0.5 if name in "mn" else 0.0)
+        error = (value.double() - exact[name]).abs().max().item()
+        assert error <= exact_tolerance * scale, (kernel, name, error, scale)
+
+
+@pytest.mark.parametrize("kernel", FUSED)
+@settings(deadline=None, max_examples=25)
+@given(
+    b=st.integers(1, 3), t=st.integers(3, 6), h=st.integers(1, 40), w=st.integers(1, 40), seed=st.integers(0, 99),
+    m=st.sampled_from([-1.5, 0.02, 0.1, 0.7]), n=st.sampled_from([-3.0, -0.3, 0.0, 0.4]), signed=st.booleans(),
+    later=st.booleans(),
+)  # fmt: skip
+@example(b=2, t=3, h=101, w=97, seed=0, m=0.1, n=0.0, signed=True, later=True)  # more than one run of pixels a plane
+def test_float32_agrees_with_float64_to_1e_6(
+    kernel: str, b: int, t: int, h: int, w: int, seed: int, m: float, n: float, signed: bool, later: bool
+) -> None:
+    prompted = "later" if later else "earlier"
+    tolerance = 1e-6 if kernel == "numba" else 4e-6  # blocked rounds D to float32 before the slope magnifies it
+    compare(kernel, clip_of(b, 3, t, h, w, seed=seed), tolerance, m=m, n=n, signed=signed, prompted_frame=prompted)
+
+
+LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "channels last": lambda x: x.contiguous(memory_format=torch.channels_last_3d),
+    "(b, t, c, h, w)": lambda x: x.transpose(1, 2).contiguous().transpose(1, 2),
+    "every second frame": lambda x: x.repeat_interleave(2, dim=2)[:, :, ::2],
+    "cropped": lambda x: torch.nn.functional.pad(x, (3, 2, 1, 2))[..., 1:-2, 3:-2],
+    "transposed planes": lambda x: x.transpose(3, 4).contiguous().transpose(3, 4),
+    "one sample repeated": lambda x: x[:1].expand(3, -1, -1, -1, -1),
+    "one frame repeated": lambda x: x[:, :, :1].expand(-1, -1, 4, -1, -1),
+}
+
+
+@pytest.mark.parametrize("kernel", FUSED)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_clips_are_read_where_they_lie(kernel: str, layout: str) -> None:
+    clip = LAYOUTS[layout](clip_of(2, 3, 5, 13, 11))
+    compare(kernel, clip, 4e-6)
+
+
+def test_a_channels_last_clip_gives_a_channels_last_prompt() -> None:
+    clip = clip_of(2, 3, 4, 8, 8).contiguous(memory_format=torch.channels_last_3d)
+    assert VideoMotionPrompt(MEAN, STD, kernel="numba")(clip).prompt.is_contiguous(memory_format=torch.channels_last_3d)
+
+
+@pytest.mark.parametrize("upstream", ["sum", "transposed", "prompt only", "variation only"])
+def test_any_upstream_gradient_is_understood(upstream: str) -> None:
+    clip, grads = clip_of(2, 3, 4, 9, 8), {}
+    for kernel in ("plain", *FUSED):
+        layer = VideoMotionPrompt(MEAN, STD, kernel=kernel)
+        out = layer(clip)
+        loss = {
+            "sum": out.prompt.sum() + out.variation,
+            "transposed": (out.prompt.transpose(1, 2) * torch.arange(8.0)).sum(),
+            "prompt only": out.prompt.square().sum(),
+            "variation only": out.variation,
+        }[upstream]
+        loss.backward()
+        grads[kernel] = torch.stack([layer.m.grad, layer.n.grad])
+    for kernel in FUSED:
+        torch.testing.assert_close(grads[kernel], grads["plain"], rtol=1e-4, atol=1e-5)
+
+
+def test_gradcheck_of_the_fused_function_in_float64() -> None:
+    layer = VideoMotionPrompt(MEAN, STD, kernel="blocked", n=0.2).double()
+    clip = clip_of(1, 3, 4, 2, 3).double().requires_grad_()
+
+    def steps(clip: Tensor, m: Tensor, n: Tensor) -> tuple[Tensor, ...]:
+        return tuple(torch.func.functional_call(layer, {"m": m, "n": n}, (clip,)))
+
+    assert torch.autograd.gradcheck(steps, (clip, layer.m, layer.n))
+
+
+def test_autocast_does_not_change_the_numbers() -> None:
+    layer, clip = VideoMotionPrompt(MEAN, STD), clip_of(1, 3, 4, 16, 16)
+    plain = layer(clip)
+    with torch.autocast("cpu", torch.bfloat16):
+        under = layer(clip)
+    assert all(torch.equal(a, b) and a.dtype == b.dtype for a, b in zip(plain, under, strict=True))
+
+
+def test_a_second_derivative_is_refused_and_the_plain_kernel_has_it() -> None:
+    clip = clip_of(1, 3, 4, 4, 4)
+    for kernel in ("plain", "blocked"):
+        layer = VideoMotionPrompt(MEAN, STD, kernel=kernel)
+        (grad,) = torch.autograd.grad(layer(clip).prompt.sum(), layer.n, create_graph=True)
+        if kernel == "plain":
+            assert torch.isfinite(torch.autograd.grad(grad, layer.n)[0])
+        else:
+            with pytest.raises(RuntimeError, match="does not require grad"):
+                torch.autograd.grad(grad, layer.n)
+
+
+def test_the_choice_of_kernel() -> None:
+    clip = clip_of(1, 3, 3, 4, 4)
+    assert choose_kernel(clip) == ("numba" if numba_works() else "blocked")
+    assert choose_kernel(clip.double()) == "blocked"
+    assert choose_kernel(clip.to("meta")) == "plain"
+    with pytest.raises(InputError, match=r"takes float32 clips on the CPU, got torch.float64"):
+        VideoMotionPrompt(MEAN, STD, kernel="numba")(clip.double())
+    with pytest.raises(InputError, match=r"unknown kernel 'nunba'. Did you mean 'numba'"):
+        VideoMotionPrompt(MEAN, STD, kernel="nunba")
+    assert set(KERNELS) == {"plain", "blocked", "numba", "compiled"}
+
+
+def test_results_do_not_depend_on_the_number_of_threads() -> None:
+    clip, layer = clip_of(3, 3, 6, 120, 130), VideoMotionPrompt(MEAN, STD)
+    results, before = [], torch.get_num_threads()
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            results.append(layer(clip))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(results[0].prompt, results[1].prompt)
+    assert results[0].variation.item() == pytest.approx(results[1].variation.item(), rel=1e-6)
+
+
+def test_memory_is_used_again_only_when_nothing_refers_to_it() -> None:
+    shape = (1, 3, 4, 320, 320)
+    first = buffers.empty(shape)
+    address = first.data_ptr()
+    kept = first[0, 1].numpy()  # a view of a view, through numpy
+    kept[:] = 7.0
+    del first
+    assert buffers.empty(shape).data_ptr() != address
+    assert (kept == 7.0).all()
+    del kept
+    assert address in {buffers.empty(shape).data_ptr() for _ in range(3)}
+
+
+def test_calls_from_several_threads_do_not_disturb_each_other() -> None:
+    layer = VideoMotionPrompt(MEAN, STD)
+    clips = [clip_of(2, 3, 4, 200, 200, seed=i) for i in range(4)]
+    expected = [layer(clip).prompt.clone() for clip in clips]
+    wrong = []
+
+    def work(i: int) -> None:
+        for _ in range(5):
+            if not torch.equal(layer(clips[i]).prompt, expected[i]):
+                wrong.append(i)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+FORKED = """
+import os, torch
+from vmp.layer import VideoMotionPrompt
+torch.set_num_threads(2)
+layer, clip = VideoMotionPrompt((0.45,) * 3, (0.225,) * 3), torch.rand(2, 3, 4, 256, 256)
+expected = layer(clip).prompt
+pid = os.fork()
+if pid == 0:
+    os._exit(0 if torch.equal(layer(clip).prompt, expected) else 1)
+assert os.waitpid(pid, 0)[1] == 0
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_can_use_the_layer() -> None:
+    subprocess.run([sys.executable, "-c", FORKED], check=True, timeout=60)

@@ -1,0 +1,139 @@
+"""Ways to compute the published steps, in one table: `KERNELS`. All give the numbers of `vmp.functional`.
+
+"plain" materialises every step and lets autograd differentiate it: the reference, for any device, differentiable twice.
+"blocked" and "numba" are one autograd function that recomputes in its backward pass and keeps nothing but the clip.
+"compiled" gives the plain steps to `torch.compile`; made for GPUs, where none of us has tried it: on a CPU its first
+call costs half a minute, and it agrees.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from vmp import functional as F
+from vmp.errors import InputError
+from vmp.kernels import blocked
+from vmp.kernels.steps import Kernel, Steps
+from vmp.lookup import lookup
+
+
+class _Fused(torch.autograd.Function):
+    """(clip, m, n) -> (prompt, attention, V, a sum of all D) by a `Kernel`, with gradients for all three inputs."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, clip: Tensor, m: Tensor, n: Tensor, steps: Steps, kernel: Kernel
+    ) -> tuple[Tensor, Tensor, Tensor, float]:
+        slope, ctx.slope_by_m = F.slope_and_derivative(m.item())
+        shift, ctx.shift_by_n = F.shift_and_derivative(n.item())
+        steps = steps._replace(slope=slope, shift=shift)
+        prompt, attention, total, squares = kernel.forward(clip, steps)
+        terms = attention[:, 1:].numel()
+        variation = torch.tensor(
+            squares / terms if terms else math.nan, dtype=F.compute_dtype(clip), device=clip.device
+        )
+        ctx.save_for_backward(clip, m, n)
+        ctx.steps, ctx.kernel, ctx.terms = steps, kernel, terms
+        ctx.set_materialize_grads(False)
+        return prompt, attention, variation, total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        grad_prompt, grad_attention, grad_variation = grads[:3]
+        clip, m, n = ctx.saved_tensors
+        if grad_prompt is None:
+            b, _, t, h, w = clip.shape
+            grad_prompt = clip.new_zeros(()).expand(b, 3, t - 1, h, w)
+        scale = 0.0 if grad_variation is None or not ctx.terms else 2.0 * grad_variation.item() / ctx.terms
+        step, step_offset, grad_clip = ctx.kernel.backward(
+            clip, ctx.steps, grad_prompt, grad_attention, scale, ctx.needs_input_grad[0]
+        )
+        grad_m = m.new_tensor(step_offset * ctx.slope_by_m)
+        grad_n = n.new_tensor(-ctx.steps.slope * step * ctx.shift_by_n)
+        return grad_clip, grad_m, grad_n, None, None
+
+
+class Result(NamedTuple):
+    """variation is NaN for two frames. total: a sum that is not finite exactly when the clip is not."""
+
+    prompt: Tensor
+    attention: Tensor
+    variation: Tensor
+    total: float | Tensor
+
+
+def plain(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
+    """The steps of `vmp.functional`, one after the other."""
+    slope, shift = (f(v.to(F.compute_dtype(clip))) for f, v in ((F.slope_from_m, m), (F.shift_from_n, n)))
+    difference = F.weighted_difference(clip, steps.weights, steps.signed)
+    attention = F.power_normalization(difference, slope, shift)
+    prompt = F.motion_prompt(attention, clip, "later" if steps.later else "earlier")
+    squares = (attention[:, 1:] - attention[:, :-1]).square()
+    return Result(prompt, attention.to(clip.dtype), squares.mean(), difference.detach().sum())
+
+
+@cache
+def _compile() -> Callable[..., Result]:
+    return torch.compile(plain, dynamic=True)
+
+
+def compiled(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
+    """`plain` through `torch.compile`."""
+    return _compile()(clip, m, n, steps)
+
+
+def fused_eager(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
+    """`vmp.kernels.blocked`: eager operations on blocks that stay in the cache. Not differentiable twice."""
+    return Result(*_Fused.apply(clip, m, n, steps, blocked))
+
+
+def fused_numba(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
+    """`vmp.kernels.numba_driver`: float32 on the CPU. Not differentiable twice."""
+    return Result(*_Fused.apply(clip, m, n, steps, import_module("vmp.kernels.numba_driver")))
+
+
+KERNELS: dict[str, Callable[[Tensor, Tensor, Tensor, Steps], Result]] = {
+    "plain": plain,
+    "blocked": fused_eager,
+    "numba": fused_numba,
+    "compiled": compiled,
+}
+
+
+@cache
+def numba_works() -> bool:
+    """Whether the compiled kernels can be loaded: numba is there, fits numpy, and finds a folder for its cache."""
+    try:
+        import_module("vmp.kernels.numba_driver")
+    except (ImportError, RuntimeError):
+        return False
+    return True
+
+
+def choose_kernel(clip: Tensor) -> str:
+    """The fastest kernel that works on this clip: the key of `KERNELS` that "auto" stands for."""
+    if torch.compiler.is_compiling() or clip.device.type != "cpu":
+        return "plain"
+    return "numba" if clip.dtype == torch.float32 and numba_works() else "blocked"
+
+
+def run_steps(clip: Tensor, m: Tensor, n: Tensor, steps: Steps, kernel: str = "auto") -> Result:
+    """Prompt, attention, V of a checked clip by one of `KERNELS`, or by the fastest that works on it ("auto").
+
+    Raises: `InputError` for an unknown kernel, or one that cannot take the clip.
+    """
+    name = choose_kernel(clip) if kernel == "auto" else kernel
+    if name == "numba" and (clip.dtype != torch.float32 or clip.device.type != "cpu"):
+        raise InputError(
+            f'kernel "numba" takes float32 clips on the CPU, got {clip.dtype} on {clip.device}: use "auto".'
+        )
+    return lookup(KERNELS, name, "kernel")(clip, m, n, steps)

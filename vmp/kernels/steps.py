@@ -1,0 +1,53 @@
+"""What a fused kernel is told beside the clip, and what it returns."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+from torch import Tensor
+
+
+class Steps(NamedTuple):
+    """weights: w_c std_c. signed: D or |D|. later: prompt the later frame of a pair, or the earlier.
+
+    slope, shift: a, b as numbers, for kernels that differentiate themselves; the others read the tensors.
+    """
+
+    weights: tuple[float, float, float]
+    signed: bool
+    later: bool
+    slope: float = 1.0
+    shift: float = 0.0
+
+
+class Forward(NamedTuple):
+    """total: a sum of all D, not finite exactly when the clip is not. squares: sum of all (A_{t+1} - A_t)^2."""
+
+    prompt: Tensor
+    attention: Tensor
+    total: float
+    squares: float
+
+
+class Backward(NamedTuple):
+    """With z = a (D - b): step = sum of dL/dz, step_offset = sum of dL/dz (D - b)."""
+
+    step: float
+    step_offset: float
+    clip: Tensor | None
+
+
+class Kernel(Protocol):
+    """The two functions that a kernel module has. `scale` is dL/dV * 2 / (number of terms of V)."""
+
+    def forward(self, clip: Tensor, steps: Steps) -> Forward: ...
+
+    def backward(
+        self,
+        clip: Tensor,
+        steps: Steps,
+        grad_prompt: Tensor,
+        grad_attention: Tensor | None,
+        scale: float,
+        need_clip: bool,
+    ) -> Backward: ...
