@@ -16,6 +16,7 @@ from sweeps.search import Search, SearchSettings
 from sweeps.status import Standing, lock_of, read_standing
 from sweeps.study import Study
 from vmp.errors import InputError
+from vmp.experiment import Runtime
 
 
 def run_study(
@@ -45,6 +46,8 @@ def run_study(
     """
     if workers < 1:
         raise InputError(f"--workers must be at least 1, got {workers}")
+    if engine == "local":
+        Runtime(device=device).torch_device()  # on a cluster the devices are elsewhere
     folder = StudyFolder(out)
     tasks = grid_tasks(study) if search is None else []  # before the folder: a bad study leaves nothing behind
     proposer = Search(study, search, folder) if search is not None else None

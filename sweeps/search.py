@@ -7,7 +7,9 @@ and on the results so far, never on the number of workers or on where a run was 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Annotated, Any, Literal
 
@@ -30,8 +32,8 @@ class SearchSettings:
     """How arms are proposed.
 
     Attributes:
-        method: ``tpe`` (multivariate Tree-structured Parzen Estimator).
-        arms: Arms to propose, beside the reference arms (baseline and control), which always run.
+        method: ``tpe`` (Optuna's Tree-structured Parzen Estimator).
+        arms: Different arms to propose, beside the reference arms (baseline and control), which always run.
         seed: Of the proposals.
     """
 
@@ -47,9 +49,10 @@ class SearchSettings:
 class Search:
     """A search over a study's factors, kept in an Optuna storage in the study's folder.
 
-    A factor with at least two numeric values is searched between its smallest and largest; on a log scale where they
-    span a factor of 10, with exact 0 as a choice of its own where the study lists it. Any other factor is a choice among
-    its values. ``prompt: none`` and ``control`` have nothing to search: they run once each, as references.
+    A factor with at least two numeric values is searched between its smallest and largest; on a log scale where its
+    positive values span a factor of 10. Where the study lists 0 beside them, the decade below the smallest stands for
+    exact 0. Any other factor is a choice among its values. ``prompt: none`` and ``control`` have nothing to search:
+    they run once each, as references.
 
     Args:
         study: The definition.
@@ -74,21 +77,32 @@ class Search:
 
     def drive(self, run: RunTasks) -> None:
         """Run the references, finish what was interrupted, then propose until the budget is spent."""
-        references = [
-            task for factors, experiment in self.references for task in arm_tasks(self.study, factors, experiment)
-        ]
+        tasks = [task for factors, experiment in self.references for task in arm_tasks(self.study, factors, experiment)]
+        run(tasks)
         trials = self._open()
-        finished = trials.get_trials(
-            deepcopy=False, states=(optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.FAIL)
-        )
-        earlier = [self._tasks(trial.params) for trial in finished]
-        run(references + [task for tasks in earlier for task in tasks])  # all recorded: this rebuilds the plan
-        # We hold the folder, so a trial that is still RUNNING belongs to a run that died: finish its cells and tell.
-        for trial in trials.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
-            self._finish(trials, trial.number, run(self._tasks(trial.params)))
-        while len(trials.trials) < self.settings.arms:
-            trial = self._ask(trials)
-            self._finish(trials, trial.number, run(self._tasks(trial.params)))
+        earlier = trials.get_trials(deepcopy=False)
+        for trial in earlier:  # a kill between asking for an arm and settling its factors leaves a trial without them
+            if not trial.params and trial.state == optuna.trial.TrialState.RUNNING:
+                trials.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        # All cells of earlier arms are there, so this only rebuilds the plan. We hold the folder: an arm that is still
+        # RUNNING belongs to a run that died, and its missing cells are run now.
+        asked = [trial for trial in earlier if trial.params]
+        arms = [self._arm(trials, trial, run) for trial in asked]
+        # An arm that is proposed twice tells nothing new and costs nothing; the bound keeps a tiny space from looping.
+        while len(set(arms)) < self.settings.arms and len(arms) < 3 * self.settings.arms:
+            arms.append(self._arm(trials, self._ask(trials, number=len(arms)), run))
+
+    def _arm(self, trials: optuna.Study, trial: optuna.Trial | optuna.trial.FrozenTrial, run: RunTasks) -> str:
+        """Bring a proposed arm to its end and tell the result, if that is still to do; returns the arm's name."""
+        tasks = self._tasks(trial.params)
+        records = run(tasks)
+        if isinstance(trial, optuna.Trial) or trial.state == optuna.trial.TrialState.RUNNING:
+            scores = [record.metrics.get(f"val_{self.study.metric}") for record in records]
+            if all(isinstance(score, float) for score in scores):
+                trials.tell(trial.number, fmean(scores))  # type: ignore[arg-type]
+            else:  # an arm with a hole in it has no honest mean
+                trials.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        return tasks[0].hash
 
     def _open(self) -> optuna.Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -99,53 +113,71 @@ class Search:
             load_if_exists=True,
         )
 
-    def _ask(self, trials: optuna.Study) -> optuna.Trial:
-        number = len(trials.trials)
-        trials.sampler = optuna.samplers.TPESampler(
-            multivariate=True, group=True, seed=derive_seed(self.settings.seed, "search", number) % 2**32
-        )
-        trial = trials.ask()
+    def _ask(self, trials: optuna.Study, *, number: int) -> optuna.Trial:
+        """Propose the arm after `number` others."""
+        trials.sampler = optuna.samplers.TPESampler(seed=derive_seed(self.settings.seed, "search", number) % 2**32)
+        space: dict[str, optuna.distributions.BaseDistribution] = {}
         for name, values in self.space.items():
-            self._suggest(trial, name, values)
-        return trial
+            scale = self._scale(name)
+            if scale is not None:
+                space[name] = optuna.distributions.FloatDistribution(scale.low, scale.high, log=scale.log)
+            elif len(values) > 1:
+                space[name] = optuna.distributions.CategoricalDistribution(list(values))
+        return trials.ask(fixed_distributions=space)
 
-    def _suggest(self, trial: optuna.Trial, name: str, values: Sequence[Scalar]) -> None:
-        numbers = sorted(float(v) for v in values if is_number(v))  # type: ignore[arg-type]
-        if len(numbers) < max(2, len(values)):
-            if len(values) > 1:
-                trial.suggest_categorical(name, list(values))
-            return
-        positive = [v for v in numbers if v > 0]
-        wide = numbers[0] >= 0 and len(positive) > 1 and positive[-1] / positive[0] >= _LOG_FROM
-        if wide and numbers[0] == 0 and trial.suggest_categorical(f"{name} is 0", [False, True]):
-            return
-        if all(isinstance(v, int) for v in values):
-            trial.suggest_int(name, int(positive[0] if wide else numbers[0]), int(numbers[-1]), log=wide)
-        else:
-            trial.suggest_float(name, positive[0] if wide else numbers[0], numbers[-1], log=wide)
+    def _scale(self, name: str) -> Scale | None:
+        whole = isinstance(self.study.setting(name), int)  # epochs are whole, a lambda written as 1 is not
+        return Scale.of(self.space[name], whole=whole)
 
     def _tasks(self, params: dict[str, Any]) -> list[Task]:
         """The cells of a proposed arm."""
         factors: dict[str, Scalar] = {}
         for name, values in self.space.items():
-            if params.get(f"{name} is 0"):
-                factors[name] = 0.0
-            elif name in params:
-                factors[name] = params[name]
-            elif len(values) == 1:
+            scale = self._scale(name)
+            if scale is None and len(values) == 1:
                 factors[name] = values[0]
-            else:
+            elif name not in params:
                 raise InputError(
                     f"'{self.folder.path / 'search.db'}' was made by a study with other factors: it has no '{name}'; "
                     "give another --out"
                 )
+            else:
+                factors[name] = params[name] if scale is None else scale.value(params[name])
         factors, experiment = self.study.arm(factors)
         return arm_tasks(self.study, factors, experiment)
 
-    def _finish(self, trials: optuna.Study, number: int, records: list[CellRecord]) -> None:
-        """Tell the mean over seeds of the validation metric; an arm with a hole in it has no honest mean."""
-        scores = [record.metrics.get(f"val_{self.study.metric}") for record in records]
-        if all(isinstance(score, float) for score in scores):
-            trials.tell(number, fmean(scores))  # type: ignore[type-var, arg-type]
-        else:
-            trials.tell(number, state=optuna.trial.TrialState.FAIL)
+
+@dataclass(frozen=True)
+class Scale:
+    """How a numeric factor is searched: between `low` and `high`, linearly or in the logarithm.
+
+    Attributes:
+        low, high: Bounds of what is proposed.
+        log: Whether proposals are even in the logarithm.
+        zero_below: Proposals below it stand for exact 0.
+        whole: Whether values are whole numbers.
+    """
+
+    low: float
+    high: float
+    log: bool
+    zero_below: float
+    whole: bool
+
+    @classmethod
+    def of(cls, values: Sequence[Scalar], *, whole: bool) -> Scale | None:
+        """The scale that the listed values span, or None where they are choices."""
+        numbers = sorted(float(v) for v in values if is_number(v))  # type: ignore[arg-type]
+        if len(numbers) < max(2, len(values)):
+            return None
+        positive = [number for number in numbers if number > 0]
+        log = numbers[0] >= 0 and len(positive) > 1 and positive[-1] >= _LOG_FROM * positive[0]
+        zero = log and numbers[0] == 0
+        low = positive[0] / 10 if zero else numbers[0]
+        return cls(low, numbers[-1], log, zero_below=positive[0] if zero else -math.inf, whole=whole)
+
+    def value(self, proposed: float) -> Scalar:
+        """The factor's value for a proposal."""
+        if proposed < self.zero_below:
+            return 0.0
+        return round(proposed) if self.whole else proposed

@@ -112,6 +112,13 @@ class Study:
         """The dotted path of the setting that a factor varies."""
         return FACTOR_NAMES.get(factor, factor)
 
+    def setting(self, factor: str) -> Any:
+        """What the setting that a factor varies is in the study itself, before any factor is put in."""
+        value: Any = self.settings()
+        for part in self.path(factor).split("."):
+            value = value[part]
+        return value
+
     def settings(self) -> dict[str, Any]:
         """The settings that factors vary, as plain nested data."""
         return {section: to_plain(getattr(self, section)) for section in _SECTIONS}

@@ -37,6 +37,7 @@ def main() -> None:
             except BrokenPipeError:
                 os._exit(1)
 
+        answer({"ready": True})
         while True:
             task = Task(**tasks.get())
             record = run_cell(

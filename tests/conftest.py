@@ -19,7 +19,16 @@ ROOT = Path(__file__).parent.parent
 # A study that trains real cells in a second or two: every end-to-end test uses it.
 SMALL = (
     *("--set", "data.train=24", "--set", "data.val=12", "--set", "data.test=12", "--set", "data.size=16"),
-    *("--set", "train.epochs=1", "--set", "train.batch_size=8", "--set", "seeds=[0, 1]", "--set", "sampling.num_frames=4"),
+    *(
+        "--set",
+        "train.epochs=1",
+        "--set",
+        "train.batch_size=8",
+        "--set",
+        "seeds=[0, 1]",
+        "--set",
+        "sampling.num_frames=4",
+    ),
 )
 
 Vmp = Callable[..., subprocess.CompletedProcess[str]]

@@ -9,7 +9,7 @@ import pytest
 from study_records import ArmModel, StudyModel, lambda_arms, write_study
 
 from analysis.arms import Kind, reference_for
-from analysis.completeness import completeness, completeness_by_arm
+from analysis.completeness import Completeness, completeness, completeness_by_arm
 from analysis.table import STATUS, curve_table, load_study
 from sweeps.record import CellRecord, RecordError
 
@@ -53,12 +53,18 @@ def test_missing_diverged_and_failed_cells_are_counted_apart(tmp_path: Path) -> 
 
 
 def test_a_search_that_has_not_proposed_all_its_arms_is_not_finished(tmp_path: Path) -> None:
-    search = {"method": "tpe", "arms": 5, "proposed": 3}
-    write_study(tmp_path, StudyModel(arms=lambda_arms({0.1: 0, 0.2: 0}), seeds=(0, 1), search=search))
-    counts = completeness(load_study(tmp_path))
-    assert counts.unproposed == 2
+    def counted(folder: Path, **search: object) -> Completeness:
+        model = StudyModel(
+            arms=lambda_arms({0.1: 0, 0.2: 0}), seeds=(0, 1), search={"method": "tpe", "arms": 5, **search}
+        )
+        write_study(folder, model)
+        return completeness(load_study(folder))
+
+    counts = counted(tmp_path / "a")
+    assert counts.unproposed == 3  # of 5, the two references not among them
     assert not counts.finished
-    assert "still to propose 2 arms" in counts.sentence
+    assert "still to propose 3 arms" in counts.sentence
+    assert counted(tmp_path / "b", proposed=5).finished  # it proposed the same arm more than once
 
 
 def test_the_reference_of_an_arm_shares_its_other_factors(tmp_path: Path) -> None:

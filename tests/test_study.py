@@ -43,7 +43,9 @@ def test_built_in_studies_load_and_ask_their_question(name: str) -> None:
 
 
 def test_overrides() -> None:
-    changed = load_study("lambda", ["train.epochs=2", "factors.lambda=[0, 5]", "seeds=[7]", "factors.train.optimizer.lr=[0.1]"])
+    changed = load_study(
+        "lambda", ["train.epochs=2", "factors.lambda=[0, 5]", "seeds=[7]", "factors.train.optimizer.lr=[0.1]"]
+    )
     assert changed.train.epochs == 2
     assert changed.seeds == (7,)
     assert [f["lambda"] for f, _ in changed.arms()] == [None, None, 0, 5]
@@ -115,7 +117,9 @@ def test_a_hash_names_the_science_and_nothing_else() -> None:
 
 def test_code_that_computes_a_cell_is_hashed_and_code_that_draws_is_not() -> None:
     modules = code_fingerprints()
-    assert {"vmp.layer", "vmp.functional", "vmp.training", "vmp.sampling", "vmp.data.synthetic", "vmp.seeding"} <= set(modules)
+    assert {"vmp.layer", "vmp.functional", "vmp.training", "vmp.sampling", "vmp.data.synthetic", "vmp.seeding"} <= set(
+        modules
+    )
     assert not {"vmp.cli", "vmp.__main__"} & set(modules)
 
 
@@ -126,7 +130,9 @@ def test_why_finished_cells_are_not_used_is_said(tmp_path: Path) -> None:
     plan = make_plan(LAMBDA, tasks, search={"method": "grid"})
     folder.write_plan(plan)
     for task in tasks[:3]:
-        record = CellRecord(hash=task.hash, factors=task.factors, seed=task.seed, status="complete", settings=task.settings)
+        record = CellRecord(
+            hash=task.hash, factors=task.factors, seed=task.seed, status="complete", settings=task.settings
+        )
         folder.write_cell(record)
 
     def why(study: Study) -> str:

@@ -18,7 +18,9 @@ from vmp.loading import NormalizeConfig, normalize
 FRAMES = np.arange(9)
 
 
-def pixels(settings: MotionData, split: str, frames: NDArray[np.int64] = FRAMES) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def pixels(
+    settings: MotionData, split: str, frames: NDArray[np.int64] = FRAMES
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Frames ``(videos, t, h, w, 3)`` in [0, 1] and labels of one split."""
     data = load_data(settings)
     chosen = [i for i, video in enumerate(data.videos) if video.split == split]

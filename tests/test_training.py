@@ -77,7 +77,9 @@ def test_an_interrupted_write_leaves_the_old_checkpoint(tmp_path: Path) -> None:
 
 
 def test_divergence_ends_a_run_with_a_reason() -> None:
-    wild = dataclasses.replace(TINY.train, optimizer=OptimizerConfig(name="sgd", lr=1e30, clip_norm=None, warmup_epochs=0))
+    wild = dataclasses.replace(
+        TINY.train, optimizer=OptimizerConfig(name="sgd", lr=1e30, clip_norm=None, warmup_epochs=0)
+    )
     outcome = run_experiment(dataclasses.replace(TINY, train=wild), seed=0)
     assert outcome.status == "diverged"
     assert outcome.metrics == {}
@@ -100,7 +102,9 @@ def test_m_and_n_have_their_own_rate_and_never_decay() -> None:
     trainer = build_trainer(TINY, load_data(TINY.data), 0, Runtime())
     optimizer = build_optimizer(OptimizerConfig(lr=0.1, prompt_lr=0.3, weight_decay=0.5), trainer.model)
     group = next(g for g in optimizer.param_groups if any(p is trainer.model.layer.m for p in g["params"]))
-    assert [p is q for p, q in zip(group["params"], (trainer.model.layer.m, trainer.model.layer.n), strict=True)] == [True] * 2
+    assert [p is q for p, q in zip(group["params"], (trainer.model.layer.m, trainer.model.layer.n), strict=True)] == [
+        True
+    ] * 2
     assert (group["lr"], group["weight_decay"]) == (0.3, 0.0)
     held = [id(p) for g in optimizer.param_groups for p in g["params"]]
     assert sorted(held) == sorted(id(p) for p in trainer.model.parameters())  # each exactly once
@@ -116,7 +120,12 @@ def test_lambda_moves_the_attention_and_only_the_vmp_arm_has_one() -> None:
     assert held["variation"] < free["variation"]  # type: ignore[operator]
     assert held["lambda"] == 100.0
     control, none = last("control", 100.0), last("none", 100.0)
-    assert (control["variation"], control["mean_attention"], control["slope"], control["collapsed"]) == (0.0, 1.0, None, None)
+    assert (control["variation"], control["mean_attention"], control["slope"], control["collapsed"]) == (
+        0.0,
+        1.0,
+        None,
+        None,
+    )
     assert none["variation"] is None
     assert none["mean_attention"] is None
     assert control["lambda"] == none["lambda"] == 0.0  # nothing for lambda to act on: one cell, not two
@@ -172,7 +181,9 @@ def test_accumulated_batches_equal_one_large_batch() -> None:
     """For a network without batch statistics, 8 clips at once and 2 x 4 accumulated make the same step."""
 
     def weights(batch_size: int, accumulate: int) -> torch.Tensor:
-        optimizer = OptimizerConfig(name="sgd", lr=0.1, momentum=0.0, warmup_epochs=0, schedule="constant", clip_norm=None)
+        optimizer = OptimizerConfig(
+            name="sgd", lr=0.1, momentum=0.0, warmup_epochs=0, schedule="constant", clip_norm=None
+        )
         train = TrainConfig(epochs=1, batch_size=batch_size, accumulate=accumulate, optimizer=optimizer)
         experiment = dataclasses.replace(
             TINY,

@@ -26,7 +26,8 @@ def config(cls: type[_T]) -> type[_T]:
     settings = ConfigDict(
         extra="forbid", validate_default=True, allow_inf_nan=False, validate_by_name=True, validate_by_alias=True
     )
-    return dataclass(frozen=True, kw_only=True, config=settings)(cls)
+    made: type[_T] = dataclass(frozen=True, kw_only=True, config=settings)(cls)  # type: ignore[assignment]
+    return made
 
 
 def to_plain(value: Any) -> Any:
@@ -83,7 +84,7 @@ def _fields_at(cls: Any, location: tuple[Any, ...]) -> list[str]:
         else:
             field = next((f for name, f in _fields(cls) if part in (name, f.alias)), None)
             cls = field and field.annotation
-            if isinstance(cls, UnionType) and not field.discriminator:  # an optional section
+            if field and isinstance(cls, UnionType) and not field.discriminator:  # an optional section
                 cls = next((one for one in typing.get_args(cls) if dataclasses.is_dataclass(one)), None)
     return [field.alias or name for name, field in _fields(cls)]
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from pydantic import Field
 
-from vmp.backbones import BackboneConfig, build_backbone
+from vmp.backbones import BackboneConfig, build_backbone, check_backbone
 from vmp.config import config
 from vmp.data import SPLITS, DataConfig, MotionData, VideoSet, load_data
 from vmp.data.base import SplitName
@@ -48,6 +48,9 @@ class Experiment:
     train: TrainConfig = TrainConfig()
 
     def __post_init__(self) -> None:
+        # Known before any data are read, so a study with a misfit in it does not start.
+        frames, size = self.sampling.num_frames, self.data.size
+        check_backbone(self.backbone, num_classes=2, num_frames=frames, size=size)
         # Two descriptions of one computation must be one cell: without a learnt layer there is nothing for lambda, the
         # layer's start and its learning rate to act on.
         if self.layer.prompt in ("none", "control"):

@@ -17,12 +17,14 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from sweeps.executors import Event, Progress, Resources, failed_record
 from sweeps.plan import Task
 from sweeps.record import CellRecord
+from vmp.errors import InputError
 
 _ATTEMPTS = 2  # one more for a cell whose worker died: a passing shortage is survived, a deadly cell does not loop
 
@@ -33,6 +35,7 @@ class _Worker:
     process: subprocess.Popen[bytes]
     inbox: Any
     task: Task | None = None
+    ready: bool = False
 
 
 class LocalExecutor:
@@ -72,6 +75,9 @@ class LocalExecutor:
             worker = self._workers[number]
             if line is not None:
                 message = json.loads(line)
+                if "ready" in message:
+                    worker.ready = True
+                    continue
                 if "record" not in message:
                     on_event(Progress(**message))
                     continue
@@ -80,6 +86,10 @@ class LocalExecutor:
                 on_event(CellRecord(**message["record"]))
                 continue
             task = self._bury(worker)
+            if not worker.ready:
+                raise InputError(
+                    f"a worker process cannot start: {_last_line(self.log(number))}; see '{self.log(number)}'"
+                )
             if task is None:
                 continue
             attempts[task.hash] += 1
@@ -143,5 +153,11 @@ class LocalExecutor:
         reason = f"the worker process {how}{hint} in each of {_ATTEMPTS} tries; see {self.log(worker.number)}"
         return failed_record(task, reason, engine="local")
 
-    def log(self, number: int) -> Any:
+    def log(self, number: int) -> Path:
+        """Where a worker's own output goes."""
         return self._resources.logs / f"worker-{number}.log"
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"

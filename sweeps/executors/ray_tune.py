@@ -51,9 +51,8 @@ class CellTrainable(tune.Trainable):
         """Run the cell; the record goes back as JSON text."""
         task = Task(**json.loads(self._config["task"]))
         if self._config["code"] != code_hash():
-            raise RuntimeError(
-                f"node {ray.util.get_node_ip_address()} has other code than the sweep; install the same version on every node"
-            )
+            node = ray.util.get_node_ip_address()
+            raise RuntimeError(f"node {node} has other code than the sweep; install the same version on every node")
         record = run_cell(
             task,
             runtime=Runtime(device=self._config["device"]),
@@ -73,7 +72,9 @@ class _Forward(tune.Callback):
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune saves its callbacks to restore experiments; ours resume from their own records
 
-    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
         self._on_event(CellRecord.model_validate_json(result["record"]))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -108,7 +109,9 @@ class RayTuneExecutor:
         """Run every task as a trial; see the contract."""
         remaining = list(tasks)
         errors: dict[str, str] = {}
-        for _ in range(_ATTEMPTS):  # whole new trials: Tune's own recovery restores checkpoints that a cell does not have
+        for _ in range(
+            _ATTEMPTS
+        ):  # whole new trials: Tune's own recovery restores checkpoints that a cell does not have
             if remaining:
                 errors = self._fit(remaining, on_event)
                 remaining = [task for task in remaining if task.hash in errors]
@@ -119,14 +122,18 @@ class RayTuneExecutor:
     def _fit(self, tasks: Sequence[Task], on_event: Callable[[Event], None]) -> dict[str, str]:
         """Run each task once; returns hash and error of those that failed."""
         forward = _Forward(on_event)
-        gpus = {"gpu": 1} if Runtime(device=self._resources.device).torch_device().type == "cuda" else {}
+        # The sweep itself may run on a head node without a GPU: what the cluster has decides, not what is here.
+        device = self._resources.device
+        gpus = (
+            {"gpu": 1} if device.startswith("cuda") or (device == "auto" and ray.cluster_resources().get("GPU")) else {}
+        )
         with tempfile.TemporaryDirectory(prefix="vmp-ray-") as storage:
             tune.Tuner(
                 tune.with_resources(CellTrainable, {"cpu": 1, **gpus}),
                 param_space={
                     "task": tune.grid_search([json.dumps(task.to_plain()) for task in tasks]),
                     "code": code_hash(),
-                    "device": self._resources.device,
+                    "device": device,
                     "checkpoints": str(self._resources.checkpoints.resolve()),
                 },
                 tune_config=tune.TuneConfig(
