@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from analysis.arms import Kind
 from analysis.table import ARM, ARM_ORDER, COMPLETE, DIVERGED, FAILED, MISSING, REASON, STATUS, STATUSES, Study
 
 PLANNED = "planned"
@@ -53,8 +54,10 @@ class Completeness:
 def completeness(study: Study) -> Completeness:
     """Count the study's cells by status."""
     counts = study.cells[STATUS].value_counts()
-    # Not wanted minus distinct arms: a search may propose the same arm twice.
-    wanted, proposed = study.plan.search.get("arms"), study.plan.search.get("proposed")
+    # A search runs its references beside the arms it proposes. One that ran dry before its budget (few distinct values)
+    # says so by `proposed`; without that word a search with fewer arms than its budget counts as interrupted.
+    wanted = study.plan.search.get("arms")
+    proposed = study.plan.search.get("proposed", sum(arm.kind is Kind.VMP for arm in study.arms))
     unproposed = max(0, wanted - proposed) if isinstance(wanted, int) and isinstance(proposed, int) else 0
     return Completeness(
         planned=len(study.cells),
