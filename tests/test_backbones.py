@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
 from pydantic import ValidationError
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from vmp.backbones import BACKBONES, BackboneConfig, build_backbone
+from vmp.backbones.checkpoint import load_checkpoint, read_weights
 from vmp.errors import InputError
 from vmp.layer import VideoMotionPrompt
 from vmp.prompted import MotionPrompted
@@ -43,6 +48,8 @@ def test_contract(name: str) -> None:
         ("slow_tiny", {"size": 16}, "at least 32.*got 16. Use 32"),
         ("slow_tiny", {"num_classes": 1}, "at least 2 classes"),
         ("timesformer_tiny", {"size": (32, 64)}, "square clips"),
+        ("c2d_tiny", {"num_frames": 1}, "at least 2 frames"),
+        ("videomae_tiny", {"num_frames": 7}, "multiples of 2, but 7 reach it"),
     ],
 )
 def test_clips_that_a_backbone_cannot_take_are_refused_before_it_is_built(
@@ -66,3 +73,104 @@ def test_an_unknown_name_points_at_the_nearest() -> None:
 def test_the_table_imports_no_model_library() -> None:
     code = "import vmp.backbones, sys; assert not {'pytorchvideo', 'transformers'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["x3d_tiny", "slow_tiny", "slowfast_tiny", "i3d_tiny", "csn_tiny", "r2plus1d_tiny"])
+def test_convolutional_backbones_take_other_lengths_and_sizes_than_the_published(name: str) -> None:
+    backbone = build_backbone(BackboneConfig(name=name), num_classes=3, num_frames=12, size=(40, 56)).eval()
+    assert backbone(torch.randn(1, 3, 12, 40, 56)).shape == (1, 3)
+
+
+class First(nn.Module):
+    """A user's own module: the mean colour of the first frame."""
+
+    def __init__(self, num_classes: int, time: int) -> None:
+        super().__init__()
+        self.head, self.time = nn.Linear(3, num_classes), time
+
+    def forward(self, clip: Tensor) -> Tensor:
+        return self.head(clip.select(self.time, 0).mean(dim=(2, 3)))
+
+
+def factory(num_classes: int, num_frames: int, size: tuple[int, int], time: int = 2) -> nn.Module:
+    assert num_frames == 8
+    assert size == (16, 16)
+    return First(num_classes, time)
+
+
+def test_a_module_of_ones_own_by_dotted_path_in_either_layout() -> None:
+    clip, outputs = torch.randn(2, 3, 8, 16, 16), []
+    for layout, time in (("bcthw", 2), ("btchw", 1)):
+        torch.manual_seed(0)
+        cfg = BackboneConfig(name=f"{__name__}:factory", layout=layout, options={"time": time})
+        outputs.append(build_backbone(cfg, num_classes=4, num_frames=8, size=16)(clip))
+    assert torch.equal(outputs[0], outputs[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "match"),
+    [
+        ("no_such_package:build", "cannot import 'no_such_package'"),
+        (f"{__name__}:factry", r"has no callable 'factry'. It has: .*factory"),
+        ("torch.nn:Linear", "cannot be called with num_classes, num_frames, size"),
+        ("builtins:dict", "must return a torch.nn.Module, got dict"),
+    ],
+)
+def test_a_dotted_path_that_cannot_work_says_why(name: str, match: str) -> None:
+    with pytest.raises(InputError, match=match):
+        build_backbone(BackboneConfig(name=name), num_classes=4, num_frames=8, size=16)
+
+
+def tiny(num_classes: int, **settings: object) -> nn.Module:
+    cfg = BackboneConfig(name="slowfast_tiny", **settings)  # type: ignore[arg-type]
+    return build_backbone(cfg, num_classes=num_classes, num_frames=8, size=32)
+
+
+SAVERS: dict[str, Callable[[dict[str, Tensor], Path], Path]] = {
+    "safetensors": lambda w, d: (save_file(w, d / "w.safetensors"), d / "w.safetensors")[1],
+    "torch": lambda w, d: (torch.save(w, d / "w.pth"), d / "w.pth")[1],
+    "nested in a training state": lambda w, d: (torch.save({"model_state": w, "epoch": 3}, d / "w.pyth"), d / "w.pyth")[
+        1
+    ],
+    "behind other wrappers": lambda w, d: (
+        save_file({f"module.{k.removeprefix('network.')}": v for k, v in w.items()}, d / "w.safetensors"),
+        d / "w.safetensors",
+    )[1],
+}
+
+
+@pytest.mark.parametrize("saver", SAVERS)
+def test_a_checkpoint_is_loaded_and_what_did_not_fit_is_told(saver: str, tmp_path: Path) -> None:
+    weights = tiny(7).state_dict()
+    path = SAVERS[saver](weights, tmp_path)
+    module = tiny(7)
+    assert load_checkpoint(module, path).missing == ()
+    assert all(torch.equal(value, weights[name]) for name, value in module.state_dict().items())
+    other = tiny(5)
+    report = load_checkpoint(other, path)
+    assert len(report.reshaped) == 2  # weight and bias of the classifier
+    assert "another shape in the file" in str(report)
+    assert torch.equal(next(other.parameters()), next(module.parameters()))
+    assert isinstance(tiny(7, checkpoint=path), nn.Module)
+
+
+class Code:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return exec, ("raise SystemExit",)
+
+
+def test_checkpoints_that_cannot_be_used_say_why(tmp_path: Path) -> None:
+    (tmp_path / "damaged.safetensors").write_bytes(b"no tensors")
+    torch.save({"weights": Code()}, tmp_path / "code.pth")
+    torch.save({"epoch": 3}, tmp_path / "empty.pth")
+    save_file({"something.else": torch.zeros(3)}, tmp_path / "other.safetensors")
+    for name, match in (
+        ("missing.pth", "does not exist"),
+        ("damaged.safetensors", "cannot be read"),
+        ("code.pth", "holds more than tensors and is not read"),
+        ("empty.pth", "holds no tensors by name"),
+    ):
+        with pytest.raises(InputError, match=match):
+            read_weights(tmp_path / name)
+    with pytest.raises(InputError, match=r"fits nothing.*something.else.*Choose the backbone"):
+        load_checkpoint(tiny(3), tmp_path / "other.safetensors")

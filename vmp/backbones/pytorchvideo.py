@@ -1,4 +1,7 @@
-"""Builders on pytorchvideo: Slow, SlowFast, X3D. Each returns logits and takes any clip length and size it can."""
+"""Builders on pytorchvideo: C2D, I3D, Slow, SlowFast, X3D, R(2+1)D, CSN, MViT.
+
+Each returns logits and, MViT apart, takes clips of any length and size that its strides allow.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from vmp.backbones.fixed import FixedClip
 
 _TINY_DEPTH = 10  # stages (1, 1, 1, 1): pytorchvideo's own table begins at 18 (SlowFast) and 50 (ResNet)
 
@@ -29,9 +34,88 @@ def build_resnet(
     )
 
 
+_FLAT, _DEEP = (1, 1, 1), (3, 1, 1)  # kernels of the first convolution of a block: without and with time
 _RESNET_KINDS: dict[str, dict[str, Any]] = {
     "slow": {"stem_conv_kernel_size": (1, 7, 7)},
+    "c2d": {
+        "stem_conv_kernel_size": (1, 7, 7),
+        "stage1_pool": nn.MaxPool3d,
+        "stage_conv_a_kernel_size": (_FLAT, _FLAT, _FLAT, _FLAT),
+    },
+    "i3d": {
+        "stem_conv_kernel_size": (5, 7, 7),
+        "stage1_pool": nn.MaxPool3d,
+        "stage_conv_a_kernel_size": (_DEEP, [_DEEP, _FLAT], [_DEEP, _FLAT], [_FLAT, _DEEP]),
+    },
 }
+
+
+def build_r2plus1d(
+    *, num_classes: int, num_frames: int, size: tuple[int, int], dropout: float, depth: int, width: int
+) -> nn.Module:
+    """An R(2+1)D network; pytorchvideo knows depths 50, 101, 152 only, so a small one is narrow instead of shallow."""
+    del num_frames, size
+    from pytorchvideo.models.r2plus1d import create_r2plus1d
+
+    return create_r2plus1d(
+        model_num_class=num_classes,
+        model_depth=depth,
+        stem_dim_out=width,
+        dropout_rate=dropout,
+        head_pool=nn.AdaptiveAvgPool3d,
+        head_activation=None,  # a softmax by default
+    )
+
+
+def build_csn(
+    *, num_classes: int, num_frames: int, size: tuple[int, int], dropout: float, depth: int, width: int
+) -> nn.Module:
+    """A channel-separated network; depths as for R(2+1)D."""
+    del num_frames, size
+    from pytorchvideo.models.csn import create_csn
+
+    return create_csn(
+        model_num_class=num_classes,
+        model_depth=depth,
+        stem_dim_out=width,
+        stem_pool=nn.MaxPool3d,
+        dropout_rate=dropout,
+        head_pool=nn.AdaptiveAvgPool3d,
+    )
+
+
+def build_mvit(
+    *,
+    num_classes: int,
+    num_frames: int,
+    size: tuple[int, int],
+    dropout: float,
+    dim: int,
+    depth: int,
+    widen_at: tuple[int, ...],
+    kv_stride: int,
+) -> nn.Module:
+    """A multiscale vision transformer for clips of exactly this length and size (it learns an embedding of positions).
+
+    widen_at: blocks that double width and heads and halve the resolution. kv_stride: first pooling of keys and values.
+    """
+    from pytorchvideo.models.vision_transformers import create_multiscale_vision_transformers
+
+    doubled = [[block, 2.0] for block in widen_at]
+    network = create_multiscale_vision_transformers(
+        spatial_size=size,
+        temporal_size=num_frames,
+        depth=depth,
+        patch_embed_dim=dim,
+        embed_dim_mul=doubled,
+        atten_head_mul=doubled,
+        pool_q_stride_size=[[block, 1, 2, 2] for block in widen_at],
+        pool_kv_stride_adaptive=[1, kv_stride, kv_stride],
+        pool_kvq_kernel=[3, 3, 3],
+        head_dropout_rate=dropout,
+        head_num_classes=num_classes,
+    )
+    return FixedClip(network, num_frames, size)
 
 
 def build_x3d(

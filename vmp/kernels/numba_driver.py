@@ -59,7 +59,7 @@ def _readable(tensor: Tensor) -> tuple[np.ndarray, tuple[int, int, int, int]]:
 def _spread(clip: Tensor, run: Callable[[tuple[int, int], int, np.ndarray], None]) -> np.ndarray:
     """Call run(items, block, sums) until all items are done, on all of torch's threads; add up the sums.
 
-    The threads draw shares of the items as they become free: a thread that the system has not scheduled holds up nobody.
+    The threads draw shares of the items as they become free: one that is not scheduled holds up nobody.
     """
     samples, pixels = clip.shape[0], clip.shape[3] * clip.shape[4]
     threads = max(1, min(torch.get_num_threads(), samples * pixels * clip.shape[2] // _PIXELS_A_THREAD))
