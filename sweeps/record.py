@@ -64,7 +64,8 @@ class Plan(_Record):
         metric: What arms are compared by, ``"top1"`` or ``"mean_class"``; cells hold ``val_<metric>`` (select on it)
             and ``test_<metric>`` (report it).
         seeds: The paired seeds.
-        search: ``{"method": "grid"}``, or ``{"method": "tpe", "arms": N}`` with the number of arms to propose.
+        search: ``{"method": "grid"}``, or ``{"method": "tpe", "arms": N}`` with the number of arms to propose, and
+            ``"proposed": N`` once the search has ended, also where the space held fewer.
         code: ``{"hash": ..., "files": {path: hash}}`` of the code that computes a cell.
         data: ``{"hash": ..., "name": ..., "splits": {"train": n, "val": n, "test": n}, "classes": [...]}``.
         cells: Every cell, arms in the study's order and seeds within an arm.

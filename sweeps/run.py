@@ -61,6 +61,7 @@ def run_study(
             session.run(tasks)
         else:
             proposer.drive(session.run)
+            session.end_search()
     return read_standing(folder, ran=session.ran)
 
 
@@ -94,6 +95,11 @@ class _Session:
         self.reporter.planned(plan, missing)
         self.execute(missing, self._on_event)
         return [self.folder.read_cell(task.hash) for task in tasks]
+
+    def end_search(self) -> None:
+        """Note in the plan that no more arms will come, however many were proposed."""
+        self.method["proposed"] = self.method["arms"]
+        self.folder.write_plan(make_plan(self.study, self.tasks, search=self.method))
 
     def _is_final(self, task: Task) -> bool:
         """Complete and diverged cells are results and never repeated; a failed one gets another chance."""

@@ -76,7 +76,7 @@ class Search:
             )
 
     def drive(self, run: RunTasks) -> None:
-        """Run the references, finish what was interrupted, then propose until the budget is spent."""
+        """Run the references, finish what was interrupted, propose until the budget or the space is exhausted."""
         tasks = [task for factors, experiment in self.references for task in arm_tasks(self.study, factors, experiment)]
         run(tasks)
         trials = self._open()

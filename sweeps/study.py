@@ -21,10 +21,11 @@ from sweeps.record import Scalar
 from vmp.backbones import BackboneConfig
 from vmp.config import config, from_plain, to_plain, unknown_key
 from vmp.data import DataConfig, MotionData
+from vmp.data.augment import AugmentConfig
 from vmp.errors import InputError
 from vmp.experiment import Experiment
 from vmp.layer import LayerConfig
-from vmp.loading import NormalizeConfig
+from vmp.loading import NormalizeConfig, TestConfig
 from vmp.sampling import SamplingConfig
 from vmp.training import TrainConfig
 
@@ -40,7 +41,7 @@ FACTOR_NAMES = {
 }
 """Short names of the factors that the method's questions are about. Any other factor is a dotted path of a setting."""
 
-_SECTIONS = ("data", "sampling", "normalize", "backbone", "layer", "train")
+_SECTIONS = ("data", "sampling", "normalize", "backbone", "layer", "augment", "train", "test")
 _NEEDS_LAYER = ("layer.", "train.lambda", "train.optimizer.prompt_lr")
 
 
@@ -57,7 +58,7 @@ class Study:
             the sampling for all arms alike.
         metric: ``top1`` or ``mean_class``; arms are chosen on validation and reported on test.
         margin: Difference in `metric` below which two arms count as practically equal; set before the run.
-        data, sampling, normalize, backbone, layer, train: The settings that the factors vary, see `vmp.experiment`.
+        data, sampling, normalize, backbone, layer, augment, train, test: What the factors vary, see `vmp.experiment`.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
@@ -71,7 +72,9 @@ class Study:
     normalize: NormalizeConfig = NormalizeConfig()
     backbone: BackboneConfig = BackboneConfig()
     layer: LayerConfig = LayerConfig()
+    augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()
+    test: TestConfig = TestConfig()
 
     def __post_init__(self) -> None:
         for name, values in [("seeds", self.seeds), *((f"factors.{k}", v) for k, v in self.factors.items())]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from vmp.checkpoint import load_checkpoint, save_checkpoint
 from vmp.data import MotionData, load_data
+from vmp.data.augment import AugmentConfig
 from vmp.errors import InputError
 from vmp.experiment import Experiment, Runtime, build_loaders, build_trainer, run_experiment
 from vmp.layer import LayerConfig
@@ -138,9 +139,10 @@ def test_batches_do_not_depend_on_loader_processes() -> None:
             "train",
             sampling=SamplingConfig(strategy="random", num_frames=4),
             frames=5,
+            size=16,
             batch_size=8,
             seed=1,
-            flip=0.5,
+            augment=AugmentConfig(flip=0.5, scale=(1.0, 1.5), crop="random"),
             workers=workers,
         )
         return [batch.frames for epoch in (0, 1) for batch in loader.epoch(epoch)]

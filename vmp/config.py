@@ -22,7 +22,7 @@ _UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(Field,))
 def config(cls: type[_T]) -> type[_T]:
-    """Class decorator: a frozen keyword-only dataclass that refuses unknown keys and values of the wrong type or range."""
+    """Class decorator: a frozen keyword-only dataclass that refuses unknown keys and values out of type or range."""
     settings = ConfigDict(
         extra="forbid", validate_default=True, allow_inf_nan=False, validate_by_name=True, validate_by_alias=True
     )
@@ -44,7 +44,7 @@ def from_plain(cls: type[_T], plain: Any, *, source: str) -> _T:
         source: Where `plain` came from, for the error.
 
     Raises:
-        InputError: One sentence for the first thing wrong: source, key, rule and, for an unknown key, the nearest valid one.
+        InputError: One sentence for the first thing wrong: source, key, rule, and the nearest valid key.
     """
     try:
         return TypeAdapter(cls).validate_python(plain)

@@ -16,9 +16,9 @@ from torch import Tensor
 from vmp.errors import InputError
 from vmp.layer import PromptLayer
 
-# Relative, not absolute: a network behind the layer can undo any constant factor (batch and layer norms do), so a faint
-# map still selects, while a map that is 1 everywhere has become the control. Calibrated on the embedded benchmark, where
-# seeds below 0.05 end at the control's accuracy and seeds with a mean attention of 0.003 do not.
+# Relative, not absolute: a network behind the layer can undo any constant factor (batch and layer norms do), so a
+# faint map still selects, while a map that is 1 everywhere has become the control. Calibrated on the embedded
+# benchmark, where seeds below 0.05 end at the control's accuracy and seeds with a mean attention of 0.003 do not.
 COLLAPSE_SPREAD = 0.05
 TINY = torch.finfo(torch.float32).tiny  # stands in for an attention of exactly 0, whose logarithm no record can hold
 COLLAPSE_RULE = (
@@ -108,5 +108,5 @@ def _device(layer: PromptLayer) -> torch.device:
 
 
 def is_collapsed(mean_attention: float, attention_std: float) -> bool:
-    """Whether measured ``mean_attention`` and ``attention_std`` meet `COLLAPSE_RULE`; the controls (attention 1) always do."""
+    """Whether measured ``mean_attention`` and ``attention_std`` meet `COLLAPSE_RULE`; the controls always do."""
     return attention_std <= COLLAPSE_SPREAD * mean_attention

@@ -16,11 +16,12 @@ from pydantic import Field
 from vmp.backbones import BackboneConfig, build_backbone, check_backbone
 from vmp.config import config
 from vmp.data import SPLITS, DataConfig, MotionData, VideoSet, load_data
+from vmp.data.augment import AugmentConfig
 from vmp.data.base import SplitName
 from vmp.diagnostics import COLLAPSE_RULE
 from vmp.errors import InputError
 from vmp.layer import LayerConfig
-from vmp.loading import ClipLoader, NormalizeConfig
+from vmp.loading import ClipLoader, NormalizeConfig, TestConfig
 from vmp.prompted import MotionPrompted
 from vmp.sampling import SamplingConfig
 from vmp.seeding import derive_seed
@@ -37,7 +38,9 @@ class Experiment:
         normalize: Channel statistics.
         backbone: The network behind the layer.
         layer: The motion prompt, or one of its controls.
+        augment: What happens to training clips.
         train: Loop, optimiser and lambda.
+        test: Views and crops of a test video.
     """
 
     data: DataConfig = Field(default_factory=MotionData)
@@ -45,11 +48,15 @@ class Experiment:
     normalize: NormalizeConfig = NormalizeConfig()
     backbone: BackboneConfig = BackboneConfig()
     layer: LayerConfig = LayerConfig()
+    augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()
+    test: TestConfig = TestConfig()
 
     def __post_init__(self) -> None:
         # Known before any data are read, so a study with a misfit in it does not start.
         frames, size = self.sampling.num_frames, self.data.size
+        if self.test.crops > 1 and getattr(self.data, "fit", None) != "short":
+            raise InputError(f"test.crops = {self.test.crops} needs data.fit = 'short': stored squares leave no room")
         check_backbone(self.backbone, num_classes=2, num_frames=frames, size=size)
         # Two descriptions of one computation must be one cell: without a learnt layer there is nothing for lambda, the
         # layer's start and its learning rate to act on.
@@ -169,9 +176,11 @@ def build_loaders(experiment: Experiment, data: VideoSet, seed: int, runtime: Ru
             split,
             sampling=experiment.sampling,
             frames=frames,
+            size=experiment.data.size,
             batch_size=experiment.train.batch_size,
             seed=seed,
-            flip=experiment.train.flip if split == "train" else 0.0,
+            augment=experiment.augment,
+            test=experiment.test,
             workers=runtime.loader_workers,
         )
         for split in SPLITS
@@ -192,8 +201,8 @@ def describe_data(experiment: Experiment, data: VideoSet) -> dict[str, Any]:
             "sampler": experiment.sampling.strategy,
             "frames": experiment.sampling.num_frames,
             "rate": experiment.sampling.rate,
-            "views": 1,
-            "crops": 1,
+            "views": experiment.test.views,
+            "crops": experiment.test.crops,
         },
         "collapse_rule": COLLAPSE_RULE,
     }

@@ -1,25 +1,27 @@
 """From a data set and a sampler to batches of clips, identically for every worker count.
 
-Which frames a clip holds, whether it is flipped and where it stands in the epoch depend on (seed, epoch, video id)
-alone. Frames travel as uint8 and become normalised floats on the device that trains.
+Which frames a clip holds, how it is augmented and where it stands in the epoch depend on (seed, epoch, video id) alone.
+Frames travel as uint8 and become normalised floats on the device that trains.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from vmp.config import config
+from vmp.data.augment import AugmentConfig, augment_clip, view_crop
 from vmp.data.base import SplitName, VideoSet
 from vmp.errors import InputError
-from vmp.sampling import SamplingConfig, duplicate_frame_ratio, frame_gap_seconds, sample_indices
-from vmp.seeding import derive_seed, generator
+from vmp.sampling import NEEDS_TIMELINE, SamplingConfig, duplicate_frame_ratio, frame_gap_seconds, sample_indices
+from vmp.seeding import generator
 
 
 @config
@@ -38,8 +40,29 @@ class NormalizeConfig:
             raise ValueError(f"std must be positive, got {list(self.std)}")
 
 
+@config
+class TestConfig:
+    """How a test video is looked at: `views` clips along time, `crops` squares across each; probabilities are averaged.
+
+    Validation always takes one centre view. Published: 1 x 3 (TimeSformer), 5 x 3 (VideoMAE), 10 x 3 (SlowFast).
+
+    Attributes:
+        views: Clips spread evenly over the video, one in the centre.
+        crops: Squares along the longer side; more than one needs ``data.fit: short``.
+    """
+
+    __test__ = False  # not a test case, whatever pytest thinks of the name
+
+    views: Annotated[int, Field(ge=1, le=100)] = 1
+    crops: Annotated[int, Field(ge=1, le=9)] = 1
+
+
 class Batch(NamedTuple):
-    """One batch: ``frames`` uint8 ``(b, t, h, w, 3)``, ``labels`` int64 ``(b,)``, sampling figures ``(b,)`` each."""
+    """One batch of `b` videos with `v` clips each.
+
+    frames: uint8 ``(b * v, t, h, w, 3)``, the clips of a video together. labels: int64 ``(b,)``.
+    gap_seconds, duplicate_ratio: sampling figures of each clip, ``(b * v,)``.
+    """
 
     frames: Tensor
     labels: Tensor
@@ -52,12 +75,14 @@ class ClipLoader:
 
     Args:
         data: The videos.
-        split: ``train`` shuffles, samples and flips at random; ``val`` and ``test`` do neither.
+        split: ``train`` shuffles, samples at random and augments; ``val`` and ``test`` do neither.
         sampling: How frames are chosen.
         frames: Frames in a clip: what the backbone takes plus what the layer consumes.
+        size: Height and width of the clip in pixels.
         batch_size: Clips in a batch; the last one may be smaller.
         seed: The cell's seed.
-        flip: Probability of a horizontal flip of a whole training clip.
+        augment: What happens to training clips.
+        test: Views and crops of a test video.
         workers: Loader processes; 0 reads in this one. Changes speed, never a number.
 
     Raises:
@@ -71,17 +96,22 @@ class ClipLoader:
         *,
         sampling: SamplingConfig,
         frames: int,
+        size: int,
         batch_size: int,
         seed: int,
-        flip: float = 0.0,
+        augment: AugmentConfig | None = None,
+        test: TestConfig | None = None,
         workers: int = 0,
     ) -> None:
         self.split = split
         self.indices = [i for i, video in enumerate(data.videos) if video.split == split]
         if not self.indices:
             raise InputError(f"data set '{data.name}' has no {split} videos; check its split column or split fractions")
-        self.batch_size, self.seed, self.workers = batch_size, seed, workers
-        self._clips = _Clips(data, split == "train", sampling, frames, seed, flip)
+        views = test if test is not None and split == "test" else TestConfig()
+        self.batch_size = max(batch_size // (views.views * views.crops), 1)
+        self.seed, self.workers = seed, workers
+        augmented = augment if split == "train" else None
+        self._clips = _Clips(data, split == "train", sampling, frames, size, seed, augmented, views)
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -99,17 +129,49 @@ class ClipLoader:
         yield from DataLoader(self._clips, batch_sampler=batches, collate_fn=_collate, num_workers=self.workers)
 
 
-class _Clips(Dataset[tuple[NDArray[np.uint8], int, float, float]]):
-    def __init__(
-        self, data: VideoSet, train: bool, sampling: SamplingConfig, frames: int, seed: int, flip: float
-    ) -> None:
-        self.data, self.train, self.sampling = data, train, sampling
-        self.frames, self.seed, self.flip = frames, seed, flip
+class _Item(NamedTuple):
+    clips: list[NDArray[np.uint8]]
+    label: int
+    gaps: list[float]
+    duplicates: list[float]
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[NDArray[np.uint8], int, float, float]:
+
+class _Clips(Dataset[_Item]):
+    def __init__(
+        self,
+        data: VideoSet,
+        train: bool,
+        sampling: SamplingConfig,
+        frames: int,
+        size: int,
+        seed: int,
+        augment: AugmentConfig | None,
+        views: TestConfig,
+    ) -> None:
+        self.data, self.train, self.sampling, self.frames = data, train, sampling, frames
+        self.size, self.seed, self.augment, self.views = size, seed, augment, views
+
+    def __getitem__(self, key: tuple[int, int]) -> _Item:
         epoch, index = key
         video = self.data.videos[index]
-        indices = sample_indices(
+        item = _Item([], video.label, [], [])
+        for view in range(self.views.views):
+            indices = self._sample(index, epoch, view)
+            frames = self.data.read(index, indices)
+            if self.augment is not None:
+                item.clips.append(
+                    augment_clip(frames, self.augment, self.size, seed=self.seed, epoch=epoch, video_id=video.id)
+                )
+            else:
+                crops = self.views.crops
+                item.clips.extend(view_crop(frames, self.size, crop=crop, crops=crops) for crop in range(crops))
+            item.gaps.append(frame_gap_seconds(indices, video.fps))
+            item.duplicates.append(duplicate_frame_ratio(indices))
+        return item
+
+    def _sample(self, index: int, epoch: int, view: int) -> NDArray[np.int64]:
+        video, need = self.data.videos[index], NEEDS_TIMELINE.get(self.sampling.strategy)
+        return sample_indices(
             self.sampling,
             video.num_frames,
             video.fps,
@@ -118,22 +180,23 @@ class _Clips(Dataset[tuple[NDArray[np.uint8], int, float, float]]):
             seed=self.seed,
             epoch=epoch,
             video_id=video.id,
+            view=view,
+            views=self.views.views,
+            timeline=self.data.timeline(index, need) if need else None,
         )
-        frames = self.data.read(index, indices)
-        if self.train and self.flip:
-            draw = derive_seed(self.seed, "flip", epoch, video.id) / 2**63
-            if draw < self.flip:
-                frames = frames[:, :, ::-1]
-        return frames, video.label, frame_gap_seconds(indices, video.fps), duplicate_frame_ratio(indices)
 
 
-def _collate(items: list[tuple[NDArray[np.uint8], int, float, float]]) -> Batch:
-    frames, labels, gaps, duplicates = zip(*items, strict=True)
-    return Batch(torch.from_numpy(np.stack(frames)), torch.tensor(labels), torch.tensor(gaps), torch.tensor(duplicates))
+def _collate(items: list[_Item]) -> Batch:
+    return Batch(
+        torch.from_numpy(np.stack([clip for item in items for clip in item.clips])),
+        torch.tensor([item.label for item in items]),
+        torch.tensor([gap for item in items for gap in item.gaps]),
+        torch.tensor([ratio for item in items for ratio in item.duplicates]),
+    )
 
 
 def normalize(frames: Tensor, settings: NormalizeConfig) -> Tensor:
     """uint8 frames ``(b, t, h, w, 3)`` to a normalised float32 clip ``(b, 3, t, h, w)`` on the same device."""
-    scale = 1 / (255 * frames.new_tensor(settings.std, dtype=torch.float32))
-    shift = frames.new_tensor(settings.mean, dtype=torch.float32) / frames.new_tensor(settings.std, dtype=torch.float32)
-    return torch.addcmul(-shift, frames.float(), scale).permute(0, 4, 1, 2, 3).contiguous()
+    std = frames.new_tensor(settings.std, dtype=torch.float32)
+    shift = frames.new_tensor(settings.mean, dtype=torch.float32) / std
+    return torch.addcmul(-shift, frames.float(), 1 / (255 * std)).permute(0, 4, 1, 2, 3).contiguous()

@@ -78,7 +78,7 @@ def set_learning_rate(
     Args:
         optimizer: From `build_optimizer`.
         settings: The schedule.
-        epoch: Epochs done so far, with the fraction of the current one. A function of time alone: resuming needs no state.
+        epoch: Epochs done so far, with the fraction of the current one. Time decides alone: resuming needs no state.
         epochs: Length of the training.
     """
     factor = learning_rate_factor(settings, epoch=epoch, epochs=epochs)

@@ -12,7 +12,7 @@ import numpy as np
 
 
 def derive_seed(seed: int, *purpose: str | int) -> int:
-    """A 63-bit seed for `purpose` under `seed`: ``derive_seed(3, "order", epoch)``. Stable across versions and machines."""
+    """A 63-bit seed for `purpose` under `seed`: ``derive_seed(3, "order", epoch)``. Stable across machines."""
     text = "/".join([str(seed), *map(str, purpose)])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from vmp.checkpoint import load_checkpoint, save_checkpoint
 from vmp.config import config
 from vmp.diagnostics import AttentionStatistics, attention_at_zero, is_collapsed
-from vmp.layer import FramesOnly
+from vmp.layer import FramesOnly, PromptLayer
 from vmp.loading import Batch, ClipLoader, NormalizeConfig, normalize
 from vmp.metrics import Accuracy
 from vmp.optim import OptimizerConfig, build_optimizer, set_learning_rate
@@ -42,7 +42,6 @@ class TrainConfig:
         accumulate: Batches whose gradients are added before the weights move (published: 8 clips x 8 = 64).
         lambda_: ``lambda`` in a study file: weight of the temporal attention variation V in the loss, >= 0
             (Chen et al. 2024, Eq. 6).
-        flip: Probability of flipping a training clip left to right. Leave it at 0 where left and right are classes.
         precision: ``float32``, or ``bfloat16`` autocast around the forward pass.
         optimizer: Optimiser, learning rates, schedule.
     """
@@ -51,7 +50,6 @@ class TrainConfig:
     batch_size: Annotated[int, Field(ge=1)] = 16
     accumulate: Annotated[int, Field(ge=1)] = 1
     lambda_: Annotated[float, Field(ge=0, alias="lambda")] = 0.0
-    flip: Annotated[float, Field(ge=0, le=1)] = 0.0
     precision: Literal["float32", "bfloat16"] = "float32"
     optimizer: OptimizerConfig = OptimizerConfig()
 
@@ -187,7 +185,7 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self, loader: ClipLoader) -> Figures:
-        """Accuracy, loss and attention of one split, one centre view a video.
+        """Accuracy, loss and attention of one split; a video with several clips is judged by their mean probability.
 
         Returns:
             ``top1``, ``mean_class``, ``loss``, ``count``, and the attention's figures: ``variation``,
@@ -201,10 +199,10 @@ class Trainer:
                 prompt, maps, variation = self.model.layer(self._clip(batch))
                 logits = self.model.classify(prompt)
             labels = batch.labels.to(self.device)
-            accuracy.update(logits, labels)
+            scores = _average_views(logits.float(), len(labels))
+            accuracy.update(scores, labels)
             attention.update(maps)
-            loss = nn.functional.cross_entropy(logits.float(), labels).item()
-            mean.add(len(logits), loss=loss, variation=float(variation))
+            mean.add(len(labels), loss=nn.functional.nll_loss(scores, labels).item(), variation=float(variation))
         figures: Figures = {"top1": accuracy.top1, "mean_class": accuracy.mean_class, "count": accuracy.total}
         return figures | _layer_figures(self.model.layer, attention, mean.compute())
 
@@ -228,6 +226,12 @@ class Trainer:
         self.model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         return TrainingState(epoch=saved["epoch"], curves=saved["curves"])
+
+
+def _average_views(logits: Tensor, videos: int) -> Tensor:
+    """Log of the mean probability over a video's clips, ``(videos, classes)``, from ``(videos * clips, classes)``."""
+    clips = logits.log_softmax(-1).reshape(videos, -1, logits.shape[-1])
+    return clips.logsumexp(1) - math.log(clips.shape[1])
 
 
 class _Means:
@@ -261,7 +265,8 @@ def _layer_figures(layer: nn.Module, attention: AttentionStatistics, means: Figu
         return figures | {"variation": None}
     measured = attention.as_dict()
     figures |= {name: measured[name] for name in ("mean_attention", "log_mean_attention", "attention_std")}
-    figures["attention_at_zero"] = attention_at_zero(layer)
+    if isinstance(layer, PromptLayer):
+        figures["attention_at_zero"] = attention_at_zero(layer)
     if not isinstance(layer, FramesOnly):
         figures["collapsed"] = is_collapsed(measured["mean_attention"], measured["attention_std"])
         figures |= {name: float(getattr(layer, name).mean()) for name in _PARAMETERS if hasattr(layer, name)}

@@ -8,6 +8,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vmp.sampling import Timeline
+
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 
@@ -54,4 +56,8 @@ class VideoSet(Protocol):
 
     def read(self, index: int, frames: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Frames of ``videos[index]`` at working size, RGB, ``(t, h, w, 3)``. `frames` may repeat; order is kept."""
+        ...
+
+    def timeline(self, index: int, what: Literal["key_frames", "motion"]) -> Timeline:
+        """What content-aware samplers must know of ``videos[index]``. Raises InputError where there is no such thing."""
         ...

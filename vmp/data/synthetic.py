@@ -17,7 +17,10 @@ from pydantic import Field
 
 from vmp.config import config, to_plain
 from vmp.data.base import SPLITS, SplitName, Video
+from vmp.data.motion import motion_scores
+from vmp.errors import InputError
 from vmp.fingerprint import fingerprint
+from vmp.sampling import Timeline
 from vmp.seeding import generator
 
 CLASSES = ("right", "left", "down", "up", "clockwise", "counter-clockwise")
@@ -47,8 +50,8 @@ class MotionData:
         noise: Standard deviation of the sensor noise, in units of the full grey range.
         flicker: Standard deviation of the relative brightness change from frame to frame.
         background: 1/f ``texture``, or ``plain`` mid-grey.
-        shortcut: Correlation rho between label and colour tint in train and val: with probability \\|rho\\| a clip wears
-            the tint of its class (rho > 0) or of the next class (rho < 0), else a random class's. 0: no tint at all.
+        shortcut: Correlation rho between label and colour tint in train and val: with probability |rho| a clip
+            wears the tint of its class (rho > 0) or of the next class (rho < 0), else a random class's. 0: no tint at all.
         test_shortcut: The same for test; None takes `shortcut`. Train at rho and test at -rho to see who relied on it.
         seed: Equal settings and seed give identical bytes.
     """
@@ -88,12 +91,10 @@ class MotionVideos:
     Rendering waits for the first read, so that planning a study costs nothing.
     """
 
-    name = "motion"
-    classes = CLASSES
-    excluded: tuple[tuple[str, str], ...] = ()
-
     def __init__(self, settings: MotionData) -> None:
-        self.settings = settings
+        self.settings, self.name = settings, "motion"
+        self.classes: tuple[str, ...] = CLASSES
+        self.excluded: tuple[tuple[str, str], ...] = ()
         counts: dict[SplitName, int] = {"train": settings.train, "val": settings.val, "test": settings.test}
         fps = FRAME_RATE / settings.decimation
         self.videos = tuple(
@@ -114,6 +115,12 @@ class MotionVideos:
         if self.settings.shortcut == 0 and not self.settings.test_shortcut:
             return np.broadcast_to(grey, (*grey.shape[:-1], 3))
         return np.clip(np.rint(grey * self._tint[index]), 0, 255).astype(np.uint8)
+
+    def timeline(self, index: int, what: Literal["key_frames", "motion"]) -> Timeline:
+        """Motion scores of one video. Raises InputError for key frames: nothing here was ever encoded."""
+        if what == "key_frames":
+            raise InputError("the embedded benchmark has no key frames: sample key-frame from video files only")
+        return Timeline(motion=motion_scores(self.read(index, np.arange(self.settings.num_frames))))
 
 
 def _render_all(settings: MotionData, videos: tuple[Video, ...]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
