@@ -1,0 +1,37 @@
+"""How long the command line takes to answer, against the interpreter alone and against importing torch.
+
+    python benchmarks/startup.py
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+
+COMMANDS = {
+    "python -c pass (baseline)": [sys.executable, "-c", "pass"],
+    "vmp --help": [sys.executable, "-m", "vmp", "--help"],
+    "vmp sweep run --help": [sys.executable, "-m", "vmp", "sweep", "run", "--help"],
+    "import torch": [sys.executable, "-c", "import torch"],
+}
+ROUNDS = 7
+
+
+def main() -> None:
+    """Print the median of `ROUNDS` runs each, in turn, and the ratio to the baseline."""
+    seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    for _ in range(ROUNDS):
+        for name, command in COMMANDS.items():
+            start = time.perf_counter()
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            seconds[name].append(time.perf_counter() - start)
+    baseline = statistics.median(seconds["python -c pass (baseline)"])
+    for name, values in seconds.items():
+        median = statistics.median(values)
+        print(f"{name:<28} {median:6.3f} s  {median / baseline:6.1f} x baseline")
+
+
+if __name__ == "__main__":
+    main()
