@@ -57,6 +57,8 @@ class Study:
         seeds: Every arm runs all of them. Arms are compared within a seed: it fixes the start, the order of clips and
             the sampling for all arms alike.
         metric: ``top1`` or ``mean_class``; arms are chosen on validation and reported on test.
+        reference: Factors of the arm that the others are compared with, e.g. ``{lambda: 0}``; None takes the control, or
+            the baseline, or the first arm.
         margin: Difference in `metric` below which two arms count as practically equal; set before the run.
         data, sampling, normalize, backbone, layer, augment, train, test: What the factors vary, see `vmp.experiment`.
     """
@@ -66,6 +68,7 @@ class Study:
     factors: dict[str, Annotated[tuple[Scalar, ...], Field(min_length=1)]] = Field(default_factory=dict)
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
     metric: Literal["top1", "mean_class"] = "top1"
+    reference: dict[str, Scalar] | None = None
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
     data: DataConfig = Field(default_factory=MotionData)
     sampling: SamplingConfig = SamplingConfig()
@@ -80,8 +83,10 @@ class Study:
         for name, values in [("seeds", self.seeds), *((f"factors.{k}", v) for k, v in self.factors.items())]:
             if len(set(map(repr, values))) < len(values):
                 raise ValueError(f"{name} lists a value twice: {list(values)}")
-        for _ in self.arms():  # every arm must be a valid experiment before any of them costs an hour
-            pass
+        arms = [factors for factors, _ in self.arms()]  # each a valid experiment, before any of them costs an hour
+        wanted = (self.reference or {}).items()
+        if not any(wanted <= factors.items() for factors in arms):
+            raise ValueError(f"reference {self.reference} is none of the arms; give factors of one, such as {arms[0]}")
 
     def arms(self) -> Iterator[tuple[dict[str, Scalar], Experiment]]:
         """The arms of the grid: ``(factors, experiment)``, without repeats, in the order of the factorial.

@@ -56,9 +56,13 @@ def from_plain(cls: type[_T], plain: Any, *, source: str) -> _T:
 
 def _describe(cls: type, problem: Any) -> str:
     location, kind = tuple(problem["loc"]), problem["type"]
-    where = ".".join(str(part) for part in location)
+    keys, _ = _walk(cls, location)
+    where = ".".join(keys)
     if kind in _UNKNOWN_KEY:
-        return unknown_key(where, str(location[-1]), _fields_at(cls, location[:-1]))
+        parents, valid = _walk(cls, location[:-1])
+        return unknown_key(".".join([*parents, str(location[-1])]), str(location[-1]), valid)
+    if kind == "missing":
+        return f"{where} is required and missing"
     if kind == "dataclass_type":
         return f"{where or 'the file'} must be a mapping of keys to values, got {problem['input']!r}"
     if kind.startswith("union_tag"):
@@ -76,17 +80,19 @@ def unknown_key(where: str, key: str, valid: list[str]) -> str:
     return f"unknown key {where!r}{hint} (valid keys: {', '.join(valid)})"
 
 
-def _fields_at(cls: Any, location: tuple[Any, ...]) -> list[str]:
-    """The keys of the configuration at `location` below `cls`; a union's member is picked by its tag in `location`."""
+def _walk(cls: Any, location: tuple[Any, ...]) -> tuple[list[str], list[str]]:
+    """The keys on the way to `location` below `cls`, without the tags that pick a union's member; and the keys there."""
+    path: list[str] = []
     for part in location:
         if isinstance(cls, UnionType):
             cls = next((one for one in typing.get_args(cls) if part in _tags(one)), None)
-        else:
-            field = next((f for name, f in _fields(cls) if part in (name, f.alias)), None)
-            cls = field and field.annotation
-            if field and isinstance(cls, UnionType) and not field.discriminator:  # an optional section
-                cls = next((one for one in typing.get_args(cls) if dataclasses.is_dataclass(one)), None)
-    return [field.alias or name for name, field in _fields(cls)]
+            continue
+        path.append(str(part))
+        field = next((f for name, f in _fields(cls) if part in (name, f.alias)), None)
+        cls = field and field.annotation
+        if field and isinstance(cls, UnionType) and not field.discriminator:  # an optional section
+            cls = next((one for one in typing.get_args(cls) if dataclasses.is_dataclass(one)), None)
+    return path, [field.alias or name for name, field in _fields(cls)]
 
 
 def _fields(cls: Any) -> list[tuple[str, Any]]:
