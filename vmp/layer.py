@@ -1,4 +1,4 @@
-"""The Video Motion Prompt layer, its two controls, and the configuration that builds them.
+"""The Video Motion Prompt layer and its two controls.
 
 Every layer takes a normalised clip (b, 3, t, h, w) and returns a `MotionPrompt`; it has `extra_frames`, how many frames
 more than the backbone it consumes, and `curve`, its attention as a function of the frame difference. No layer logs.
@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from vmp import functional as F
-from vmp.config import config
 from vmp.errors import InputError
 from vmp.kernels import KERNELS, run_steps
 from vmp.kernels.steps import Steps
 from vmp.lookup import lookup
+
+if TYPE_CHECKING:
+    from vmp.layer_config import LayerConfig as LayerConfig
 
 DEFAULT_M, DEFAULT_N = 0.1, 0.0  # the first author's later code; slope 34.6, shift 0
 
@@ -81,6 +83,10 @@ class PromptLayer(nn.Module):
     def curve(self, difference: Tensor) -> Tensor:
         """The attention that the present parameters give to a frame difference, of any shape."""
         raise NotImplementedError
+
+    def prompt_parameters(self) -> list[nn.Parameter]:
+        """The trainable parameters of the attention itself, such as m and n, without those of a learnt motion stem."""
+        return [p for p in self.parameters() if p.requires_grad]
 
 
 class VideoMotionPrompt(PromptLayer):
@@ -232,62 +238,9 @@ class FramesOnly(PromptLayer):
         return MotionPrompt(prompt, one.expand(b, t, h, w), torch.zeros((), device=clip.device))
 
 
-@config
-class LayerConfig:
-    """What stands between the clip and the backbone.
+def __getattr__(name: str) -> Any:
+    if name == "LayerConfig":  # it builds from modules that import this one, so its home is vmp.layer_config
+        from vmp import layer_config
 
-    prompt: "vmp", "control" (attention 1 on the same later frames) or "none" (the backbone alone, on its own K frames).
-    The other fields are the arguments of `VideoMotionPrompt`; m defaults to 0.1 and n to 0.
-    """
-
-    prompt: Literal["none", "control", "vmp"] = "vmp"
-    channel_order: Literal["RGB", "BGR"] = "RGB"
-    m: float | None = None
-    n: float | None = None
-    slope: float | None = None
-    shift: float | None = None
-    init: Literal["fixed", "published"] = "fixed"
-    learn_slope: bool = True
-    learn_shift: bool = True
-    signed: bool = True
-    prompted_frame: Literal["later", "earlier"] = "later"
-
-    def __post_init__(self) -> None:
-        initial_parameters(self.m, self.n, self.slope, self.shift, self.init, self.learn_slope)
-
-    @property
-    def extra_frames(self) -> int:
-        """Frames that the layer consumes beyond those of the backbone."""
-        return 0 if self.prompt == "none" else 1
-
-    def build(self, mean: Sequence[float], std: Sequence[float]) -> PromptLayer:
-        """The layer, with parameters drawn from torch's random stream where `init` says so."""
-        return lookup(PROMPTS, self.prompt, "prompt")(self, mean, std)
-
-
-def _video_motion_prompt(cfg: LayerConfig, mean: Sequence[float], std: Sequence[float]) -> PromptLayer:
-    chosen = (
-        "channel_order",
-        "m",
-        "n",
-        "slope",
-        "shift",
-        "init",
-        "learn_slope",
-        "learn_shift",
-        "signed",
-        "prompted_frame",
-    )
-    return VideoMotionPrompt(mean, std, **{name: getattr(cfg, name) for name in chosen})
-
-
-def _frames_only(cfg: LayerConfig, mean: Sequence[float], std: Sequence[float]) -> PromptLayer:
-    F.check_statistics(mean, std)
-    return FramesOnly(drop_first=cfg.extra_frames == 1)
-
-
-PROMPTS: dict[str, Callable[[LayerConfig, Sequence[float], Sequence[float]], PromptLayer]] = {
-    "none": _frames_only,
-    "control": _frames_only,
-    "vmp": _video_motion_prompt,
-}
+        return layer_config.LayerConfig
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -61,4 +61,8 @@ def prompt_parameters(model: nn.Module) -> list[nn.Parameter]:
     Accepts a `MotionPrompted` model or a bare layer; empty for the controls.
     """
     layer = model.layer if isinstance(model, MotionPrompted) else model
-    return [p for p in layer.parameters() if p.requires_grad]
+    return (
+        layer.prompt_parameters()
+        if isinstance(layer, PromptLayer)
+        else [p for p in layer.parameters() if p.requires_grad]
+    )
