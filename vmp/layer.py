@@ -57,7 +57,7 @@ class UndefinedVariation(Tensor):
         name = getattr(func, "__name__", "").strip("_")
         if name in {"mul", "rmul", "multiply"}:
             weights = [a for a in args if not isinstance(a, cls)]
-            if weights and float(weights[0]) == 0.0:
+            if weights and torch.as_tensor(weights[0]).detach().eq(0).all():
                 return torch.zeros((), device=next(a.device for a in args if isinstance(a, cls)))
         if name in cls._LOSS_ARITHMETIC or name in {"mul", "rmul", "multiply"}:
             raise InputError(

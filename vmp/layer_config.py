@@ -85,7 +85,7 @@ class LayerConfig:
 
     @property
     def is_published(self) -> bool:
-        """Whether the layer is the published one, for which there are fused kernels, and not put together from parts."""
+        """Whether this is the published layer, which has fused kernels, and not one put together from parts."""
         parts = (self.normalization, self.motion, self.compensation, self.sharing)
         return parts == ("sigmoid", "frame_difference", "none", "layer")
 
