@@ -49,12 +49,12 @@ def _measure(experiment: Experiment, device: str) -> float:
     data = load_data(experiment.data)
     loaders = build_loaders(experiment, data, 0, runtime)
     trainer = build_trainer(experiment, data, 0, runtime)
-    optimizer = build_optimizer(experiment.train.optimizer, trainer.model)
+    optimizer = build_optimizer(experiment.train.optimizer, trainer.model, trainer.regularizer)
     step = clip = 0.0
     for number, batch in enumerate(itertools.islice(loaders["train"].epoch(0), _STEPS + 1)):
         if number == 1:  # the first one warms up
             clip = time.perf_counter()
-        trainer.losses(batch)[2].backward()
+        trainer.losses(batch).total.backward()
         optimizer.step()
         optimizer.zero_grad()
     steps = min(_STEPS, len(loaders["train"]) - 1)

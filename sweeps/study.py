@@ -24,8 +24,9 @@ from vmp.data import DataConfig, MotionData
 from vmp.data.augment import AugmentConfig
 from vmp.errors import InputError
 from vmp.experiment import Experiment
-from vmp.layer import LayerConfig
+from vmp.layer_config import LayerConfig
 from vmp.loading import NormalizeConfig, TestConfig
+from vmp.regularizers import RegularizerConfig
 from vmp.sampling import SamplingConfig
 from vmp.training import TrainConfig
 
@@ -41,8 +42,7 @@ FACTOR_NAMES = {
 }
 """Short names of the factors that the method's questions are about. Any other factor is a dotted path of a setting."""
 
-_SECTIONS = ("data", "sampling", "normalize", "backbone", "layer", "augment", "train", "test")
-_NEEDS_LAYER = ("layer.", "train.lambda", "train.optimizer.prompt_lr")
+_SECTIONS = ("data", "sampling", "normalize", "backbone", "layer", "augment", "train", "regularizer", "test")
 
 
 @config
@@ -60,7 +60,8 @@ class Study:
         reference: Factors of the arm that the others are compared with, e.g. ``{lambda: 0}``; None takes the control, or
             the baseline, or the first arm.
         margin: Difference in `metric` below which two arms count as practically equal; set before the run.
-        data, sampling, normalize, backbone, layer, augment, train, test: What the factors vary, see `vmp.experiment`.
+        data, sampling, normalize, backbone, layer, augment, train, regularizer, test: The settings that factors vary, see
+            `vmp.experiment.Experiment`.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
@@ -77,6 +78,7 @@ class Study:
     layer: LayerConfig = LayerConfig()
     augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()
+    regularizer: RegularizerConfig = RegularizerConfig()
     test: TestConfig = TestConfig()
 
     def __post_init__(self) -> None:
@@ -109,11 +111,7 @@ class Study:
             _put(plain, FACTOR_NAMES.get(name, name), value, where=f"factors.{name}")
         text = ", ".join(f"{name}={value!r}" for name, value in factors.items())
         experiment = from_plain(Experiment, plain, source=f"arm {text}" if text else "settings")
-        if experiment.layer.prompt in ("none", "control"):
-            factors = {
-                k: None if self.path(k).startswith(_NEEDS_LAYER) and k != "prompt" else v for k, v in factors.items()
-            }
-        return dict(factors), experiment
+        return {k: v if experiment.has_effect(self.path(k)) else None for k, v in factors.items()}, experiment
 
     @staticmethod
     def path(factor: str) -> str:

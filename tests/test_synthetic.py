@@ -12,7 +12,7 @@ from scipy import stats
 
 from vmp.data import load_data
 from vmp.data.synthetic import CLASSES, MotionData
-from vmp.layer import LayerConfig
+from vmp.layer_config import LayerConfig
 from vmp.loading import NormalizeConfig, normalize
 
 FRAMES = np.arange(9)

@@ -15,7 +15,7 @@ from vmp.data import MotionData, load_data
 from vmp.data.augment import AugmentConfig
 from vmp.errors import InputError
 from vmp.experiment import Experiment, Runtime, build_loaders, build_trainer, run_experiment
-from vmp.layer import LayerConfig
+from vmp.layer_config import LayerConfig
 from vmp.loading import ClipLoader
 from vmp.metrics import Accuracy
 from vmp.optim import OptimizerConfig, build_optimizer, learning_rate_factor

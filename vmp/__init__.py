@@ -17,18 +17,19 @@ if TYPE_CHECKING:
     from vmp.backbones import BackboneConfig as BackboneConfig
     from vmp.backbones import build_backbone as build_backbone
     from vmp.data import DATASETS as DATASETS
-    from vmp.data import FolderData as FolderData
-    from vmp.data import ManifestData as ManifestData
-    from vmp.data import MotionData as MotionData
+    from vmp.data.manifest import FolderData as FolderData
+    from vmp.data.manifest import ManifestData as ManifestData
+    from vmp.data.synthetic import MotionData as MotionData
     from vmp.data import load_data as load_data
     from vmp.errors import InputError as InputError
     from vmp.experiment import Experiment as Experiment
     from vmp.experiment import Runtime as Runtime
     from vmp.experiment import run_experiment as run_experiment
-    from vmp.layer import LayerConfig as LayerConfig
     from vmp.layer import MotionPrompt as MotionPrompt
     from vmp.layer import VideoMotionPrompt as VideoMotionPrompt
+    from vmp.layer_config import LayerConfig as LayerConfig
     from vmp.prompted import MotionPrompted as MotionPrompted
+    from vmp.regularizers import RegularizerConfig as RegularizerConfig
     from vmp.sampling import SAMPLERS as SAMPLERS
     from vmp.sampling import SamplingConfig as SamplingConfig
     from vmp.training import TrainConfig as TrainConfig
@@ -38,15 +39,15 @@ _HOME = {
     "VideoMotionPrompt": "vmp.layer",
     "MotionPrompt": "vmp.layer",
     "MotionPrompted": "vmp.prompted",
-    "LayerConfig": "vmp.layer",
+    "LayerConfig": "vmp.layer_config",
     "BACKBONES": "vmp.backbones",
     "BackboneConfig": "vmp.backbones",
     "build_backbone": "vmp.backbones",
     # videos
     "DATASETS": "vmp.data",
-    "MotionData": "vmp.data",
-    "FolderData": "vmp.data",
-    "ManifestData": "vmp.data",
+    "MotionData": "vmp.data.synthetic",
+    "FolderData": "vmp.data.manifest",
+    "ManifestData": "vmp.data.manifest",
     "load_data": "vmp.data",
     "SAMPLERS": "vmp.sampling",
     "SamplingConfig": "vmp.sampling",
@@ -55,6 +56,7 @@ _HOME = {
     "Runtime": "vmp.experiment",
     "TrainConfig": "vmp.training",
     "run_experiment": "vmp.experiment",
+    "RegularizerConfig": "vmp.regularizers",
     "InputError": "vmp.errors",
 }
 

@@ -20,12 +20,15 @@ from vmp.data.augment import AugmentConfig
 from vmp.data.base import SplitName
 from vmp.diagnostics import COLLAPSE_RULE
 from vmp.errors import InputError
-from vmp.layer import LayerConfig
+from vmp.layer_config import LayerConfig
 from vmp.loading import ClipLoader, NormalizeConfig, TestConfig
 from vmp.prompted import MotionPrompted
+from vmp.regularizers import RegularizerConfig
 from vmp.sampling import SamplingConfig
 from vmp.seeding import derive_seed
 from vmp.training import Checkpointing, Curves, Figures, TrainConfig, Trainer
+
+_WEIGHT_OF_V = ("schedule", "warmup", "adaptive", "every", "most")  # of the regulariser; idle where lambda is 0
 
 
 @config
@@ -40,6 +43,7 @@ class Experiment:
         layer: The motion prompt, or one of its controls.
         augment: What happens to training clips.
         train: Loop, optimiser and lambda.
+        regularizer: How V enters the loss: schedule, adaptive lambda, remedies for collapse.
         test: Views and crops of a test video.
     """
 
@@ -50,6 +54,7 @@ class Experiment:
     layer: LayerConfig = LayerConfig()
     augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()
+    regularizer: RegularizerConfig = RegularizerConfig()
     test: TestConfig = TestConfig()
 
     def __post_init__(self) -> None:
@@ -58,12 +63,23 @@ class Experiment:
         if self.test.crops > 1 and getattr(self.data, "fit", None) != "short":
             raise InputError(f"test.crops = {self.test.crops} needs data.fit = 'short': stored squares leave no room")
         check_backbone(self.backbone, num_classes=2, num_frames=frames, size=size)
-        # Two descriptions of one computation must be one cell: without a learnt layer there is nothing for lambda, the
-        # layer's start and its learning rate to act on.
-        if self.layer.prompt in ("none", "control"):
+        # Two descriptions of one computation must be one cell: what has no effect takes its default.
+        if self.layer.prompt != "vmp":
             optimizer = dataclasses.replace(self.train.optimizer, prompt_lr=None)
             object.__setattr__(self, "layer", LayerConfig(prompt=self.layer.prompt))
             object.__setattr__(self, "train", dataclasses.replace(self.train, lambda_=0.0, optimizer=optimizer))
+            object.__setattr__(self, "regularizer", RegularizerConfig())
+        elif self.train.lambda_ == 0:
+            plain = RegularizerConfig()
+            same = {name: getattr(plain, name) for name in _WEIGHT_OF_V}
+            object.__setattr__(self, "regularizer", dataclasses.replace(self.regularizer, **same))
+
+    def has_effect(self, setting: str) -> bool:
+        """Whether the setting at a dotted path can change a number of this configuration: a control has no lambda."""
+        if self.layer.prompt != "vmp":
+            without_layer = ("layer.", "regularizer.", "train.lambda", "train.optimizer.prompt_lr")
+            return setting == "layer.prompt" or not setting.startswith(without_layer)
+        return self.train.lambda_ > 0 or setting.removeprefix("regularizer.") not in _WEIGHT_OF_V
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +175,7 @@ def build_trainer(experiment: Experiment, data: VideoSet, seed: int, runtime: Ru
         model.backbone.compile()
     return Trainer(
         model=model,
+        regularizer=experiment.regularizer.build(experiment.train.lambda_).to(device),
         settings=experiment.train,
         num_classes=classes,
         normalization=experiment.normalize,

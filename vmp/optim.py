@@ -47,11 +47,15 @@ class OptimizerConfig:
             raise ValueError("schedule 'steps' needs milestones, e.g. milestones: [11, 14]")
 
 
-def build_optimizer(settings: OptimizerConfig, model: nn.Module) -> torch.optim.Optimizer:
-    """The optimiser with three groups: decayed weights, undecayed biases and norms, and the layer's m and n."""
+def build_optimizer(settings: OptimizerConfig, model: nn.Module, *others: nn.Module) -> torch.optim.Optimizer:
+    """The optimiser with three groups: decayed weights, undecayed biases and norms, and the layer's m and n.
+
+    `others` are trained beside the model, such as a regulariser that learns its weight.
+    """
     prompt = prompt_parameters(model)
     own = {id(p) for p in prompt}
-    rest = [p for p in model.parameters() if p.requires_grad and id(p) not in own]
+    every = [p for module in (model, *others) for p in module.parameters()]
+    rest = [p for p in every if p.requires_grad and id(p) not in own]
     prompt_lr = settings.lr if settings.prompt_lr is None else settings.prompt_lr
     groups = [
         {"params": [p for p in rest if p.ndim > 1], "lr": settings.lr, "weight_decay": settings.weight_decay},

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from pydantic import Field
@@ -25,7 +25,8 @@ from vmp.layer import FramesOnly, PromptLayer
 from vmp.loading import Batch, ClipLoader, NormalizeConfig, normalize
 from vmp.metrics import Accuracy
 from vmp.optim import OptimizerConfig, build_optimizer, set_learning_rate
-from vmp.prompted import MotionPrompted
+from vmp.prompted import MotionPrompted, prompt_parameters
+from vmp.regularizers import Regularizer
 from vmp.seeding import derive_seed
 
 Figures = dict[str, float | int | bool | None]
@@ -88,12 +89,22 @@ class _Diverged(Exception):
     """The loss or the weights became non-finite; the message says where."""
 
 
+class Losses(NamedTuple):
+    """logits: ``(b, classes)``. task, total: scalars, without and with the regulariser. weight: the effective lambda."""
+
+    logits: Tensor
+    task: Tensor
+    total: Tensor
+    weight: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Trainer:
     """Trains and evaluates `model` under fixed settings.
 
     Attributes:
         model: On `device`; trained in place.
+        regularizer: Adds lambda * V to the task's loss; its own parameters, if any, are trained too.
         settings: The loop's settings.
         num_classes: Classes of the data set.
         normalization: Channel statistics of the clips.
@@ -102,6 +113,7 @@ class Trainer:
     """
 
     model: MotionPrompted
+    regularizer: Regularizer
     settings: TrainConfig
     num_classes: int
     normalization: NormalizeConfig
@@ -126,7 +138,7 @@ class Trainer:
         Returns:
             The final state. With `TrainingState.diverged` set, training stopped early and the weights are worthless.
         """
-        optimizer = build_optimizer(self.settings.optimizer, self.model)
+        optimizer = build_optimizer(self.settings.optimizer, self.model, self.regularizer)
         state = self._resume(checkpoint, optimizer)
         saved = time.monotonic()
         while state.epoch < self.settings.epochs:
@@ -159,29 +171,33 @@ class Trainer:
             if step % settings.accumulate == 0:
                 now = epoch + (step + settings.accumulate) / len(loader)
                 factor = set_learning_rate(optimizer, settings.optimizer, epoch=now, epochs=settings.epochs)
-            logits, task, loss = self.losses(batch)
-            if not math.isfinite(loss.item()):
-                raise _Diverged(f"the training loss became {loss.item()} in epoch {epoch + 1}, batch {step + 1}")
-            (loss / settings.accumulate).backward()
+            losses = self.losses(batch, progress=(epoch + step / len(loader)) / settings.epochs)
+            total = losses.total.item()
+            if not math.isfinite(total):
+                raise _Diverged(f"the training loss became {total} in epoch {epoch + 1}, batch {step + 1}")
+            (losses.total / settings.accumulate).backward()
             if (step + 1) % settings.accumulate == 0 or step + 1 == len(loader):
                 if settings.optimizer.clip_norm is not None:
                     nn.utils.clip_grad_norm_(self.model.parameters(), settings.optimizer.clip_norm)
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
-            accuracy.update(logits.detach(), batch.labels.to(self.device))
-            mean.add(len(logits), train_loss=loss.item(), task_loss=task.item())
+            accuracy.update(losses.logits.detach(), batch.labels.to(self.device))
+            figures = {"train_loss": total, "task_loss": losses.task.item(), "lambda": losses.weight}
+            mean.add(len(batch.labels), **figures)
             mean.add_tensors(frame_gap_seconds=batch.gap_seconds, duplicate_frame_ratio=batch.duplicate_ratio)
         if not all(bool(torch.isfinite(parameter).all()) for parameter in self.model.parameters()):
             raise _Diverged(f"the weights became non-finite in epoch {epoch + 1}")
-        figures = {"train_top1": accuracy.top1, "lr": settings.optimizer.lr * factor, "lambda": settings.lambda_}
-        return mean.compute() | figures
+        return mean.compute() | {"train_top1": accuracy.top1, "lr": settings.optimizer.lr * factor}
 
-    def losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits, task loss, and task loss + lambda * V."""
+    def losses(self, batch: Batch, *, progress: float = 0.0) -> Losses:
+        """What one training batch gives, `progress` (in [0, 1]) into the training."""
         with self._autocast():
-            logits, variation = self.model(self._clip(batch))
+            out = self.model.layer(self._clip(batch))
+            logits = self.model.classify(out.prompt)
         task = nn.functional.cross_entropy(logits.float(), batch.labels.to(self.device))
-        return logits, task, task + self.settings.lambda_ * variation
+        own = prompt_parameters(self.model)
+        total, weight = self.regularizer(task, out, progress=progress, parameters=own)
+        return Losses(logits, task, total, weight)
 
     @torch.no_grad()
     def evaluate(self, loader: ClipLoader) -> Figures:
@@ -214,7 +230,8 @@ class Trainer:
 
     def _save(self, checkpoint: Checkpointing, optimizer: torch.optim.Optimizer, state: TrainingState) -> None:
         content: dict[str, Any] = {"key": checkpoint.key, "epoch": state.epoch, "curves": state.curves}
-        content |= {"model": self.model.state_dict(), "optimizer": optimizer.state_dict()}
+        content |= {"model": self.model.state_dict(), "regularizer": self.regularizer.state_dict()}
+        content |= {"optimizer": optimizer.state_dict()}
         save_checkpoint(checkpoint.path, content)
 
     def _resume(self, checkpoint: Checkpointing | None, optimizer: torch.optim.Optimizer) -> TrainingState:
@@ -224,6 +241,7 @@ class Trainer:
         if saved.get("key") != checkpoint.key:
             return TrainingState()
         self.model.load_state_dict(saved["model"])
+        self.regularizer.load_state_dict(saved["regularizer"])
         optimizer.load_state_dict(saved["optimizer"])
         return TrainingState(epoch=saved["epoch"], curves=saved["curves"])
 
