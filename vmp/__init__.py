@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from vmp.backbones import BackboneConfig as BackboneConfig
     from vmp.backbones import build_backbone as build_backbone
     from vmp.data import DATASETS as DATASETS
+    from vmp.data import load_data as load_data
     from vmp.data.manifest import FolderData as FolderData
     from vmp.data.manifest import ManifestData as ManifestData
     from vmp.data.synthetic import MotionData as MotionData
-    from vmp.data import load_data as load_data
     from vmp.errors import InputError as InputError
     from vmp.experiment import Experiment as Experiment
     from vmp.experiment import Runtime as Runtime
