@@ -5,14 +5,16 @@ copied video is found again and a changed one is not. The operating system's pag
 worker maps the same pages. A clip appears by renaming a finished file, under a lock that dies with its process; whoever
 is killed while filling leaves nothing that anyone would take for a clip.
 
-Layout: ``clips/<2 hex>/<key>.npy`` (uint8 ``(n, h, w, 3)``), ``<key>.json`` (what was decoded), ``<key>.motion.npy``;
-``files/`` remembers the hash of every file by path, size and modification time; ``index/`` holds packet indices.
+Layout: ``clips/<1 hex>/<key>.npy`` (uint8 ``(n, h, w, 3)``, followed by a footer that says what was decoded, which
+numpy ignores and without which a clip is not whole) and ``<key>.motion.npy``; see `vmp.data.memo` for the rest.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +33,7 @@ from vmp.video import Pixels, VideoInfo
 Producer = Callable[[Callable[[Pixels], object]], VideoInfo]
 # A clip that is being written under its lock.
 _FILLING = f".clip{WRITING}"
+_MAGIC = b"VMPCLIP1"
 
 
 class ClipCache:
@@ -41,10 +44,9 @@ class ClipCache:
 
     def info(self, key: str) -> VideoInfo | None:
         """What a stored clip holds, or None if it is not stored."""
-        if not self._clip(key).is_file():
-            return None
         try:
-            raw = json.loads(self._clip(key, ".json").read_text(encoding="utf-8"))
+            with self._clip(key).open("rb") as stream:
+                raw = _read_footer(stream)
             raw["fps"] = float("nan") if raw["fps"] is None else raw["fps"]
             return VideoInfo(**{**raw, "key_frames": tuple(raw["key_frames"])})
         except (OSError, ValueError, TypeError, KeyError):
@@ -97,31 +99,33 @@ class ClipCache:
         return value
 
     def _write(self, key: str, produce: Producer, room: int) -> int:
-        with replacing(self._clip(key), _FILLING) as temporary, temporary.open("wb") as stream:
+        with replacing(self._clip(key), _FILLING) as temporary, temporary.open("wb", buffering=0) as stream:
             sink = _NpySink(stream)
 
             def take(frame: Pixels) -> None:
-                if stream.tell() > room:
-                    self.folder.check_room(self.folder.limit, stream.tell())
+                if sink.size + frame.nbytes > room:
+                    self.folder.check_room(self.folder.limit, sink.size + frame.nbytes)
                 sink.append(frame)
 
             info = produce(take)
             sink.finish()
             plain = dataclasses.asdict(info)
             plain["fps"] = info.fps if np.isfinite(info.fps) else None
-            self.folder.store(self._clip(key, ".json"), lambda out: out.write(json.dumps(plain).encode()))
-            return stream.seek(0, os.SEEK_END)
+            stream.seek(0, os.SEEK_END)
+            _write_footer(stream, plain)
+            return stream.tell()
 
     @contextmanager
     def _lock(self, key: str, wait: bool) -> Iterator[None]:
-        self.folder.make()
         shard = self._clip(key).parent
-        shard.mkdir(parents=True, exist_ok=True)
+        if not shard.is_dir():
+            self.folder.make()
+            shard.mkdir(parents=True, exist_ok=True)
         with FileLock(shard / ".lock", timeout=-1 if wait else 0):
             yield
 
     def _clip(self, key: str, suffix: str = ".npy") -> Path:
-        return self.folder.path / "clips" / key[:2] / f"{key}{suffix}"
+        return self.folder.path / "clips" / key[:1] / f"{key}{suffix}"
 
 
 class _NpySink:
@@ -133,12 +137,18 @@ class _NpySink:
         self._shape: tuple[int, ...] = ()
         self._start = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes so far."""
+        return self._start + self._count * math.prod(self._shape)
+
     def append(self, frame: Pixels) -> None:
         if not self._count:
             self._shape = frame.shape
             self._header()
             self._start = self._stream.tell()
-        self._stream.write(np.ascontiguousarray(frame).data)
+        if self._stream.write(np.ascontiguousarray(frame).data) != frame.nbytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._count += 1
 
     def finish(self) -> None:
@@ -150,6 +160,22 @@ class _NpySink:
     def _header(self) -> None:
         head = {"descr": "|u1", "fortran_order": False, "shape": (self._count, *self._shape)}
         np.lib.format.write_array_header_1_0(self._stream, head)
+
+
+def _write_footer(stream: IO[bytes], plain: dict[str, Any]) -> None:
+    text = json.dumps(plain).encode()
+    stream.write(text + len(text).to_bytes(8, "little") + _MAGIC)
+
+
+def _read_footer(stream: IO[bytes]) -> dict[str, Any]:
+    """Raises OSError or ValueError if there is none."""
+    tail = 8 + len(_MAGIC)
+    end = stream.seek(-tail, os.SEEK_END)
+    length = int.from_bytes(stream.read(8), "little")
+    if stream.read() != _MAGIC or length > end:
+        raise ValueError("no footer")
+    stream.seek(end - length)
+    return dict(json.loads(stream.read(length)))
 
 
 def clip_key(content: str, interval: object, geometry: object) -> str:

@@ -59,10 +59,21 @@ class CacheFolder:
     def store(self, path: Path, write: Callable[[IO[bytes]], object]) -> None:
         """Write a small file atomically."""
         try:
-            self.make()
-            path.parent.mkdir(exist_ok=True)
+            if not path.parent.is_dir():
+                self.make()
+                path.parent.mkdir(exist_ok=True)
             with replacing(path, WRITING) as temporary, temporary.open("wb") as stream:
                 write(stream)
+        except OSError as error:
+            raise self.cannot_write(error) from error
+
+    def append(self, path: Path, line: str) -> None:
+        """Append a line to a file in one write."""
+        try:
+            if not path.exists():
+                self.make()
+            with path.open("ab", buffering=0) as stream:
+                stream.write(f"{line}\n".encode())
         except OSError as error:
             raise self.cannot_write(error) from error
 
@@ -90,7 +101,7 @@ class CacheFolder:
     def usage(self) -> tuple[int, int]:
         """``(clips, bytes)`` stored, everything counted."""
         sizes = []
-        for file in self.path.glob("*/**/*"):
+        for file in self.path.rglob("*"):
             with contextlib.suppress(OSError):  # another process may be at work
                 sizes.append((file.name, file.stat().st_size if file.is_file() else 0))
         clips = sum(name.endswith(".npy") and not name.endswith(".motion.npy") for name, _ in sizes)
@@ -109,12 +120,12 @@ class CacheFolder:
         for shard in sorted(self.path.glob("clips/*/")):
             try:
                 with FileLock(shard / ".lock", timeout=0):
-                    for file in [*shard.glob("*.npy"), *shard.glob("*.json"), *shard.glob(f".*{WRITING}")]:
+                    for file in [*shard.glob("*.npy"), *shard.glob(f".*{WRITING}")]:
                         file.unlink(missing_ok=True)
             except Timeout as error:
                 raise CacheError(f"{self.path}: another process is filling the cache; wait or stop it") from error
-        for name in ("files", "index"):
-            shutil.rmtree(self.path / name, ignore_errors=True)
+        shutil.rmtree(self.path / "index", ignore_errors=True)
+        (self.path / "files.jsonl").unlink(missing_ok=True)
         return before
 
     def check_room(self, used: int, more: int) -> None:

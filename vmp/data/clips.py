@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vmp.data.cache import ClipCache, clip_key
 from vmp.data.cachedir import CacheError, CacheFolder
-from vmp.data.memo import content_hash, packet_index
+from vmp.data.memo import FileMemo, packet_index
 from vmp.errors import InputError
 from vmp.video import Geometry, PacketIndex, Pixels, VideoInfo, VideoReader, decode_to
 
@@ -79,6 +79,7 @@ class ClipStore:
         self._sources = list(sources)
         self._folder = folder
         self._cache = ClipCache(folder)
+        self._memo = FileMemo(folder)
         self._keys: list[str] = [""] * len(self._sources)
         self._maps: OrderedDict[int, Pixels] = OrderedDict()
         self._readers: OrderedDict[Path, VideoReader] = OrderedDict()
@@ -118,7 +119,7 @@ class ClipStore:
         path = self._sources[i].path
         if not path.is_file():
             raise InputError(f"{path}: no such video file")
-        return content_hash(self._folder, path)
+        return self._memo.content_hash(path)
 
     def read(self, i: int, frames: NDArray[np.int64]) -> Pixels:
         """Frames of clip `i`, ``(t, h, w, 3)`` RGB uint8.
@@ -191,7 +192,7 @@ class ClipStore:
         path = source.path
         if path not in self._readers:
             # A whole file counts as many frames as decode, as in the cache; in an interval of a long one time counts.
-            index = packet_index(self._folder, path, exact=source.interval is None)
+            index = packet_index(self._folder, path, self._memo.content_hash(path), exact=source.interval is None)
             self._readers[path] = VideoReader(path, self.geometry, index)
             if len(self._readers) > _OPEN_READERS:
                 self._readers.popitem(last=False)

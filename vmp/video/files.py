@@ -23,7 +23,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vmp.errors import InputError
-from vmp.video.geometry import MAX_PIXELS, Geometry, Pixels, oriented_size, to_rgb
+from vmp.video.geometry import MAX_PIXELS, Converter, Geometry, Pixels, oriented_size
 
 # Demuxers of single self-contained video files. Left out on purpose: playlists (concat, hls, dash), image sequences,
 # devices, and text renderers (tty), which turn a renamed text file into frames.
@@ -59,19 +59,45 @@ class VideoInfo:
     key_frames: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """Which packet a frame comes from.
+
+    Always a new object: PyAV files tags by their address, so a shared one (a small int, True) is lost for all when its
+    first packet goes.
+    """
+
+    number: int
+    key: bool
+
+
+def tag_of(frame: VideoFrame) -> Tag | None:
+    """The tag of the packet that gave this frame; None if the decoder does not pass tags on."""
+    tag = frame.opaque
+    return tag if isinstance(tag, Tag) else None
+
+
 def decode(path: str | Path, geometry: Geometry = NATIVE) -> tuple[Pixels, VideoInfo]:
     """All frames of a file, ``(n, h, w, 3)`` RGB uint8 at working size, and what the file holds.
 
     Raises:
         InputError: As `decode_to`.
     """
-    frames: list[Pixels] = []
-    info = decode_to(path, geometry, frames.append)
-    return np.stack(frames), info
+    frames = _Growing()
+    info = decode_to(path, geometry, frames.append, expect=frames.expect)
+    return frames.array(), info
 
 
-def decode_to(path: str | Path, geometry: Geometry, emit: Callable[[Pixels], object]) -> VideoInfo:
+def decode_to(
+    path: str | Path,
+    geometry: Geometry,
+    emit: Callable[[Pixels], object],
+    *,
+    expect: Callable[[int], object] = lambda count: None,
+) -> VideoInfo:
     """Decode a file once and hand every frame, ``(h, w, 3)`` RGB uint8 at working size, to `emit` in order.
+
+    `expect` is told how many frames the header claims (0: nothing), before the first one comes: a hint, often wrong.
 
     Raises:
         InputError: The file is missing, is no video, is damaged, or changes its working size on the way.
@@ -80,9 +106,10 @@ def decode_to(path: str | Path, geometry: Geometry, emit: Callable[[Pixels], obj
     keys: list[int] = []
     size, shape, concealed = (0, 0), (0, 0, 3), 0
     with open_video(path) as stream:
-        stream.codec_context.flags |= Flags.copy_opaque
+        convert = Converter(geometry, str(path))
+        expect(stream.frames)
         for count, frame in enumerate(frames_of(stream, path)):
-            array = to_rgb(frame, geometry, str(path))
+            array = convert(frame)
             if not count:
                 size, shape = oriented_size(frame), array.shape
             elif array.shape != shape:
@@ -92,7 +119,8 @@ def decode_to(path: str | Path, geometry: Geometry, emit: Callable[[Pixels], obj
                 )
             emit(array)
             stamps.append(frame.pts)
-            if frame.opaque:
+            tag = tag_of(frame)
+            if tag is not None and tag.key:
                 keys.append(count)
             concealed += frame.is_corrupt
         if not stamps:
@@ -139,6 +167,7 @@ def open_video(path: str | Path) -> Iterator[VideoStream]:
             raise InputError(f"{path}: the video stream uses a codec that this build of FFmpeg does not know")
         if context.width * context.height > MAX_PIXELS:
             raise InputError(f"{path}: claims {context.width} x {context.height} pixels; its header is damaged")
+        context.flags |= Flags.copy_opaque  # so that frames carry the tag of their packet
         # One thread a worker: more would fight with the other workers, and frame threads delay errors.
         stream.thread_type = "NONE"
         context.thread_count = 1
@@ -172,31 +201,26 @@ def frames_of(stream: VideoStream, path: str | Path) -> Iterator[VideoFrame]:
     """Each decoded frame in decoder order.
 
     Raises:
-        InputError: Some packet cannot be decoded (names the frame).
+        InputError: Some packet cannot be decoded (names it).
     """
-    count = 0
-    for packet in packets_of(stream, path):
-        # Where the decoder copies tags, a frame tells whether its packet was a key packet: the container's word, which
-        # is also what a packet index goes by. A decoder's own `key_frame` differs (intra refresh).
-        packet.opaque = packet.is_keyframe
-        for frame in decode_packet(packet, path, count):
-            count += 1
-            yield frame
+    for number, packet in enumerate(packets_of(stream, path)):
+        yield from decode_packet(packet, number, path)
 
 
-def decode_packet(packet: Packet[VideoStream], path: str | Path, position: int) -> Sequence[VideoFrame]:
-    """The frames that the decoder gives out when it is handed this packet; `position` is named in the error.
+def decode_packet(packet: Packet[VideoStream], number: int, path: str | Path) -> Sequence[VideoFrame]:
+    """The frames that the decoder gives out when it is handed this packet, the `number`-th of the stream.
 
     Raises:
         InputError: The packet cannot be decoded.
     """
     if packet.size == 0 and not is_flush(packet):
         return []  # a stored empty packet (AVI: "repeat the last picture"): the decoder would take it for the end
+    packet.opaque = Tag(number=number, key=packet.is_keyframe)
     try:
         return packet.decode()
     except (av.FFmpegError, OSError, ValueError) as error:
         raise InputError(
-            f"{path}: cannot be decoded after frame {position} ({_reason(error)}); exclude the file or repair it"
+            f"{path}: packet {number} cannot be decoded ({_reason(error)}); exclude the file or repair it"
         ) from error
 
 
@@ -214,6 +238,32 @@ def frame_rate(stream: VideoStream, stamps: Sequence[int | None]) -> float:
         if guess and 1 <= float(guess) <= 1000:
             return float(guess)
     return math.nan
+
+
+class _Growing:
+    """An array that grows by frames, without the second copy that stacking a list makes."""
+
+    def __init__(self) -> None:
+        self._array: Pixels | None = None
+        self._count = 0
+        self._expected = 0
+
+    def expect(self, count: int) -> None:
+        self._expected = count
+
+    def append(self, frame: Pixels) -> None:
+        if self._array is None:
+            # A header may claim anything: trust it up to a quarter of a gigabyte (untouched memory costs nothing).
+            count = min(max(self._expected, 16), max(2**28 // frame.nbytes, 16))
+            self._array = np.empty((count, *frame.shape), np.uint8)
+        if self._count == len(self._array):
+            self._array = np.concatenate([self._array, np.empty_like(self._array)])
+        self._array[self._count] = frame
+        self._count += 1
+
+    def array(self) -> Pixels:
+        assert self._array is not None
+        return self._array[: self._count]
 
 
 def _reason(error: Exception) -> str:

@@ -7,7 +7,7 @@ from typing import Literal, cast
 
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation
+from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from vmp.errors import InputError
@@ -15,7 +15,6 @@ from vmp.errors import InputError
 Pixels = NDArray[np.uint8]
 # The largest picture taken seriously (8K UHD is 33 million): a damaged header must not allocate gigabytes.
 MAX_PIXELS = 8192 * 4608
-_AREA = Interpolation.AREA
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,32 +44,46 @@ class Geometry:
         return (self.size, self.size) if self.size is not None and self.fit != "short" else self.scaled(height, width)
 
 
-def to_rgb(frame: VideoFrame, geometry: Geometry, source: str) -> Pixels:
-    """A decoded frame as ``(h, w, 3)`` RGB uint8 at working size, turned as its rotation metadata says.
+class Converter:
+    """Brings the frames of one file to working size; keeps swscale's tables from frame to frame.
 
-    At native size (``geometry.size`` None) the pixels are those of ``frame.to_ndarray(format="rgb24")``; otherwise the
-    area filter of swscale averages, which avoids the aliasing that would look like motion.
-
-    Raises:
-        InputError: A picture size that only damage explains (names `source`).
+    Args:
+        geometry: Working size.
+        source: The file, for messages.
     """
-    if frame.width * frame.height > MAX_PIXELS:
-        raise InputError(f"{source}: a frame claims {frame.width} x {frame.height} pixels; the file is damaged")
-    turns = round(frame.rotation / 90) % 4
-    # threads=1: swscale's default starts threads for every single frame, which costs more than the scaling.
-    if geometry.size is None:
-        array = cast("Pixels", frame.reformat(format="rgb24", threads=1).to_ndarray())
-        return np.ascontiguousarray(np.rot90(array, turns)) if turns else array
-    height, width = geometry.scaled(frame.height, frame.width)
-    if height * width > MAX_PIXELS:
+
+    def __init__(self, geometry: Geometry, source: str) -> None:
+        self.geometry, self.source = geometry, source
+        self._scaler = VideoReformatter()
+
+    def __call__(self, frame: VideoFrame) -> Pixels:
+        """A decoded frame as ``(h, w, 3)`` RGB uint8 at working size, turned as its rotation metadata says.
+
+        At native size (``geometry.size`` None) the pixels are those of ``frame.to_ndarray(format="rgb24")``; otherwise
+        the area filter of swscale averages, which avoids the aliasing that would look like motion.
+
+        Raises:
+            InputError: A picture size that only damage explains.
+        """
         native = f"{frame.width} x {frame.height}"
-        raise InputError(f"{source}: {native} pixels scale to {width} x {height}; set fit: stretch")
-    small = frame.reformat(width=width, height=height, format="rgb24", interpolation=_AREA, threads=1)
-    array = cast("Pixels", small.to_ndarray())
-    if geometry.fit == "crop":
-        top, left = (height - geometry.size) // 2, (width - geometry.size) // 2
-        array = array[top : top + geometry.size, left : left + geometry.size]
-    return np.ascontiguousarray(np.rot90(array, turns))
+        if frame.width * frame.height > MAX_PIXELS:
+            raise InputError(f"{self.source}: a frame claims {native} pixels; the file is damaged")
+        height, width = self.geometry.scaled(frame.height, frame.width)
+        if height * width > MAX_PIXELS:
+            raise InputError(f"{self.source}: {native} pixels scale to {width} x {height}; set fit: stretch")
+        array = self._scale(frame, height, width)
+        size = self.geometry.size
+        if size is not None and self.geometry.fit == "crop":
+            top, left = (height - size) // 2, (width - size) // 2
+            array = array[top : top + size, left : left + size]
+        turns = round(frame.rotation / 90) % 4
+        return np.ascontiguousarray(np.rot90(array, turns) if turns else array)
+
+    def _scale(self, frame: VideoFrame, height: int, width: int) -> Pixels:
+        # threads=1: swscale's default starts threads for every single frame, which costs more than the scaling.
+        interpolation = None if self.geometry.size is None else Interpolation.AREA
+        scaled = self._scaler.reformat(frame, width, height, "rgb24", interpolation=interpolation, threads=1)
+        return cast("Pixels", scaled.to_ndarray())
 
 
 def oriented_size(frame: VideoFrame) -> tuple[int, int]:

@@ -15,17 +15,15 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import numpy as np
-from av.codec.context import Flags
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vmp.errors import InputError
-from vmp.video.files import decode_packet, frame_rate, is_flush, open_video, packets_of
+from vmp.video.files import decode_packet, frame_rate, frames_of, is_flush, open_video, packets_of, tag_of
 from vmp.video.geometry import oriented_size
 
 Ints = NDArray[np.int64]
@@ -129,7 +127,7 @@ def build_index(path: str | Path, *, exact: bool = False) -> PacketIndex:
 def _by_stamps(stream: VideoStream, path: str | Path) -> PacketIndex | None:
     """The index without decoding (but for the first frame's orientation); None if the stamps do not tell the order."""
     packets = [p for p in packets_of(stream, path) if not is_flush(p)]
-    shown = np.array([i for i, p in enumerate(packets) if not p.is_discard and not p.is_corrupt], dtype=np.int64)
+    shown = np.array([i for i, p in enumerate(packets) if p.size and not p.is_discard and not p.is_corrupt], dtype=np.int64)
     stamps = [packets[i].pts for i in shown]
     if not stamps or None in stamps or len(set(stamps)) < len(stamps) or len(shown) < len(packets):
         return None
@@ -140,21 +138,20 @@ def _by_stamps(stream: VideoStream, path: str | Path) -> PacketIndex | None:
 
 
 def _by_decoding(stream: VideoStream, path: str | Path) -> PacketIndex:
-    stream.codec_context.flags |= Flags.copy_opaque
     packets: list[Packet[VideoStream]] = []
     order: list[int | None] = []
     stamps: list[int | None] = []
     sums: list[int] = []
     size = (0, 0)
     for packet in packets_of(stream, path):
-        if not is_flush(packet):
-            packet.opaque = len(packets)
-            packets.append(packet)
-        for frame in decode_packet(packet, path, len(order)):
+        for frame in decode_packet(packet, len(packets), path):
             size = size if order else oriented_size(frame)
-            order.append(cast("int | None", frame.opaque))
+            tag = tag_of(frame)
+            order.append(tag.number if tag else None)
             stamps.append(frame.pts)
             sums.append(checksum(frame))
+        if not is_flush(packet):
+            packets.append(packet)
     if not order:
         raise InputError(f"{path}: holds a video stream but not one frame that decodes; exclude the file")
     known = [p for p in order if p is not None]
@@ -206,8 +203,6 @@ def checksum(frame: VideoFrame) -> int:
 def _first_size(path: str | Path) -> tuple[int, int]:
     """Upright ``(height, width)``: rotation is known only once a frame is decoded."""
     with open_video(path) as stream:
-        position = 0
-        for packet in packets_of(stream, path):
-            for frame in decode_packet(packet, path, position):
-                return oriented_size(frame)
+        for frame in frames_of(stream, path):
+            return oriented_size(frame)
     raise InputError(f"{path}: holds a video stream but not one frame that decodes; exclude the file")

@@ -13,15 +13,14 @@ from typing import cast
 
 import av
 import numpy as np
-from av.codec.context import Flags
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vmp.errors import InputError
-from vmp.video.files import decode_packet, frames_of, is_flush, open_video, packets_of
-from vmp.video.geometry import Geometry, Pixels, to_rgb
+from vmp.video.files import decode_packet, frames_of, is_flush, open_video, packets_of, tag_of
+from vmp.video.geometry import Converter, Geometry, Pixels
 from vmp.video.index import NO_STAMP, PacketIndex, build_index, checksum
 
 
@@ -85,7 +84,6 @@ class VideoReader:
             by_key.setdefault(int(before.max()), []).append(number)
         pixels: dict[int, Pixels] = {}
         with open_video(self.path) as stream:
-            stream.codec_context.flags |= Flags.copy_opaque
             for key, group in by_key.items():
                 try:
                     self._run(stream, key, group, pixels)
@@ -96,19 +94,20 @@ class VideoReader:
     def _run(self, stream: VideoStream, key: int, group: list[int], pixels: dict[int, Pixels]) -> None:
         """Decode forward from packet `key` until the last frame of `group` (ascending) has come."""
         first = expected = int(self._rank[key])
+        convert = Converter(self.geometry, str(self.path))
         for number, packet in self._packets_from(stream, key):
-            packet.opaque = number
-            for frame in decode_packet(packet, self.path, expected):
-                origin = frame.opaque
-                shown = int(self._rank[origin]) if isinstance(origin, int) else -1
-                if isinstance(origin, int) and shown < first:
+            for frame in decode_packet(packet, number, self.path):
+                tag = tag_of(frame)
+                known = tag is not None and tag.number < len(self._rank)
+                shown = int(self._rank[tag.number]) if tag and known else -1
+                if known and shown < first:
                     continue  # shown before the key frame: it may refer to packets that were not decoded
                 if shown != expected or frame.is_corrupt:
                     raise _IndexMismatch
                 if shown in group:
                     if len(self.index.sums) and self.index.sums[shown] != checksum(frame):
                         raise _IndexMismatch
-                    pixels[shown] = to_rgb(frame, self.geometry, str(self.path))
+                    pixels[shown] = convert(frame)
                 expected += 1
                 if shown == group[-1]:
                     return
@@ -144,11 +143,12 @@ class VideoReader:
 
     def _from_start(self, numbers: NDArray[np.int64]) -> dict[int, Pixels]:
         wanted = set(numbers.tolist())
+        convert = Converter(self.geometry, str(self.path))
         pixels: dict[int, Pixels] = {}
         with open_video(self.path) as stream:
             for number, frame in enumerate(frames_of(stream, self.path)):
                 if number in wanted:
-                    pixels[number] = to_rgb(frame, self.geometry, str(self.path))
+                    pixels[number] = convert(frame)
                     if len(pixels) == len(wanted):
                         return pixels
         raise InputError(
