@@ -76,9 +76,11 @@ class PromptLayer(nn.Module):
     """What every layer of the family has beside `forward`.
 
     extra_frames: how many frames more than the backbone it consumes.
+    context: how many frames before a frame its prompt depends on, None if on all of them; for streaming.
     """
 
     extra_frames: int = 1
+    context: int | None = 1
 
     def curve(self, difference: Tensor) -> Tensor:
         """The attention that the present parameters give to a frame difference, of any shape."""
@@ -223,7 +225,7 @@ class FramesOnly(PromptLayer):
     def __init__(self, drop_first: bool, check_finite: bool = True) -> None:
         super().__init__()
         self.drop_first, self.check_finite = drop_first, check_finite
-        self.extra_frames = int(drop_first)
+        self.extra_frames = self.context = int(drop_first)
 
     def curve(self, difference: Tensor) -> Tensor:
         return torch.ones_like(difference)

@@ -22,7 +22,7 @@ class FrameDifference(nn.Module):
 
     def __init__(self, statistics: Statistics) -> None:
         super().__init__()
-        _, self.std, self.order = statistics
+        self.mean, self.std, self.order = statistics
 
     def forward(self, clip: Tensor) -> Tensor:
         return F.frame_difference(clip, self.std, self.order)
@@ -33,7 +33,7 @@ class RGBDifference(nn.Module):
 
     def __init__(self, statistics: Statistics) -> None:
         super().__init__()
-        self.std = statistics[1]
+        self.mean, self.std = statistics[:2]
 
     def forward(self, clip: Tensor) -> Tensor:
         F.check_clip(clip)
@@ -50,6 +50,7 @@ class MultiStepDifference(nn.Module):
     def __init__(self, statistics: Statistics, steps: int = 3) -> None:
         super().__init__()
         (self.mean, self.std, self.order), self.steps = statistics, steps
+        self.context = steps
 
     def forward(self, clip: Tensor) -> Tensor:
         F.check_clip(clip)
@@ -70,7 +71,7 @@ class ConvStem(nn.Module):
 
     def __init__(self, statistics: Statistics, width: int = 8) -> None:
         super().__init__()
-        del statistics
+        self.mean, self.std = statistics[:2]
         self.pairs = nn.Conv3d(3, width, (2, 3, 3), padding=(0, 1, 1))
         self.to_map = nn.Conv3d(width, 1, (1, 3, 3), padding=(0, 1, 1))
 
@@ -93,6 +94,7 @@ class MotionTokens(nn.Module):
     def __init__(self, statistics: Statistics, patch: int = 8, width: int = 32, heads: int = 4) -> None:
         super().__init__()
         self.patch, self.difference = patch, FrameDifference(statistics)
+        self.mean, self.std = statistics[:2]
         self.embed = nn.Conv2d(1, width, patch, stride=patch)
         self.attend = nn.MultiheadAttention(width, heads, batch_first=True)
         self.norm, self.to_value = nn.LayerNorm(width), nn.Linear(width, 1)

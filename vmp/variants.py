@@ -32,6 +32,10 @@ class ComposedPrompt(PromptLayer):
         super().__init__()
         self.motion, self.normalization = motion, normalization
         self.prompted_frame, self.check_finite = prompted_frame, check_finite
+        self.mean, self.std = getattr(motion, "mean", None), getattr(motion, "std", None)
+        # Parameters for each point in time belong to clips of one length.
+        by_time = isinstance(normalization, Sigmoid) and normalization.m.ndim == 3
+        self.context = None if by_time else getattr(motion, "context", 1)
 
     @property
     def m(self) -> Tensor:

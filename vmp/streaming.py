@@ -1,0 +1,244 @@
+"""Motion prompts of videos of any length in bounded memory: `stream`, and sliding-window inference on top of it.
+
+Frames come from any iterator and are handled in short runs, each with the few frames before it that the layer looks
+back to; the results are those of the whole clip, exactly. A second thread draws the frames, so that decoding and
+prompting overlap.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from queue import Empty, Full, Queue
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vmp.errors import InputError
+from vmp.layer import PromptLayer
+from vmp.prompted import MotionPrompted
+
+Frame = Tensor | np.ndarray
+_VALUES = 1 << 21  # of a run of frames: 8 MB as float32, which the last-level cache holds
+
+
+class StreamedPrompt(NamedTuple):
+    """number: of the prompt, from 0. prompt: (3, h, w). attention: (h, w), or (3, h, w) if each channel has its own.
+
+    variation: V of all maps so far, NaN before the second; the last one is V of the whole video.
+    """
+
+    number: int
+    prompt: Tensor
+    attention: Tensor
+    variation: float
+
+
+class Window(NamedTuple):
+    """first: number of the window's first prompt. logits: (num_classes,)."""
+
+    first: int
+    logits: Tensor
+
+
+def stream(
+    frames: Iterable[Frame],
+    layer: PromptLayer,
+    *,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    run: int | None = None,
+    read_ahead: bool = True,
+) -> Iterator[StreamedPrompt]:
+    """The prompts of a video, one after the other, without ever holding the video.
+
+        stream(x_1, x_2, ...) = P_1, P_2, ...   with P_t = A_t * x_{t+1} as of the whole clip
+
+    Args:
+        frames: normalised float frames (3, h, w), or uint8 frames (h, w, 3) as decoders give them; all of one size.
+        layer: any layer of the family. It is not trained: no gradients flow.
+        mean, std: of uint8 frames; the layer's own where it has them.
+        run: frames handled at once; by default about 8 MB of them. The results do not depend on it.
+        read_ahead: draw frames in a second thread.
+
+    Shapes: t frames -> t - 1 prompts (t for a layer without `extra_frames`).
+
+    Raises: `InputError` for frames of another shape, size or type than the first, or too few of them.
+    """
+    context = layer.context
+    if context is None:
+        raise InputError(
+            "this layer has parameters for each point in time and cannot be streamed: use sharing = 'layer'."
+        )
+    runs = _runs(frames, run)
+    pieces = _in_second_thread(runs) if read_ahead else runs
+    state = _Variation()
+    kept: Tensor | None = None  # the frames that the next run looks back to
+    count = 0
+    with torch.no_grad():
+        for piece in pieces:
+            clip = _clip(piece, layer, mean, std)
+            start = 0
+            if kept is not None:
+                start = kept.shape[2] - layer.extra_frames
+                clip = torch.cat([kept, clip], dim=2)
+            if clip.shape[2] > layer.extra_frames:
+                out = layer(clip)
+                for t in range(start, out.prompt.shape[2]):
+                    attention = out.attention[0, ..., t, :, :]
+                    yield StreamedPrompt(count, out.prompt[0, :, t], attention, state.add(attention))
+                    count += 1
+            kept = clip[:, :, max(0, clip.shape[2] - context) :].clone() if context else None
+    if count == 0:
+        raise InputError(f"the video ended before the first prompt: it needs at least {1 + layer.extra_frames} frames.")
+
+
+def classify_stream(
+    frames: Iterable[Frame], model: MotionPrompted, *, num_frames: int, stride: int | None = None, **options: Any
+) -> Iterator[Window]:
+    """Logits of every window of `num_frames` prompts, `stride` apart, as the video goes by.
+
+    Args:
+        frames, options: as for `stream`. model: put it into eval mode first.
+        num_frames: K, what the backbone takes. stride: prompts between two windows; `num_frames` by default.
+
+    Shapes: t frames -> 1 + (t - 1 - K) // stride windows.
+
+    Raises: `InputError` if the video is shorter than one window, and as `stream`.
+    """
+    stride = num_frames if stride is None else stride
+    if num_frames < 1 or stride < 1:
+        raise InputError(f"num_frames and stride must be at least 1, got {num_frames} and {stride}.")
+    window: deque[Tensor] = deque(maxlen=num_frames)
+    last = -1
+    for index, prompt, _, _ in stream(frames, model.layer, **options):
+        window.append(prompt)
+        last = index
+        first = index - num_frames + 1
+        if first >= 0 and first % stride == 0:
+            with torch.no_grad():
+                yield Window(first, model.classify(torch.stack(list(window), dim=1)[None])[0])
+    if last + 1 < num_frames:
+        raise InputError(
+            f"the video gives {last + 1} prompts, fewer than one window of {num_frames}. "
+            "Use a longer video or fewer frames."
+        )
+
+
+def video_frames(path: str | Path, size: int | None = None, fit: str = "crop") -> Iterator[np.ndarray]:
+    """The decoded frames of a file, (h, w, 3) RGB uint8, one by one; `size` and `fit` as for `vmp.video.Geometry`."""
+    from vmp.video.files import frames_of, open_video
+    from vmp.video.geometry import Converter, Geometry
+
+    with open_video(path) as opened:
+        convert = Converter(Geometry(size=size, fit=fit), str(path))  # type: ignore[arg-type]
+        for frame in frames_of(opened, path):
+            yield convert(frame)
+
+
+class _Variation:
+    """V over maps that come one by one."""
+
+    def __init__(self) -> None:
+        self.total, self.terms = 0.0, 0
+        self.before: Tensor | None = None
+
+    def add(self, attention: Tensor) -> float:
+        if self.before is not None:
+            self.total += torch.dist(attention, self.before).item() ** 2
+            self.terms += attention.numel()
+        self.before = attention
+        return self.total / self.terms if self.terms else math.nan
+
+
+def _runs(frames: Iterable[Frame], run: int | None) -> Iterator[list[Frame]]:
+    """Lists of consecutive frames of one shape and type."""
+    piece: list[Frame] = []
+    first: Frame | None = None
+    for number, frame in enumerate(frames):
+        if first is None:
+            first = frame
+            _check_frame(frame)
+            run = run or max(2, min(64, _VALUES // math.prod(frame.shape)))
+        elif frame.shape != first.shape or frame.dtype != first.dtype:
+            raise InputError(
+                f"frame {number} is {tuple(frame.shape)} {frame.dtype}, the first was {tuple(first.shape)} "
+                f"{first.dtype}: all frames must have one size and type."
+            )
+        piece.append(frame)
+        if len(piece) == run:
+            yield piece
+            piece = []
+    if piece:
+        yield piece
+
+
+def _check_frame(frame: Frame) -> None:
+    is_uint8 = frame.dtype in (torch.uint8, np.uint8)
+    if frame.ndim != 3 or frame.shape[2 if is_uint8 else 0] != 3:
+        raise InputError(
+            f"frames must be normalised float (3, h, w), or uint8 (h, w, 3), got {tuple(frame.shape)} {frame.dtype}."
+        )
+
+
+def _clip(piece: list[Frame], layer: PromptLayer, mean: Sequence[float] | None, std: Sequence[float] | None) -> Tensor:
+    """A run of frames as a normalised clip (1, 3, t, h, w) on the layer's device."""
+    frames = torch.stack([torch.as_tensor(frame) for frame in piece])
+    device = next((p.device for p in layer.parameters()), frames.device)
+    if frames.dtype != torch.uint8:
+        return frames.to(device).transpose(0, 1)[None]
+    mean, std = mean or getattr(layer, "mean", None), std or getattr(layer, "std", None)
+    if mean is None or std is None:
+        raise InputError(
+            "uint8 frames need mean and std, which this layer does not have: pass stream(..., mean=, std=)."
+        )
+    clip = torch.empty(1, 3, *frames.shape[:3])
+    for c in range(3):  # one plane at a time: a permuted multiplication over all three takes twice as long
+        torch.mul(frames[..., c], 1 / (255 * std[c]), out=clip[0, c]).sub_(mean[c] / std[c])
+    return clip.to(device)
+
+
+_END = object()
+
+
+def _in_second_thread(items: Iterator[list[Frame]], depth: int = 2) -> Iterator[list[Frame]]:
+    """The same items, drawn ahead by a thread; its exception is raised here, and it ends with the consumer."""
+    queue: Queue[Any] = Queue(depth)
+    stopped = threading.Event()
+
+    def put(item: Any) -> None:
+        while not stopped.is_set():
+            try:
+                return queue.put(item, timeout=0.1)
+            except Full:
+                continue
+
+    def draw() -> None:
+        try:
+            for item in items:
+                put(item)
+                if stopped.is_set():
+                    return
+            put(_END)
+        except BaseException as error:  # whatever it is, the consumer must see it
+            put(error)
+
+    thread = threading.Thread(target=draw, name="vmp-stream", daemon=True)
+    thread.start()
+    try:
+        while (item := queue.get()) is not _END:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        while thread.is_alive():
+            try:
+                queue.get_nowait()
+            except Empty:
+                thread.join(0.05)
