@@ -1,4 +1,4 @@
-"""Encoded video files in, exact frames out."""
+"""Encoded video files in, exact frames out. PyAV decodes; `vmp.video.torchcodec` is an optional second reader."""
 
 from vmp.video.files import VideoInfo, decode, decode_to, open_video
 from vmp.video.geometry import Geometry, Pixels

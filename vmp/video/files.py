@@ -11,8 +11,9 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -32,6 +33,8 @@ CONTAINERS = (
     "nut,mxf,dv,rm,yuv4mpegpipe"
 )
 NATIVE = Geometry()
+# PyAV 18 refuses files whose titles are not UTF-8 unless told otherwise; PyAV 19 no longer asks.
+_OPEN: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +156,7 @@ def open_video(path: str | Path) -> Iterator[VideoStream]:
         raise InputError(f"{path}: is empty (0 bytes); copy or download it again")
     guard = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
     try:
-        container = av.open(str(file.absolute()), container_options=guard, metadata_errors="replace")
+        container = av.open(str(file.absolute()), container_options=guard, **_OPEN)
     except PermissionError as error:
         raise InputError(f"{path}: may not be read ({error.strerror}); check its permissions") from error
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -230,14 +233,22 @@ def frame_rate(stream: VideoStream, stamps: Sequence[int | None]) -> float:
     A rate is believed only up to 1000: clips cut by a stream copy state thousands.
     """
     known = [s for s in stamps if s is not None]
-    if stream.time_base and len(set(known)) > max(len(stamps) // 2, 1):
-        rate = float((len(known) - 1) / ((max(known) - min(known)) * stream.time_base))
+    unit = as_fraction(stream.time_base)
+    if unit and len(set(known)) > max(len(stamps) // 2, 1):
+        rate = float((len(known) - 1) / ((max(known) - min(known)) * unit))
         if 0.01 <= rate <= 1000:
             return rate
-    for guess in (stream.guessed_rate, stream.average_rate):
-        if guess and 1 <= float(guess) <= 1000:
+    for guess in map(as_fraction, (stream.guessed_rate, stream.average_rate)):
+        if guess and 1 <= guess <= 1000:
             return float(guess)
     return math.nan
+
+
+def as_fraction(value: Any) -> Fraction | None:
+    """A rational of PyAV as a fraction; None if it is unknown (None in PyAV 18, n/0 or 0/n in PyAV 19)."""
+    if value is None or not value.numerator or not value.denominator:
+        return None
+    return Fraction(value.numerator, value.denominator)
 
 
 class _Growing:

@@ -23,7 +23,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vmp.errors import InputError
-from vmp.video.files import decode_packet, frame_rate, frames_of, is_flush, open_video, packets_of, tag_of
+from vmp.video.files import as_fraction, decode_packet, frame_rate, frames_of, is_flush, open_video, packets_of, tag_of
 from vmp.video.geometry import oriented_size
 
 Ints = NDArray[np.int64]
@@ -127,14 +127,14 @@ def build_index(path: str | Path, *, exact: bool = False) -> PacketIndex:
 def _by_stamps(stream: VideoStream, path: str | Path) -> PacketIndex | None:
     """The index without decoding (but for the first frame's orientation); None if the stamps do not tell the order."""
     packets = [p for p in packets_of(stream, path) if not is_flush(p)]
-    shown = np.array([i for i, p in enumerate(packets) if p.size and not p.is_discard and not p.is_corrupt], dtype=np.int64)
-    stamps = [packets[i].pts for i in shown]
-    if not stamps or None in stamps or len(set(stamps)) < len(stamps) or len(shown) < len(packets):
+    stamps = [p.pts for p in packets]
+    if not stamps or None in stamps or len(set(stamps)) < len(stamps):
         return None
+    if any(not p.size or p.is_discard or p.is_corrupt for p in packets):
+        return None  # some give no frame, for instance those that an edit list hides
     display = np.array(stamps, dtype=np.int64)
-    sorting = np.argsort(display)
-    size = _first_size(path)
-    return _assemble(stream, packets, shown[sorting], display[sorting], size, seekable=True)
+    order = np.argsort(display)
+    return _assemble(stream, packets, order, display[order], _first_size(path), seekable=True)
 
 
 def _by_decoding(stream: VideoStream, path: str | Path) -> PacketIndex:
@@ -175,7 +175,7 @@ def _assemble(
     fps: float | None = None,
     sums: Sequence[int] = (),
 ) -> PacketIndex:
-    unit = float(stream.time_base or 0)
+    unit = float(as_fraction(stream.time_base) or 0)
     # Stamps only say where to seek; what is found there is recognised by its place in the file.
     position, stamp = [p.pos for p in packets], [p.pts if p.dts is None else p.dts for p in packets]
     seekable = seekable and None not in position and len(set(position)) == len(position)

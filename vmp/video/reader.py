@@ -49,19 +49,18 @@ class VideoReader:
         self._rank = self.index.rank if self.index.seekable else np.empty(0, np.int64)
         self._place = {position: number for number, position in enumerate(self.index.position.tolist())}
 
+    @property
+    def frames(self) -> int:
+        """Frames in the file."""
+        return self.index.frames
+
     def read(self, frames: Sequence[int] | NDArray[np.int64]) -> Pixels:
         """Frames by number, ``(t, h, w, 3)`` RGB uint8 at working size. Any order, repeats allowed.
 
         Raises:
             InputError: A number outside the file, or a file that does not decode up to the last one.
         """
-        wanted = np.asarray(frames, dtype=np.int64)
-        if not wanted.size:
-            raise InputError(f"{self.path}: no frames asked for")
-        if wanted.min() < 0 or wanted.max() >= self.index.frames:
-            raise InputError(
-                f"{self.path}: has frames 0 to {self.index.frames - 1}, asked for {wanted.min()} to {wanted.max()}"
-            )
+        wanted = check_numbers(frames, self.frames, self.path)
         numbers = np.unique(wanted)
         try:
             pixels = self._by_index(numbers)
@@ -155,3 +154,17 @@ class VideoReader:
             f"{self.path}: decodes to fewer frames than its index says ({self.index.frames}); "
             "it is damaged or has changed"
         )
+
+
+def check_numbers(frames: Sequence[int] | NDArray[np.int64], count: int, path: Path) -> NDArray[np.int64]:
+    """Frame numbers as an array.
+
+    Raises:
+        InputError: None at all, or one outside a file of `count` frames.
+    """
+    wanted = np.asarray(frames, dtype=np.int64)
+    if not wanted.size:
+        raise InputError(f"{path}: no frames asked for")
+    if wanted.min() < 0 or wanted.max() >= count:
+        raise InputError(f"{path}: has frames 0 to {count - 1}, asked for {wanted.min()} to {wanted.max()}")
+    return wanted
