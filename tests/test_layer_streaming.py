@@ -50,13 +50,18 @@ def test_the_stream_is_the_whole_clip(arguments: dict, t: int, run: int, read_ah
     assert steps[-1].variation == pytest.approx(whole.variation.item(), rel=1e-5, abs=1e-9)
 
 
-def test_uint8_frames_are_normalised_as_a_clip_is() -> None:
-    frames = np.random.default_rng(0).integers(0, 256, (5, 6, 7, 3), dtype=np.uint8)
-    layer = LayerConfig().build(MEAN, STD)
+@pytest.mark.parametrize("run", [2, 3, 64])
+@pytest.mark.parametrize(
+    "arguments", [{}, {"signed": False, "n": 0.2}, {"prompted_frame": "earlier"}, {"motion": "multi_step"}], ids=str
+)
+def test_uint8_frames_are_normalised_as_a_clip_is(arguments: dict, run: int) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (5, 60, 170, 3), dtype=np.uint8)
+    layer = LayerConfig(**arguments).build(MEAN, STD)
     mean, std = (torch.tensor(v).view(1, 3, 1, 1, 1) for v in (MEAN, STD))
     clip = (torch.from_numpy(frames).permute(3, 0, 1, 2)[None] / 255 - mean) / std
-    prompts = torch.stack([s.prompt for s in stream(frames, layer)], 1)
-    torch.testing.assert_close(prompts, layer(clip).prompt[0], rtol=1e-5, atol=1e-5)
+    steps, whole = list(stream(frames, layer, run=run)), layer(clip)
+    torch.testing.assert_close(torch.stack([s.prompt for s in steps], 1), whole.prompt[0], rtol=1e-5, atol=1e-5)
+    assert steps[-1].variation == pytest.approx(whole.variation.item(), rel=1e-5)
 
 
 class Sum(nn.Module):

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from queue import Empty, Full, Queue
 from typing import Any, NamedTuple
@@ -19,8 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vmp import functional as F
 from vmp.errors import InputError
-from vmp.layer import PromptLayer
+from vmp.kernels import numba_works
+from vmp.kernels.steps import Steps
+from vmp.layer import PromptLayer, VideoMotionPrompt
 from vmp.prompted import MotionPrompted
 
 Frame = Tensor | np.ndarray
@@ -75,25 +79,20 @@ def stream(
         raise InputError(
             "this layer has parameters for each point in time and cannot be streamed: use sharing = 'layer'."
         )
-    runs = _runs(frames, run)
-    pieces = _in_second_thread(runs) if read_ahead else runs
-    state = _Variation()
-    kept: Tensor | None = None  # the frames that the next run looks back to
-    count = 0
+    runs = _runs(frames, run, context)
+    prompter: Prompter | None = None
+    total, terms, count = 0.0, 0, 0
     with torch.no_grad():
-        for piece in pieces:
-            clip = _clip(piece, layer, mean, std)
-            start = 0
-            if kept is not None:
-                start = kept.shape[2] - layer.extra_frames
-                clip = torch.cat([kept, clip], dim=2)
-            if clip.shape[2] > layer.extra_frames:
-                out = layer(clip)
-                for t in range(start, out.prompt.shape[2]):
-                    attention = out.attention[0, ..., t, :, :]
-                    yield StreamedPrompt(count, out.prompt[0, :, t], attention, state.add(attention))
-                    count += 1
-            kept = clip[:, :, max(0, clip.shape[2] - context) :].clone() if context else None
+        for piece in _in_second_thread(runs) if read_ahead else runs:
+            prompter = prompter or _prompter_for(piece, layer, mean, std)
+            prompts, attentions, squares = prompter(piece)
+            for t in range(prompts.shape[1]):
+                attention = attentions[..., t, :, :]
+                if count:
+                    total, terms = total + float(squares[t]), terms + attention.numel()
+                yield StreamedPrompt(count, prompts[:, t], attention, total / terms if terms else math.nan)
+                count += 1
+            del prompts, attentions  # so that their memory serves the next run
     if count == 0:
         raise InputError(f"the video ended before the first prompt: it needs at least {1 + layer.extra_frames} frames.")
 
@@ -141,72 +140,114 @@ def video_frames(path: str | Path, size: int | None = None, fit: str = "crop") -
             yield convert(frame)
 
 
-class _Variation:
-    """V over maps that come one by one."""
+class Run(NamedTuple):
+    """frames: stacked, the first `seen` of them belong to the run before and are there to be looked back to."""
 
-    def __init__(self) -> None:
-        self.total, self.terms = 0.0, 0
+    frames: np.ndarray
+    seen: int
+
+
+# A run of frames -> new prompts (3, t, h, w), attention ([3,] t, h, w), and the squares (t,) of which V is the mean.
+Prompter = Callable[[Run], tuple[Tensor, Tensor, Sequence[float] | np.ndarray]]
+
+
+def _prompter_for(run: Run, layer: PromptLayer, mean: Sequence[float] | None, std: Sequence[float] | None) -> Prompter:
+    if run.frames.dtype != np.uint8:
+        return _AnyLayer(layer, lambda frames: torch.from_numpy(frames).transpose(0, 1)[None])
+    mean, std = mean or getattr(layer, "mean", None), std or getattr(layer, "std", None)
+    if mean is None or std is None:
+        raise InputError(
+            "uint8 frames need mean and std, which this layer does not have: pass stream(..., mean=, std=)."
+        )
+    if type(layer) is VideoMotionPrompt and layer.m.device.type == "cpu" and layer.kernel == "auto" and numba_works():
+        return _Bytes(layer, mean, std)
+    return _AnyLayer(layer, lambda frames: _normalised(frames, mean, std))
+
+
+class _AnyLayer:
+    """Runs a layer on each run of frames, and leaves out the prompts that the run before has given."""
+
+    def __init__(self, layer: PromptLayer, to_clip: Callable[[np.ndarray], Tensor]) -> None:
+        self.layer, self.to_clip = layer, to_clip
+        self.device = next((p.device for p in layer.parameters()), torch.device("cpu"))
         self.before: Tensor | None = None
 
-    def add(self, attention: Tensor) -> float:
-        if self.before is not None:
-            self.total += torch.dist(attention, self.before).item() ** 2
-            self.terms += attention.numel()
-        self.before = attention
-        return self.total / self.terms if self.terms else math.nan
+    def __call__(self, run: Run) -> tuple[Tensor, Tensor, list[float]]:
+        clip = self.to_clip(run.frames).to(self.device)
+        if clip.shape[2] <= self.layer.extra_frames:
+            return clip[0, :, :0], clip[0, 0, :0], []
+        done = max(0, run.seen - self.layer.extra_frames)
+        out = self.layer(clip)
+        attention = out.attention[0, ..., done:, :, :]
+        maps = [attention[..., :1, :, :].squeeze(-3) if self.before is None else self.before, *attention.unbind(-3)]
+        self.before = maps[-1]
+        return out.prompt[0, :, done:], attention, [(b - a).square().sum().item() for a, b in pairwise(maps)]
 
 
-def _runs(frames: Iterable[Frame], run: int | None) -> Iterator[list[Frame]]:
-    """Lists of consecutive frames of one shape and type."""
-    piece: list[Frame] = []
-    first: Frame | None = None
-    for number, frame in enumerate(frames):
+class _Bytes:
+    """The published layer on decoded frames as they are: nothing is normalised or reordered beforehand."""
+
+    def __init__(self, layer: VideoMotionPrompt, mean: Sequence[float], std: Sequence[float]) -> None:
+        from vmp.kernels import numba_driver
+
+        self.forward, self.mean, self.std = numba_driver.forward_bytes, mean, std
+        weights = F.difference_weights(std, layer.channel_order)
+        slope, shift = F.slope_and_derivative(layer.m.item())[0], F.shift_and_derivative(layer.n.item())[0]
+        self.steps = Steps(weights, layer.signed, layer.prompted_frame == "later", slope, shift)
+        self.before: Tensor | None = None
+
+    def __call__(self, run: Run) -> tuple[Tensor, Tensor, np.ndarray]:
+        prompt, attention, squares = self.forward(run.frames, self.steps, self.mean, self.std, self.before)
+        if len(attention):
+            self.before = attention[-1]
+        return prompt, attention, squares
+
+
+def _normalised(frames: np.ndarray, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """uint8 frames (t, h, w, 3) as a clip (1, 3, t, h, w)."""
+    clip = torch.empty(1, 3, *frames.shape[:3])
+    for c in range(3):  # one plane at a time: a permuted multiplication over all three takes twice as long
+        torch.mul(torch.from_numpy(frames[..., c]), 1 / (255 * std[c]), out=clip[0, c]).sub_(mean[c] / std[c])
+    return clip
+
+
+def _runs(frames: Iterable[Frame], length: int | None, context: int) -> Iterator[Run]:
+    """Consecutive frames of one shape and type: `length` new ones after the `context` last ones before them."""
+    piece: list[np.ndarray] = []
+    first: np.ndarray | None = None
+    seen = 0
+    for number, given in enumerate(frames):
+        frame = given.detach().cpu().numpy() if isinstance(given, Tensor) else given
         if first is None:
             first = frame
             _check_frame(frame)
-            run = run or max(2, min(64, _VALUES // math.prod(frame.shape)))
+            length = length or max(2, min(64, _VALUES // math.prod(frame.shape)))
         elif frame.shape != first.shape or frame.dtype != first.dtype:
             raise InputError(
                 f"frame {number} is {tuple(frame.shape)} {frame.dtype}, the first was {tuple(first.shape)} "
                 f"{first.dtype}: all frames must have one size and type."
             )
         piece.append(frame)
-        if len(piece) == run:
-            yield piece
-            piece = []
-    if piece:
-        yield piece
+        if len(piece) - seen == length:
+            yield Run(np.stack(piece), seen)
+            piece = piece[max(0, len(piece) - context) :] if context else []
+            seen = len(piece)
+    if len(piece) > seen:
+        yield Run(np.stack(piece), seen)
 
 
-def _check_frame(frame: Frame) -> None:
-    is_uint8 = frame.dtype in (torch.uint8, np.uint8)
+def _check_frame(frame: np.ndarray) -> None:
+    is_uint8 = frame.dtype == np.uint8
     if frame.ndim != 3 or frame.shape[2 if is_uint8 else 0] != 3:
         raise InputError(
             f"frames must be normalised float (3, h, w), or uint8 (h, w, 3), got {tuple(frame.shape)} {frame.dtype}."
         )
 
 
-def _clip(piece: list[Frame], layer: PromptLayer, mean: Sequence[float] | None, std: Sequence[float] | None) -> Tensor:
-    """A run of frames as a normalised clip (1, 3, t, h, w) on the layer's device."""
-    frames = torch.stack([torch.as_tensor(frame) for frame in piece])
-    device = next((p.device for p in layer.parameters()), frames.device)
-    if frames.dtype != torch.uint8:
-        return frames.to(device).transpose(0, 1)[None]
-    mean, std = mean or getattr(layer, "mean", None), std or getattr(layer, "std", None)
-    if mean is None or std is None:
-        raise InputError(
-            "uint8 frames need mean and std, which this layer does not have: pass stream(..., mean=, std=)."
-        )
-    clip = torch.empty(1, 3, *frames.shape[:3])
-    for c in range(3):  # one plane at a time: a permuted multiplication over all three takes twice as long
-        torch.mul(frames[..., c], 1 / (255 * std[c]), out=clip[0, c]).sub_(mean[c] / std[c])
-    return clip.to(device)
-
-
 _END = object()
 
 
-def _in_second_thread(items: Iterator[list[Frame]], depth: int = 2) -> Iterator[list[Frame]]:
+def _in_second_thread(items: Iterator[Run], depth: int = 2) -> Iterator[Run]:
     """The same items, drawn ahead by a thread; its exception is raised here, and it ends with the consumer."""
     queue: Queue[Any] = Queue(depth)
     stopped = threading.Event()

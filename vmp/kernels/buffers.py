@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 _SMALLEST = 1 << 20  # bytes; below this the C library keeps blocks by itself
-_MOST_BLOCKS = 4  # a training step needs prompt and attention, and the clip's gradient if that is asked for
+_MOST_BLOCKS = 6  # prompt and attention of two steps, and the clip's gradient if that is asked for
 _HUGE_PAGE = 2 << 20
 
 _blocks: list[mmap.mmap] = []

@@ -289,3 +289,51 @@ def backward(clip, layout, shape, w, a, b, signed, later, grad, maps, scale, gra
                         grad_clip[start + c * frames * pixels : start + c * frames * pixels + count] = _ZERO
                 _store_clip_gradient(grad_clip, start, shape, weight, g, step, a, w, later)
             old, new = new, after
+
+
+@njit(**_plain)
+def _unpack(frame, first, x0, x1, x2):
+    """Pixels of a frame (h, w, 3) of bytes, from pixel `first`, as three planes of numbers 0..255."""
+    for i in range(x0.size):
+        at = 3 * (first + i)
+        x0[i] = frame[at]
+        x1[i] = frame[at + 1]
+        x2[i] = frame[at + 2]
+
+
+@njit(**_plain)
+def _affine_product(weight, x, scale, offset, out):
+    for i in range(x.size):
+        out[i] = weight[i] * (x[i] * scale - offset)
+
+
+@njit(**_plain)
+def forward_bytes(frames, w, a, b, signed, later, scale, offset, prompt, attention, before, squares, block):
+    """`forward` for consecutive frames (t, 3 h w) of bytes, read as they were decoded: x = byte * scale - offset.
+
+    prompt: (3, t-1, h w). attention: (t-1, h w). before: the map before the first, or None. w: of bytes, w_c / 255.
+    squares: (t-1,) sums of squared differences of each map to the one before it, added to.
+    """
+    count_of_frames, pixels = frames.shape[0], attention.shape[1]
+    gray, z, planes = np.empty(block, f64), np.empty(block, f32), np.empty((2, 3, block), f32)
+    for first in range(0, pixels, block):
+        count = min(block, pixels - first)
+        span = slice(first, first + count)
+        old = (planes[0, 0, :count], planes[0, 1, :count], planes[0, 2, :count])
+        new = (planes[1, 0, :count], planes[1, 1, :count], planes[1, 2, :count])
+        _unpack(frames[0], first, old[0], old[1], old[2])
+        _gray(old, w, gray[:count])
+        for t in range(count_of_frames - 1):
+            _unpack(frames[t + 1], first, new[0], new[1], new[2])
+            _exponent(new, w, a, b, signed, gray[:count], z[:count])
+            weight = attention[t, span]
+            _attention(z[:count], weight)
+            if t > 0:
+                squares[t] += _squared_distance(weight, attention[t - 1, span])
+            elif before is not None:
+                squares[t] += _squared_distance(weight, before[span])
+            chosen = new if later else old
+            _affine_product(weight, chosen[0], scale[0], offset[0], prompt[0, t, span])
+            _affine_product(weight, chosen[1], scale[1], offset[1], prompt[1, t, span])
+            _affine_product(weight, chosen[2], scale[2], offset[2], prompt[2, t, span])
+            old, new = new, old

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -126,3 +126,25 @@ def backward(
 
     step, weighted = _spread(clip, run)
     return Backward(float(step), float(weighted) / steps.slope, grad_clip)
+
+
+def forward_bytes(
+    frames: np.ndarray, steps: Steps, mean: Sequence[float], std: Sequence[float], before: Tensor | None
+) -> tuple[Tensor, Tensor, np.ndarray]:
+    """The fused forward pass for consecutive decoded frames (t, h, w, 3) of uint8, on one thread, without gradients.
+
+    Returns: prompt (3, t-1, h, w), attention (t-1, h, w), and for each map the sum of squared differences to the one
+        before it (for the first: to `before`, 0 without it).
+    """
+    t, h, w, _ = frames.shape
+    prompt, attention = empty((3, t - 1, h, w)), empty((t - 1, h, w))
+    squares = np.zeros(t - 1)
+    numba_cpu.forward_bytes(
+        frames.reshape(t, -1),
+        tuple(weight / (255 * s) for weight, s in zip(steps.weights, std, strict=True)),
+        steps.slope, steps.shift, steps.signed, steps.later,
+        tuple(np.float32(1 / (255 * s)) for s in std), tuple(np.float32(m / s) for m, s in zip(mean, std, strict=True)),
+        prompt.view(3, t - 1, -1).numpy(), attention.view(t - 1, -1).numpy(),
+        None if before is None else before.reshape(-1).numpy(), squares, min(_BLOCK, h * w),
+    )  # fmt: skip
+    return prompt, attention, squares
