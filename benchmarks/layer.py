@@ -151,6 +151,66 @@ print(time.perf_counter() - start)
 """
 
 
+_STREAM = """
+import sys, time, torch
+from pathlib import Path
+from vmp.layer import VideoMotionPrompt
+from vmp.streaming import stream, video_frames
+torch.set_num_threads(1)
+layer = VideoMotionPrompt((0.45,) * 3, (0.225,) * 3)
+for _ in zip(range(40), stream(video_frames({path!r}), layer)): pass
+times = []
+for _ in range(3):
+    start = time.perf_counter()
+    decoded = sum(1 for _ in video_frames({path!r}))
+    middle = time.perf_counter()
+    prompts = sum(1 for _ in stream(video_frames({path!r}), layer))
+    times.append((middle - start, time.perf_counter() - middle))
+assert prompts == decoded - 1
+line = next(l for l in Path("/proc/self/status").read_text().splitlines() if l.startswith("VmHWM"))
+times.sort(key=lambda pair: pair[1] / pair[0])
+print(decoded, *times[1], int(line.split()[1]) / 1024)
+"""
+
+
+def make_video(path: Path, minutes: int) -> None:
+    """A 320 x 240 video at 30 frames a second: a textured square over a swaying textured ground, with sensor noise."""
+    import av
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    scene = np.kron(rng.integers(40, 216, (80, 110, 3)), np.ones((4, 4, 1))).astype(np.int16)
+    noise = rng.normal(0, 3, (8, 240, 320, 1)).astype(np.int16)
+    with av.open(str(path), "w") as container:
+        encoder = container.add_stream("libx264", rate=30)
+        encoder.width, encoder.height, encoder.pix_fmt = 320, 240, "yuv420p"
+        encoder.options = {"preset": "ultrafast", "crf": "23"}
+        for i in range(minutes * 60 * 30):
+            dy, dx = int(20 + 15 * np.sin(i / 60)), int(30 + 25 * np.cos(i / 47))
+            frame = scene[dy : dy + 240, dx : dx + 320] + noise[rng.integers(8)]
+            y, x = int(80 + 70 * np.sin(i / 23)), int(120 + 110 * np.cos(i / 31))
+            frame[y : y + 60, x : x + 60] = scene[180:240, 200:260]
+            picture = av.VideoFrame.from_ndarray(frame.clip(0, 255).astype(np.uint8), format="rgb24")
+            container.mux(encoder.encode(picture))
+        container.mux(encoder.encode(None))
+
+
+def streamed() -> None:
+    """Print time over decoding and peak memory of a streamed video of 1 and of 10 minutes."""
+    with tempfile.TemporaryDirectory() as folder:
+        for minutes in (1, 10):
+            path = Path(folder) / f"{minutes}.mp4"
+            make_video(path, minutes)
+            done = subprocess.run(
+                [sys.executable, "-c", _STREAM.format(path=str(path))], check=True, capture_output=True, text=True
+            )
+            frames, decoding, streaming, peak = map(float, done.stdout.split())
+            print(
+                f"streamed {minutes:2} min, 320 x 240, {frames:.0f} frames: decoding {decoding:.1f} s, with prompts "
+                f"{streaming:.1f} s ({streaming / decoding:.2f}x), peak memory of the process {peak:.0f} MB"
+            )
+
+
 def in_new_process(code: str, **environment: str) -> float:
     done = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, **environment}, check=True, capture_output=True, text=True
@@ -178,7 +238,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--stream", action="store_true", help="only the streamed videos (encodes 11 minutes first)")
     arguments = parser.parse_args()
+    if arguments.stream:
+        streamed()
+        return
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
