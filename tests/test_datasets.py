@@ -19,7 +19,6 @@ from vmp.data.files import FileDataConfig, FileVideos
 from vmp.data.finegym import FineGymData
 from vmp.data.hmdb51 import Hmdb51Data
 from vmp.data.manifest import FolderData, ManifestData
-from vmp.data.motion import timeline
 from vmp.data.mpii import MAT_FILE, MpiiCooking2Data
 from vmp.data.slowfast import SlowFastData
 from vmp.data.splits import carve
@@ -183,8 +182,8 @@ def test_contract(made: tuple[str, FileDataConfig], monkeypatch: pytest.MonkeyPa
         assert video.fps == pytest.approx(25)
         again = np.array([video.num_frames - 1, 0, 0])
         assert np.array_equal(data.read(i, again), frames[again])
-        assert len(timeline(data, i, "motion").motion) == video.num_frames - 1
-        keys = timeline(data, i, "key_frames").key_frames
+        assert len(data.timeline(i, "motion").motion) == video.num_frames - 1
+        keys = data.timeline(i, "key_frames").key_frames
         assert ((keys >= 0) & (keys < video.num_frames)).all()
         with pytest.raises(InputError, match=f"frames 0 to {video.num_frames - 1}"):
             data.read(i, np.array([video.num_frames]))

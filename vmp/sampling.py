@@ -250,7 +250,7 @@ def sample_indices(
         video_id: `vmp.data.base.Video.id`.
         view: Test clip, 0 <= view < views.
         views: Test clips a video.
-        timeline: Needed by the strategies in `NEEDS_TIMELINE`; see `vmp.data.motion.timeline`.
+        timeline: Needed by the strategies in `NEEDS_TIMELINE`; see `VideoSet.timeline`.
 
     Raises:
         InputError: No frames in the video, `frames` < 1, a view out of range, or the timeline lacks what it takes.

@@ -2,41 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Literal, Protocol, runtime_checkable
-
 import numpy as np
 from numpy.typing import NDArray
-
-from vmp.data.base import VideoSet
-from vmp.errors import InputError
-from vmp.sampling import Timeline
 
 _WINDOW = 7
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 _CHUNK = 64  # frames at a time: bounds the memory for videos of any length
-
-
-@runtime_checkable
-class HasTimeline(Protocol):
-    """A data set that keeps an index of its videos."""
-
-    def timeline(self, index: int, what: Literal["key_frames", "motion"]) -> Timeline:
-        """The index of ``videos[index]``."""
-        ...
-
-
-def timeline(data: VideoSet, index: int, what: Literal["key_frames", "motion"]) -> Timeline:
-    """What `vmp.sampling.NEEDS_TIMELINE` says a strategy must know of ``data.videos[index]``.
-
-    Raises:
-        InputError: Key frames of a data set that is not encoded.
-    """
-    if isinstance(data, HasTimeline):
-        return data.timeline(index, what)
-    if what == "key_frames":
-        raise InputError(f"data set {data.name!r} is not encoded video: it has no key frames; use another strategy")
-    return Timeline(motion=_computed(data, index))
 
 
 def motion_scores(frames: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -72,16 +43,3 @@ def _scores(frames: NDArray[np.uint8]) -> NDArray[np.float64]:
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     ssim = (2 * a * b + c1) * (2 * covariance + c2) / ((a * a + b * b + c1) * (variance[:-1] + variance[1:] + c2))
     return np.clip(1 - ssim.mean(axis=(1, 2)), 0, 2)
-
-
-# Keyed by content, not by object: a data set that is loaded twice is the same data set.
-@lru_cache(maxsize=16)
-def _memory(fingerprint: str) -> dict[int, NDArray[np.float64]]:  # noqa: ARG001
-    return {}
-
-
-def _computed(data: VideoSet, index: int) -> NDArray[np.float64]:
-    known = _memory(data.fingerprint)
-    if index not in known:
-        known[index] = motion_scores(data.read(index, np.arange(data.videos[index].num_frames)))
-    return known[index]

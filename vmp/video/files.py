@@ -191,6 +191,8 @@ def packets_of(stream: VideoStream, path: str | Path) -> Iterator[Packet[VideoSt
             count += 1
             if count > limit:
                 raise InputError(f"{path}: claims more packets than it has bytes ({limit}); its header is damaged")
+    except IndexError as error:
+        raise InputError(f"{path}: packet {count} belongs to a stream that the header does not announce") from error
     except (av.FFmpegError, OSError) as error:
         raise InputError(f"{path}: breaks off after packet {count} ({_reason(error)}); exclude or repair it") from error
 

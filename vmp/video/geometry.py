@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, cast
 
+import av
 import numpy as np
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
@@ -82,7 +83,13 @@ class Converter:
     def _scale(self, frame: VideoFrame, height: int, width: int) -> Pixels:
         # threads=1: swscale's default starts threads for every single frame, which costs more than the scaling.
         interpolation = None if self.geometry.size is None else Interpolation.AREA
-        scaled = self._scaler.reformat(frame, width, height, "rgb24", interpolation=interpolation, threads=1)
+        try:
+            scaled = self._scaler.reformat(frame, width, height, "rgb24", interpolation=interpolation, threads=1)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            form = frame.format.name
+            raise InputError(
+                f"{self.source}: a frame in {form} cannot be turned into RGB; the file is damaged"
+            ) from error
         return cast("Pixels", scaled.to_ndarray())
 
 
