@@ -150,7 +150,7 @@ def draw_overlay(data: OverlayData, *, axes: Sequence[Axes], number: int = 0) ->
 
 @dataclass(frozen=True, kw_only=True)
 class TrajectoryData:
-    """slope, shift: after each epoch, an array for each run. labels: of the runs. published: (lambda, a, b) rows, or None."""
+    """labels: of the runs. slope, shift: an array for each, by epoch. published: rows (lambda, a, b), or None."""
 
     labels: tuple[str, ...]
     slope: tuple[np.ndarray, ...]
