@@ -28,7 +28,7 @@ from vmp.layer import PromptLayer, VideoMotionPrompt
 from vmp.prompted import MotionPrompted
 
 Frame = Tensor | np.ndarray
-_VALUES = 1 << 21  # of a run of frames: 8 MB as float32, which the last-level cache holds
+_VALUES = 1 << 20  # of a run of frames: 4 MB as float32, so that a run and its results stay in the last-level cache
 
 
 class StreamedPrompt(NamedTuple):
@@ -67,7 +67,7 @@ def stream(
         frames: normalised float frames (3, h, w), or uint8 frames (h, w, 3) as decoders give them; all of one size.
         layer: any layer of the family. It is not trained: no gradients flow.
         mean, std: of uint8 frames; the layer's own where it has them.
-        run: frames handled at once; by default about 8 MB of them. The results do not depend on it.
+        run: frames handled at once; by default about 4 MB of them. The results do not depend on it.
         read_ahead: draw frames in a second thread.
 
     Shapes: t frames -> t - 1 prompts (t for a layer without `extra_frames`).

@@ -292,13 +292,12 @@ def backward(clip, layout, shape, w, a, b, signed, later, grad, maps, scale, gra
 
 
 @njit(**_plain)
-def _unpack(frame, first, x0, x1, x2):
-    """Pixels of a frame (h, w, 3) of bytes, from pixel `first`, as three planes of numbers 0..255."""
+def _unpack(pixels, x0, x1, x2):
+    """Bytes of pixels (n, 3), flat, as three planes of numbers 0..255."""
     for i in range(x0.size):
-        at = 3 * (first + i)
-        x0[i] = frame[at]
-        x1[i] = frame[at + 1]
-        x2[i] = frame[at + 2]
+        x0[i] = pixels[3 * i]
+        x1[i] = pixels[3 * i + 1]
+        x2[i] = pixels[3 * i + 2]
 
 
 @njit(**_plain)
@@ -321,10 +320,10 @@ def forward_bytes(frames, w, a, b, signed, later, scale, offset, prompt, attenti
         span = slice(first, first + count)
         old = (planes[0, 0, :count], planes[0, 1, :count], planes[0, 2, :count])
         new = (planes[1, 0, :count], planes[1, 1, :count], planes[1, 2, :count])
-        _unpack(frames[0], first, old[0], old[1], old[2])
+        _unpack(frames[0, 3 * first : 3 * (first + count)], old[0], old[1], old[2])
         _gray(old, w, gray[:count])
         for t in range(count_of_frames - 1):
-            _unpack(frames[t + 1], first, new[0], new[1], new[2])
+            _unpack(frames[t + 1, 3 * first : 3 * (first + count)], new[0], new[1], new[2])
             _exponent(new, w, a, b, signed, gray[:count], z[:count])
             weight = attention[t, span]
             _attention(z[:count], weight)

@@ -144,7 +144,7 @@ def forward_bytes(
         tuple(weight / (255 * s) for weight, s in zip(steps.weights, std, strict=True)),
         steps.slope, steps.shift, steps.signed, steps.later,
         tuple(np.float32(1 / (255 * s)) for s in std), tuple(np.float32(m / s) for m, s in zip(mean, std, strict=True)),
-        prompt.view(3, t - 1, -1).numpy(), attention.view(t - 1, -1).numpy(),
+        prompt.view(3, t - 1, h * w).numpy(), attention.view(t - 1, h * w).numpy(),
         None if before is None else before.reshape(-1).numpy(), squares, min(_BLOCK, h * w),
     )  # fmt: skip
     return prompt, attention, squares
