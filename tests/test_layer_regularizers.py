@@ -90,6 +90,19 @@ def test_the_floor_pulls_a_collapsing_layer_back() -> None:
     assert layer.n.grad < 0  # descent raises n: away from the all-pass end
 
 
+def test_closing_at_rest_bars_the_open_end_and_leaves_a_closed_layer_alone() -> None:
+    remedy = RegularizerConfig(remedy="closed_at_rest").build(0.0)
+    for n, pulled in ((-0.5, True), (0.5, False)):
+        layer, task, out = setting(n=n)
+        loss, _ = remedy(task.detach(), out, progress=0.0, at_rest=layer.curve(torch.zeros(1)))
+        assert (loss > task).item() is pulled
+        if pulled:
+            loss.backward()
+            assert layer.n.grad < 0  # descent raises n until a pixel at rest gets at most half attention
+        else:
+            assert loss.item() == task.item()  # not a digit of a healthy seed changes
+
+
 @given(scale=st.floats(0.05, 1))
 def test_relative_variation_does_not_reward_a_smaller_scale(scale: float) -> None:
     maps = torch.rand(1, 6, 16, 16, generator=torch.Generator().manual_seed(3), dtype=torch.float64)

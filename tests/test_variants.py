@@ -28,7 +28,7 @@ STUDIES: dict[str, dict[str, list[Any]]] = {
     "sharing": {"layer.sharing": ["layer", "channel"], "layer.learn_slope": [True, False]},
     "adaptive": {"regularizer.adaptive": ["none", "gradient_ratio", "uncertainty"], "lambda": [1]},
     "schedule": {"regularizer.schedule": ["constant", "warmup", "cosine", "linear"], "lambda": [1]},
-    "remedy": {"regularizer.remedy": ["none", "spread_floor", "relative"], "lambda": [1]},
+    "remedy": {"regularizer.remedy": ["none", "spread_floor", "relative", "closed_at_rest"], "lambda": [1]},
     "sampling": {"sampling": [name for name in SAMPLERS if name != "key-frame"]},  # which needs encoded video
     "length": {"data.num_frames": [9, 30]},
     "precision": {"train.precision": ["float32", "bfloat16"]},

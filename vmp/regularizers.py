@@ -75,7 +75,9 @@ class RegularizerConfig:
     every: batches between two measurements of the gradient ratio (each costs a backward pass). most: largest weight.
     remedy: against collapse, "spread_floor" adds spread_weight * max(0, 1 - spread / spread_floor)^2, spread being the
         standard deviation of a batch's attention; "relative" puts V / (2 Var A) in place of V, to which a constant map
-        has no advantage.
+        has no advantage; "closed_at_rest" adds rest_weight * max(0, A(0) - rest_ceiling)^2 where A(0) is the attention
+        that a pixel gets which does not change: of the two constant maps that minimise V it bars the open one, with which
+        the layer is the control. The closed one, faint as it is, still selects.
     """
 
     schedule: Literal["constant", "warmup", "cosine", "linear"] = "constant"
@@ -83,9 +85,11 @@ class RegularizerConfig:
     adaptive: Literal["none", "gradient_ratio", "uncertainty"] = "none"
     every: Annotated[int, Field(ge=1)] = 10
     most: Annotated[float, Field(gt=0)] = 100.0
-    remedy: Literal["none", "spread_floor", "relative"] = "none"
+    remedy: Literal["none", "spread_floor", "relative", "closed_at_rest"] = "none"
     spread_floor: Annotated[float, Field(gt=0, le=0.5)] = 0.15
     spread_weight: Annotated[float, Field(ge=0)] = 1.0
+    rest_ceiling: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    rest_weight: Annotated[float, Field(ge=0)] = 10.0
 
     def build(self, lambda_: float) -> Regularizer:
         """The regulariser with base weight `lambda_` >= 0."""
@@ -134,19 +138,27 @@ class Regularizer(nn.Module):
             self.log_variance = nn.Parameter(torch.tensor([0.0, -math.log(lambda_)]))
 
     def forward(
-        self, task: Tensor, out: MotionPrompt, *, progress: float, parameters: Sequence[nn.Parameter] = ()
+        self,
+        task: Tensor,
+        out: MotionPrompt,
+        *,
+        progress: float,
+        parameters: Sequence[nn.Parameter] = (),
+        at_rest: Tensor | None = None,
     ) -> Regularized:
         """The loss of one batch.
 
         Args:
             task: the task's loss. out: what the layer returned. progress: share of the training done, in [0, 1].
-            parameters: m and n, for the gradient ratio.
+            parameters: m and n, for the gradient ratio. at_rest: A(0) with its gradient, for "closed_at_rest".
         """
         settings = self.settings
         factor = SCHEDULES[settings.schedule](progress, settings.warmup)
         loss = task
         if settings.remedy == "spread_floor" and settings.spread_weight > 0:
             loss = loss + settings.spread_weight * spread_penalty(out.attention, settings.spread_floor)
+        if settings.remedy == "closed_at_rest" and at_rest is not None:
+            loss = loss + settings.rest_weight * (at_rest.mean() - settings.rest_ceiling).clamp_min(0).square()
         if self.lambda_ * factor == 0:
             return Regularized(loss, 0.0)
         variation = out.variation
