@@ -23,7 +23,7 @@ class Video:
         label: Index into the data set's `classes`.
         split: Where it is used.
         num_frames: Frames that can be read, counted from 0.
-        fps: Frames a second; frame gaps are reported in seconds by it.
+        fps: Frames a second, by which frame gaps are reported in seconds; nan where the container does not say.
         group: Source that must not straddle a split (clips cut from one recording), or None.
         tags: Strata that reports may split by, e.g. ``{"camera": "moving"}``.
     """
@@ -59,5 +59,5 @@ class VideoSet(Protocol):
         ...
 
     def timeline(self, index: int, what: Literal["key_frames", "motion"]) -> Timeline:
-        """What content-aware samplers must know of ``videos[index]``. Raises InputError where there is no such thing."""
+        """What content-aware samplers must know of ``videos[index]``. Raises InputError where there is nothing."""
         ...

@@ -2,64 +2,25 @@
 
 from __future__ import annotations
 
-import bisect
 import sys
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vmp.data.cache import ClipCache, clip_key
 from vmp.data.cachedir import CacheError, CacheFolder
+from vmp.data.interval import Source
 from vmp.data.memo import FileMemo, packet_index
 from vmp.errors import InputError
-from vmp.video import Geometry, PacketIndex, Pixels, VideoInfo, VideoReader, decode_to
+from vmp.video import Geometry, Pixels, VideoInfo, VideoReader, decode_to
 
 _OPEN_CLIPS = 256  # each holds a file descriptor; most systems allow 1024 a process
 _OPEN_READERS = 64
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interval:
-    """A part of a longer video: ``[start, stop)`` in frames or in seconds from the first frame."""
-
-    start: float
-    stop: float
-    unit: Literal["frames", "seconds"]
-
-    def frames(self, index: PacketIndex, source: str) -> tuple[int, int]:
-        """``(first, end)`` frame numbers. Seconds take the frames *shown* in that time, at least one.
-
-        Raises:
-            InputError: The interval is empty or lies outside the video.
-        """
-        if self.unit == "frames":
-            first, end = int(self.start), int(self.stop)
-        elif len(index.times):
-            first, end = (bisect.bisect_left(index.times, t - 1e-6) for t in (self.start, self.stop))
-        elif np.isfinite(index.fps):
-            first, end = (int(np.ceil(t * index.fps - 1e-6)) for t in (self.start, self.stop))
-        else:
-            raise InputError(f"{source}: states no frame rate, so seconds cannot be found in it")
-        end = max(end, first + 1) if self.unit == "seconds" else end
-        if not 0 <= first < end or first >= index.frames:
-            raise InputError(
-                f"{source}: {self.unit} {self.start:g} to {self.stop:g} are not in the video ({index.frames} frames)"
-            )
-        return first, min(end, index.frames)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """Where a clip's frames are: a whole file, or an interval of it."""
-
-    path: Path
-    interval: Interval | None = None
 
 
 class ClipStore:

@@ -16,7 +16,8 @@ from pydantic import Field
 from vmp.config import config
 from vmp.data.base import SplitName, Video
 from vmp.data.cachedir import CacheFolder
-from vmp.data.clips import ClipStore, Interval, Source
+from vmp.data.clips import ClipStore
+from vmp.data.interval import Interval, Source
 from vmp.data.motion import motion_scores
 from vmp.errors import InputError
 from vmp.fingerprint import fingerprint

@@ -15,8 +15,8 @@ from pydantic import Field
 
 from vmp.config import config
 from vmp.data.base import SplitName
-from vmp.data.clips import Interval
 from vmp.data.files import FileDataConfig, Item, Listing
+from vmp.data.interval import Interval
 from vmp.data.rows import VIDEO_SUFFIXES
 from vmp.data.splits import complete_splits
 from vmp.errors import InputError

@@ -12,8 +12,8 @@ from pydantic import Field
 
 from vmp.config import config
 from vmp.data.base import SplitName
-from vmp.data.clips import Interval
 from vmp.data.files import FileDataConfig, Item, Listing
+from vmp.data.interval import Interval
 from vmp.data.splits import complete_splits
 from vmp.errors import InputError
 

@@ -1,14 +1,13 @@
-"""Opening and decoding a video file: frame i is the i-th frame that the decoder puts out, and nothing else counts.
+"""Opening a video file and walking through its packets and frames, with every failure as one sentence.
 
-Containers lie: AVI time stamps jump back and forth, headers overstate the number of frames, transcoded clips give every
-frame the time 0. So frames are counted by decoding, in decoder output order. Opening is guarded: only real video
-containers are accepted (a text file can be a playlist that shows *another* file), and only from local disk.
+Opening is guarded: only real video containers are accepted (a text file can be a playlist that shows *another* file),
+and only from local disk.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import av
-import numpy as np
 from av.codec.context import Flags
 from av.container import InputContainer
 from av.packet import Packet
@@ -24,7 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from vmp.errors import InputError
-from vmp.video.geometry import MAX_PIXELS, Converter, Geometry, Pixels, oriented_size
+from vmp.video.geometry import MAX_PIXELS
 
 # Demuxers of single self-contained video files. Left out on purpose: playlists (concat, hls, dash), image sequences,
 # devices, and text renderers (tty), which turn a renamed text file into frames.
@@ -32,34 +30,8 @@ CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegts,mpegvideo,asf,flv,ogg,ivf,m4v,h264,hevc,mjpeg,gif,"
     "nut,mxf,dv,rm,yuv4mpegpipe"
 )
-NATIVE = Geometry()
 # PyAV 18 refuses files whose titles are not UTF-8 unless told otherwise; PyAV 19 no longer asks.
 _OPEN: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
-
-
-@dataclass(frozen=True, kw_only=True)
-class VideoInfo:
-    """What a file turned out to hold.
-
-    Attributes:
-        frames: Frames that decode.
-        fps: Frames a second, nan where the container does not say anything believable.
-        height: Pixels, after rotation metadata is applied.
-        width: Pixels, after rotation metadata is applied.
-        codec: Name of the codec, e.g. ``"h264"``.
-        container: Name of the container, e.g. ``"avi"``.
-        concealed: Frames that the decoder itself marks as damaged and patched up.
-        key_frames: Frames that the codec stores whole.
-    """
-
-    frames: int
-    fps: float
-    height: int
-    width: int
-    codec: str
-    container: str
-    concealed: int = 0
-    key_frames: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,66 +50,6 @@ def tag_of(frame: VideoFrame) -> Tag | None:
     """The tag of the packet that gave this frame; None if the decoder does not pass tags on."""
     tag = frame.opaque
     return tag if isinstance(tag, Tag) else None
-
-
-def decode(path: str | Path, geometry: Geometry = NATIVE) -> tuple[Pixels, VideoInfo]:
-    """All frames of a file, ``(n, h, w, 3)`` RGB uint8 at working size, and what the file holds.
-
-    Raises:
-        InputError: As `decode_to`.
-    """
-    frames = _Growing()
-    info = decode_to(path, geometry, frames.append, expect=frames.expect)
-    return frames.array(), info
-
-
-def decode_to(
-    path: str | Path,
-    geometry: Geometry,
-    emit: Callable[[Pixels], object],
-    *,
-    expect: Callable[[int], object] = lambda count: None,
-) -> VideoInfo:
-    """Decode a file once and hand every frame, ``(h, w, 3)`` RGB uint8 at working size, to `emit` in order.
-
-    `expect` is told how many frames the header claims (0: nothing), before the first one comes: a hint, often wrong.
-
-    Raises:
-        InputError: The file is missing, is no video, is damaged, or changes its working size on the way.
-    """
-    stamps: list[int | None] = []
-    keys: list[int] = []
-    size, shape, concealed = (0, 0), (0, 0, 3), 0
-    with open_video(path) as stream:
-        convert = Converter(geometry, str(path))
-        expect(stream.frames)
-        for count, frame in enumerate(frames_of(stream, path)):
-            array = convert(frame)
-            if not count:
-                size, shape = oriented_size(frame), array.shape
-            elif array.shape != shape:
-                raise InputError(
-                    f"{path}: the picture changes from {shape[1]} x {shape[0]} to {array.shape[1]} x {array.shape[0]} "
-                    f"at frame {count}; set a square working size (fit: crop or stretch)"
-                )
-            emit(array)
-            stamps.append(frame.pts)
-            tag = tag_of(frame)
-            if tag is not None and tag.key:
-                keys.append(count)
-            concealed += frame.is_corrupt
-        if not stamps:
-            raise InputError(f"{path}: holds a video stream but not one frame that decodes; exclude the file")
-        return VideoInfo(
-            frames=len(stamps),
-            fps=frame_rate(stream, stamps),
-            height=size[0],
-            width=size[1],
-            codec=stream.codec_context.name,
-            container=stream.container.format.name,
-            concealed=concealed,
-            key_frames=tuple(keys),
-        )
 
 
 @contextmanager
@@ -251,32 +163,6 @@ def as_fraction(value: Any) -> Fraction | None:
     if value is None or not value.numerator or not value.denominator:
         return None
     return Fraction(value.numerator, value.denominator)
-
-
-class _Growing:
-    """An array that grows by frames, without the second copy that stacking a list makes."""
-
-    def __init__(self) -> None:
-        self._array: Pixels | None = None
-        self._count = 0
-        self._expected = 0
-
-    def expect(self, count: int) -> None:
-        self._expected = count
-
-    def append(self, frame: Pixels) -> None:
-        if self._array is None:
-            # A header may claim anything: trust it up to a quarter of a gigabyte (untouched memory costs nothing).
-            count = min(max(self._expected, 16), max(2**28 // frame.nbytes, 16))
-            self._array = np.empty((count, *frame.shape), np.uint8)
-        if self._count == len(self._array):
-            self._array = np.concatenate([self._array, np.empty_like(self._array)])
-        self._array[self._count] = frame
-        self._count += 1
-
-    def array(self) -> Pixels:
-        assert self._array is not None
-        return self._array[: self._count]
 
 
 def _reason(error: Exception) -> str:
