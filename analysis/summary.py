@@ -11,7 +11,7 @@ import numpy as np
 from analysis.arms import Arm
 from analysis.outcome import Contrast
 from analysis.stats.intervals import Interval, mean_interval
-from analysis.table import ARM, COLLAPSED, COMPLETE, DIVERGED, HASH, SEED, STATUS, Study
+from analysis.table import ARM, COLLAPSED, COMPLETE, DIVERGED, HASH, SECONDS, SEED, STATUS, Study
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,7 @@ class ArmSummary:
         test_interval: 95% interval of the test mean over seeds; ``None`` below 2 seeds or without any
             spread. Not for comparing arms.
         collapse: Which seeds collapsed; ``None`` where the flag does not apply.
+        seconds: Median time of a cell, NaN where none says. Compare arms of one engine and one number of workers only.
         hashes: Hashes of the cells behind the means.
     """
 
@@ -58,6 +59,7 @@ class ArmSummary:
     test_sd: float
     test_interval: Interval | None
     collapse: Collapse | None
+    seconds: float
     hashes: tuple[str, ...]
 
     @property
@@ -88,6 +90,7 @@ def summarise(study: Study, arm: Arm, against_control: Contrast | None = None) -
         test_sd=float(np.std(test, ddof=1)) if test.size > 1 else math.nan,
         test_interval=mean_interval(test) if test.size > 1 and np.ptp(test) > 1e-12 else None,
         collapse=collapse,
+        seconds=float(usable[SECONDS].median()),
         hashes=tuple(usable[HASH]),
     )
 

@@ -67,6 +67,7 @@ def results_table(judged: JudgedStudy) -> ReportTable:
         Column(key="outcome", header="verdict"),
         Column(key="collapsed", header="collapsed", format="count"),
         Column(key="diverged", header="diverged", format="count"),
+        Column(key="seconds", header="seconds a cell", format="number"),
     )
     rows = []
     for summary in judged.summaries:
@@ -87,6 +88,7 @@ def results_table(judged: JudgedStudy) -> ReportTable:
                     contrast.outcome.value if contrast else _role(judged, summary.arm.label),
                     len(summary.collapse.seeds) if summary.collapse else None,
                     summary.diverged,
+                    summary.seconds,
                 ),
                 hashes=summary.hashes,
             )
