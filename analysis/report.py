@@ -28,7 +28,9 @@ from sweeps.record import RecordError
 
 INDEX = "index.html"
 PARTS = {INDEX, "tables", "figures"}
-MOST_HTML_ROWS = {"cells": 2000, "results": 60, "comparisons": 60, "comparisons_baseline": 60, "manipulation": 60}
+MOST_HTML_ROWS = {"cells": 2000} | dict.fromkeys(
+    ("results", "comparisons", "comparisons_baseline", "manipulation", "strata"), 60
+)
 CELL_COLUMNS = ("hash", "arm", "seed", "status", "reason", "val", "test", "collapsed", "seconds")
 
 

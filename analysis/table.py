@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ ATTENTION = (
     "variation", "mean_attention", "log_mean_attention", "attention_std", "attention_at_zero",
     "slope", "shift", "m", "n",
 )  # fmt: skip
+STRATUM = re.compile(r"^test_top1\[(?P<tag>.+)\]$")  # top-1 over the test videos that carry a tag
 METRICS = ("train_loss", *ACCURACIES, "test_count", *ATTENTION, "frame_gap_seconds", "duplicate_frame_ratio")
 DEFAULT_MARGIN = 0.02
 """Accuracies closer than this count as practically equal where the study names no margin of its own: 2 points is what
@@ -177,6 +179,7 @@ def _metrics(record: CellRecord | None, folder: StudyFolder) -> dict[str, object
                 "move the file away and run the study again"
             )
         values[name] = number
+    values |= {name: _number(value) for name, value in record.metrics.items() if STRATUM.match(name)}
     collapsed = record.metrics.get(COLLAPSED)
     values[COLLAPSED] = bool(collapsed) if collapsed is not None else None
     return values

@@ -17,6 +17,7 @@ from analysis.outcome import Contrast
 from analysis.published import NOT_AVAILABLE, SOURCE, anchors_for
 from analysis.report_table import Column, ReportTable, Row, Value
 from analysis.stats import paired
+from analysis.strata import strata_table
 from analysis.table import (
     ARM,
     ATTENTION,
@@ -41,6 +42,7 @@ def report_tables(judged: JudgedStudy) -> tuple[ReportTable, ...]:
         comparisons_table(_comparable(judged.primary), "comparisons", "with the reference"),
         comparisons_table(_comparable(judged.secondary), "comparisons_baseline", "with the baseline"),
         manipulation_table(judged),
+        strata_table(judged),
         completeness_table(judged),
         cells_table(judged),
     ]

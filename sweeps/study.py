@@ -57,11 +57,11 @@ class Study:
         seeds: Every arm runs all of them. Arms are compared within a seed: it fixes the start, the order of clips and
             the sampling for all arms alike.
         metric: ``top1`` or ``mean_class``; arms are chosen on validation and reported on test.
-        reference: Factors of the arm that the others are compared with, e.g. ``{lambda: 0}``; None takes the control, or
-            the baseline, or the first arm.
+        reference: Factors of the arm that the others are compared with, e.g. ``{lambda: 0}``; None takes the control,
+            or the baseline, or the first arm.
         margin: Difference in `metric` below which two arms count as practically equal; set before the run.
-        data, sampling, normalize, backbone, layer, augment, train, regularizer, test: The settings that factors vary, see
-            `vmp.experiment.Experiment`.
+        data, sampling, normalize, backbone, layer, augment, train, regularizer, test: The settings that factors vary,
+            see `vmp.experiment.Experiment`.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80)]

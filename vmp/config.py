@@ -81,7 +81,7 @@ def unknown_key(where: str, key: str, valid: list[str]) -> str:
 
 
 def _walk(cls: Any, location: tuple[Any, ...]) -> tuple[list[str], list[str]]:
-    """The keys on the way to `location` below `cls`, without the tags that pick a union's member; and the keys there."""
+    """The keys on the way to `location` below `cls`, without the tags that pick a union's member; the keys there."""
     path: list[str] = []
     for part in location:
         if isinstance(cls, UnionType):

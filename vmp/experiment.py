@@ -156,7 +156,8 @@ def run_experiment(
         return Outcome(status="diverged", reason=state.diverged, metrics={}, curves=state.curves, data=description)
     tested = trainer.evaluate(loaders["test"])
     metrics = {name: values[-1] for name, values in state.curves.items() if name not in ("epoch", "lr")}
-    metrics |= {f"test_{name}": tested[name] for name in ("top1", "mean_class", "loss", "count")}
+    kept = [name for name in tested if name in ("top1", "mean_class", "loss", "count") or name.startswith("top1[")]
+    metrics |= {f"test_{name}": tested[name] for name in kept}
     return Outcome(status="complete", reason=None, metrics=metrics, curves=state.curves, data=description)
 
 

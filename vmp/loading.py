@@ -129,6 +129,20 @@ class ClipLoader:
         yield from DataLoader(self._clips, batch_sampler=batches, collate_fn=_collate, num_workers=self.workers)
 
 
+    def strata(self) -> dict[str, list[int]]:
+        """Tag -> positions within an evaluation epoch of the videos that carry it; tags of all or none are left out."""
+        members: dict[str, list[int]] = {}
+        for position, index in enumerate(self.indices):
+            for name, value in self._clips.data.videos[index].tags:
+                members.setdefault(f"{name}={value}", []).append(position)
+        return {tag: found for tag, found in sorted(members.items()) if len(found) < len(self.indices)}
+
+    def frame_indices(self, epoch: int) -> dict[str, list[list[int]]]:
+        """Which frames each video gives in an epoch: video id -> frame numbers of each of its clips."""
+        epoch = epoch if self.split == "train" else 0
+        return {self._clips.data.videos[i].id: self._clips.frame_indices(i, epoch) for i in self.indices}
+
+
 class _Item(NamedTuple):
     clips: list[NDArray[np.uint8]]
     label: int
@@ -155,8 +169,8 @@ class _Clips(Dataset[_Item]):
         epoch, index = key
         video = self.data.videos[index]
         item = _Item([], video.label, [], [])
-        for view in range(self.views.views):
-            indices = self._sample(index, epoch, view)
+        for chosen in self.frame_indices(index, epoch):
+            indices = np.array(chosen, dtype=np.int64)
             frames = self.data.read(index, indices)
             if self.augment is not None:
                 item.clips.append(
@@ -168,6 +182,9 @@ class _Clips(Dataset[_Item]):
             item.gaps.append(frame_gap_seconds(indices, video.fps))
             item.duplicates.append(duplicate_frame_ratio(indices))
         return item
+
+    def frame_indices(self, index: int, epoch: int) -> list[list[int]]:
+        return [self._sample(index, epoch, view).tolist() for view in range(self.views.views)]
 
     def _sample(self, index: int, epoch: int, view: int) -> NDArray[np.int64]:
         video, need = self.data.videos[index], NEEDS_TIMELINE.get(self.sampling.strategy)

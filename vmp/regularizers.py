@@ -76,8 +76,8 @@ class RegularizerConfig:
     remedy: against collapse, "spread_floor" adds spread_weight * max(0, 1 - spread / spread_floor)^2, spread being the
         standard deviation of a batch's attention; "relative" puts V / (2 Var A) in place of V, to which a constant map
         has no advantage; "closed_at_rest" adds rest_weight * max(0, A(0) - rest_ceiling)^2 where A(0) is the attention
-        that a pixel gets which does not change: of the two constant maps that minimise V it bars the open one, with which
-        the layer is the control. The closed one, faint as it is, still selects.
+        that a pixel gets which does not change: of the two constant maps that minimise V it bars the open one, with
+        which the layer is the control. The closed one, faint as it is, still selects.
     """
 
     schedule: Literal["constant", "warmup", "cosine", "linear"] = "constant"

@@ -90,7 +90,7 @@ class _Diverged(Exception):
 
 
 class Losses(NamedTuple):
-    """logits: ``(b, classes)``. task, total: scalars, without and with the regulariser. weight: the effective lambda."""
+    """logits: ``(b, classes)``. task, total: losses without and with the regulariser. weight: the effective lambda."""
 
     logits: Tensor
     task: Tensor
@@ -207,10 +207,12 @@ class Trainer:
         Returns:
             ``top1``, ``mean_class``, ``loss``, ``count``, and the attention's figures: ``variation``,
             ``mean_attention``, ``log_mean_attention``, ``attention_std``, ``attention_at_zero``, ``slope``, ``shift``,
-            ``m``, ``n``, ``collapsed``; None where the arm has no such thing.
+            ``m``, ``n``, ``collapsed``; None where the arm has no such thing. ``top1[camera=moving]`` and the like for
+            each tag that the data set gives to some of its videos and not to others.
         """
         self.model.eval()
         accuracy, attention, mean = Accuracy(self.num_classes), AttentionStatistics(), _Means()
+        right: list[Tensor] = []
         for batch in loader.epoch(0):
             with self._autocast():
                 prompt, maps, variation = self.model.layer(self._clip(batch))
@@ -218,9 +220,12 @@ class Trainer:
             labels = batch.labels.to(self.device)
             scores = _average_views(logits.float(), len(labels))
             accuracy.update(scores, labels)
+            right.append((scores.argmax(1) == labels).cpu())
             attention.update(maps)
             mean.add(len(labels), loss=nn.functional.nll_loss(scores, labels).item(), variation=float(variation))
         figures: Figures = {"top1": accuracy.top1, "mean_class": accuracy.mean_class, "count": accuracy.total}
+        hits = torch.cat(right).double()
+        figures |= {f"top1[{tag}]": float(hits[members].mean()) for tag, members in loader.strata().items()}
         return figures | _layer_figures(self.model.layer, attention, mean.compute())
 
     def _clip(self, batch: Batch) -> Tensor:
@@ -299,4 +304,4 @@ def _finite(value: float | int | bool | None) -> float | int | bool | None:
 
 def _as_validation(figures: Figures) -> Figures:
     names = {"top1": "val_top1", "mean_class": "val_mean_class", "loss": "val_loss"}
-    return {names.get(name, name): value for name, value in figures.items() if name != "count"}
+    return {names.get(name, name): value for name, value in figures.items() if name != "count" and "[" not in name}

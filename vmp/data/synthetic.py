@@ -51,7 +51,7 @@ class MotionData:
         flicker: Standard deviation of the relative brightness change from frame to frame.
         background: 1/f ``texture``, or ``plain`` mid-grey.
         shortcut: Correlation rho between label and colour tint in train and val: with probability |rho| a clip
-            wears the tint of its class (rho > 0) or of the next class (rho < 0), else a random class's. 0: no tint at all.
+            wears the tint of its class (rho > 0) or of the next class (rho < 0), else a random class's. 0: no tint.
         test_shortcut: The same for test; None takes `shortcut`. Train at rho and test at -rho to see who relied on it.
         seed: Equal settings and seed give identical bytes.
     """
@@ -98,7 +98,14 @@ class MotionVideos:
         counts: dict[SplitName, int] = {"train": settings.train, "val": settings.val, "test": settings.test}
         fps = FRAME_RATE / settings.decimation
         self.videos = tuple(
-            Video(id=f"{split}/{i}", label=i % len(CLASSES), split=split, num_frames=settings.num_frames, fps=fps)
+            Video(
+                id=f"{split}/{i}",
+                label=i % len(CLASSES),
+                split=split,
+                num_frames=settings.num_frames,
+                fps=fps,
+                tags=(("motion", "rotation" if CLASSES[i % len(CLASSES)].endswith("clockwise") else "translation"),),
+            )
             for split in SPLITS
             for i in range(counts[split])
         )
