@@ -88,8 +88,8 @@ def load_checkpoint(module: nn.Module, path: Path) -> CheckpointReport:
     if not fitting:
         theirs, ours = (", ".join(list(names)[:3]) for names in (tensors, by_bare))
         raise InputError(
-            f"checkpoint {path} fits nothing in this {type(module).__name__}: it has {theirs}, ..., the module has {ours} "
-            ".... Choose the backbone that the weights were made for."
+            f"checkpoint {path} fits nothing in this {type(module).__name__}: it has {theirs}, ..., "
+            f"the module has {ours}, .... Choose the backbone that the weights were made for."
         )
     module.load_state_dict(fitting, strict=False)
     return CheckpointReport(
