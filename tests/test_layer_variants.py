@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from vmp import functional as F
-from vmp.camera import CompensatedDifference, phase_correlation
+from vmp.camera import CompensatedDifference, camera_shift, phase_correlation
 from vmp.errors import InputError
 from vmp.layer import VideoMotionPrompt
 from vmp.layer_config import LayerConfig
@@ -144,8 +144,19 @@ def moving(dy: int, dx: int, frames: int = 4, size: int = 48) -> torch.Tensor:
 def test_phase_correlation_finds_the_camera(dy: int, dx: int) -> None:
     clip = moving(dy, dx)
     gray = F.gray(clip, MEAN, STD)
-    shifts = phase_correlation(gray[0, :-1], gray[0, 1:])
+    shifts = phase_correlation(gray[0, :-1], gray[0, 1:])[:, 0]
     assert (shifts - torch.tensor([dy, dx])).abs().max() < 0.3
+
+
+@pytest.mark.parametrize("camera", [(0, 0), (2, -1)])
+def test_a_large_object_with_more_contrast_does_not_pass_for_the_camera(camera: tuple[int, int]) -> None:
+    clip = moving(*camera)
+    thing = 3 * clip_of(1, 3, 1, 18, 18, seed=5)[:, :, 0]
+    for t in range(4):  # it moves by (0, 3) a frame, over the middle of the picture
+        clip[:, :, t, 15:33, 11 + 3 * t : 29 + 3 * t] = thing
+    gray = F.gray(clip, MEAN, STD)
+    shifts = camera_shift(gray[0, :-1], gray[0, 1:])
+    assert (shifts - torch.tensor(camera)).abs().max() < 0.3
 
 
 def test_compensation_leaves_what_moves_against_the_camera() -> None:

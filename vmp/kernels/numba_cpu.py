@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from vmp.kernels.nontemporal import LANES, store_products
+
 f32, f64, i32 = np.float32, np.float64, np.int32
 
 # exp(r) for |r| <= ln 2 / 2 to 1e-7 (the coefficients of the Cephes library), with ln 2 split for an exact reduction.
@@ -125,11 +127,23 @@ def _product(x, y, out):
 
 
 @njit(**_plain)
-def _store_product(weight, frame, prompt, layout, start):
+def _product_past_cache(x, y, out):
+    lines = x.size // LANES
+    store_products(x, y, out, lines)
+    for i in range(lines * LANES, x.size):
+        out[i] = x[i] * y[i]
+
+
+@njit(**_plain)
+def _store_product(weight, frame, prompt, layout, start, past_cache):
     """Write weight * frame to the three channels of the prompt, from element `start` of the first."""
     x0, x1, x2 = frame
     count, channel, step = weight.size, layout[1], layout[3]
-    if step == 1:
+    if past_cache:
+        _product_past_cache(weight, x0, prompt[start : start + count])
+        _product_past_cache(weight, x1, prompt[start + channel : start + channel + count])
+        _product_past_cache(weight, x2, prompt[start + 2 * channel : start + 2 * channel + count])
+    elif step == 1:
         _product(weight, x0, prompt[start : start + count])
         _product(weight, x1, prompt[start + channel : start + channel + count])
         _product(weight, x2, prompt[start + 2 * channel : start + 2 * channel + count])
@@ -142,8 +156,13 @@ def _store_product(weight, frame, prompt, layout, start):
 
 
 @njit(**_plain)
-def forward(clip, layout, shape, w, a, b, signed, later, prompt, prompt_layout, attention, items, block, sums):
-    """Write prompt and attention of the items; sums = (of all z, of the squared differences of consecutive maps)."""
+def forward(
+    clip, layout, shape, w, a, b, signed, later, prompt, prompt_layout, past_cache, attention, items, block, sums
+):
+    """Write prompt and attention of the items; sums = (of all z, of the squared differences of consecutive maps).
+
+    past_cache: store the prompt past the cache; every run of pixels then starts on a multiple of 64 bytes.
+    """
     frames, pixels = shape
     runs = (pixels + block - 1) // block
     gray, z, spare = np.empty(block, f64), np.empty(block, f32), np.empty((2, 3, block), f32)
@@ -162,7 +181,7 @@ def forward(clip, layout, shape, w, a, b, signed, later, prompt, prompt_layout, 
             if t > 0:
                 squares += _squared_distance(weight, attention[at - pixels : at - pixels + count])
             start = sample * prompt_layout[0] + t * prompt_layout[2] + first * prompt_layout[3]
-            _store_product(weight, new if later else old, prompt, prompt_layout, start)
+            _store_product(weight, new if later else old, prompt, prompt_layout, start, past_cache)
             old = new
     sums[0], sums[1] = total, squares
 

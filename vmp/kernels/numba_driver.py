@@ -19,6 +19,7 @@ from vmp.kernels.steps import Backward, Forward, Steps
 _BLOCK = (
     8192  # pixels of an item: the frames of a pair and the buffers are then 300 kB and stay in the second-level cache
 )
+_PAST_CACHE = 24 << 20  # bytes of a prompt
 _SHARES = 4  # of the work, for each thread
 _PIXELS_A_THREAD = 1 << 16  # below this, starting a second thread costs more than it saves (about 50 us)
 
@@ -64,8 +65,8 @@ def _spread(clip: Tensor, run: Callable[[tuple[int, int], int, np.ndarray], None
     samples, pixels = clip.shape[0], clip.shape[3] * clip.shape[4]
     threads = max(1, min(torch.get_num_threads(), samples * pixels * clip.shape[2] // _PIXELS_A_THREAD))
     runs = -(-pixels // _BLOCK)
-    block = -(-pixels // runs)
-    items = samples * runs
+    block = -(-pixels // runs // 16) * 16  # runs start on a line of memory where planes do
+    items = samples * -(-pixels // block)
     shares = 1 if threads == 1 else min(items, _SHARES * threads)
     cuts = [items * i // shares for i in range(shares + 1)]
     sums = np.zeros((shares, 2))
@@ -96,11 +97,15 @@ def forward(clip: Tensor, steps: Steps) -> Forward:
     attention = empty((b, t - 1, h, w))
     out, out_layout = _readable(prompt)
     maps = _flat(attention)
+    # Only for results that no cache would hold until they are read, and where every run starts on a line of memory.
+    past_cache = (
+        out_layout[3] == 1 and 4 * prompt.numel() >= _PAST_CACHE and (h * w) % 16 == 0 and prompt.data_ptr() % 64 == 0
+    )
 
     def run(items: tuple[int, int], block: int, sums: np.ndarray) -> None:
         numba_cpu.forward(
             flat, layout, (t, h * w), steps.weights, steps.slope, steps.shift, steps.signed, steps.later,
-            out, out_layout, maps, items, block, sums,
+            out, out_layout, past_cache, maps, items, block, sums,
         )  # fmt: skip
 
     total, squares = _spread(clip, run)
