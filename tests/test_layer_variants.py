@@ -149,9 +149,9 @@ def test_phase_correlation_finds_the_camera(dy: int, dx: int) -> None:
 
 
 @pytest.mark.parametrize("camera", [(0, 0), (2, -1)])
-def test_a_large_object_with_more_contrast_does_not_pass_for_the_camera(camera: tuple[int, int]) -> None:
+def test_a_large_object_in_the_middle_does_not_pass_for_the_camera(camera: tuple[int, int]) -> None:
     clip = moving(*camera)
-    thing = 3 * clip_of(1, 3, 1, 18, 18, seed=5)[:, :, 0]
+    thing = torch.nn.functional.avg_pool2d(clip_of(1, 3, 18, 18, seed=5), 3, 1, 1)
     for t in range(4):  # it moves by (0, 3) a frame, over the middle of the picture
         clip[:, :, t, 15:33, 11 + 3 * t : 29 + 3 * t] = thing
     gray = F.gray(clip, MEAN, STD)
