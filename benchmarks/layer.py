@@ -1,7 +1,7 @@
 """Speed and memory of the layer against an eager version of the published steps: `python benchmarks/layer.py`.
 
 Every row is measured in this run, on this machine. Candidates take turns within a round and medians over rounds are
-compared, so that a busy neighbour slows all of them.
+compared, so that a busy neighbour slows all of them; `--fastest` compares the fastest rounds instead.
 """
 
 from __future__ import annotations
@@ -50,8 +50,11 @@ def forward_of(kernel: str) -> Callable[[Tensor], Outputs]:
     return (lambda clip: published_steps(clip, layer.m, layer.n)) if kernel == "published" else layer
 
 
-def medians(candidates: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median milliseconds of each candidate, which take turns; one round beforehand does not count."""
+Summary = Callable[[list[float]], float]
+
+
+def timed(candidates: dict[str, Callable[[], object]], rounds: int, summary: Summary = median) -> dict[str, float]:
+    """Milliseconds of each candidate over the rounds, in which they take turns; one round beforehand does not count."""
     times: dict[str, list[float]] = {name: [] for name in candidates}
     for round_ in range(rounds + 1):
         for name, run in candidates.items():
@@ -61,10 +64,10 @@ def medians(candidates: dict[str, Callable[[], object]], rounds: int) -> dict[st
             del result
             if round_:
                 times[name].append(1e3 * elapsed)
-    return {name: median(values) for name, values in times.items()}
+    return {name: summary(values) for name, values in times.items()}
 
 
-def speed(shape: tuple[int, ...], kernels: list[str], rounds: int) -> dict[str, dict[str, float]]:
+def speed(shape: tuple[int, ...], kernels: list[str], rounds: int, summary: Summary) -> dict[str, dict[str, float]]:
     """Milliseconds: forward without gradients, forward and backward for m and n, and with a gradient for the clip."""
     clip, into = clip_of(shape), torch.empty(shape)
     clip_with_grad = clip.clone().requires_grad_()
@@ -89,13 +92,15 @@ def speed(shape: tuple[int, ...], kernels: list[str], rounds: int) -> dict[str, 
     runs = {kernel: forward_of(kernel) for kernel in ["published", *kernels]}
     copy: dict[str, Callable[[], object]] = {"copy_": lambda: into.copy_(clip)}
     return {
-        "forward": medians(copy | {k: forward(run) for k, run in runs.items()}, rounds),
-        "forward + backward": medians({k: both(run, clip) for k, run in runs.items()}, rounds),
-        "with a clip gradient": medians({k: both(run, clip_with_grad) for k, run in runs.items()}, max(3, rounds // 3)),
+        "forward": timed(copy | {k: forward(run) for k, run in runs.items()}, rounds, summary),
+        "forward + backward": timed({k: both(run, clip) for k, run in runs.items()}, rounds, summary),
+        "with a clip gradient": timed(
+            {k: both(run, clip_with_grad) for k, run in runs.items()}, max(3, rounds // 3), summary
+        ),
     }
 
 
-def layouts(shape: tuple[int, ...], rounds: int) -> dict[str, float]:
+def layouts(shape: tuple[int, ...], rounds: int, summary: Summary) -> dict[str, float]:
     """Milliseconds forward and backward of the layer for clips that are not plain, and under autocast."""
     clip, upstream = clip_of(shape), torch.randn(shape[0], 3, shape[2] - 1, *shape[3:])
     variants = {
@@ -116,7 +121,7 @@ def layouts(shape: tuple[int, ...], rounds: int) -> dict[str, float]:
         return run
 
     runs = {name: call(variant) for name, variant in variants.items()} | {"autocast": call(clip, True)}
-    return medians(runs, rounds)
+    return timed(runs, rounds, summary)
 
 
 _PEAK = """
@@ -238,11 +243,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--fastest", action="store_true", help="compare fastest rounds, for a machine that others use")
     parser.add_argument("--stream", action="store_true", help="only the streamed videos (encodes 11 minutes first)")
     arguments = parser.parse_args()
     if arguments.stream:
         streamed()
         return
+    summary: Summary = min if arguments.fastest else median
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
@@ -253,7 +260,7 @@ def main() -> None:
     kernels = ["auto", "blocked"]
     for shape in (LARGE, SMALL):
         print(f"\n{shape}, float32: milliseconds (times the published steps)")
-        for measure, times in speed(shape, kernels, arguments.rounds).items():
+        for measure, times in speed(shape, kernels, arguments.rounds, summary).items():
             base = times["published"]
             print(f"  {measure:22}", ", ".join(f"{k} {v:.2f} ({base / v:.1f}x)" for k, v in times.items()))
             if "copy_" in times:
@@ -265,7 +272,7 @@ def main() -> None:
                 + ("unknown" if peak is None else f"{peak:.2f} x (prompt + attention)")
             )
     print(f"\n{SMALL}, forward + backward by layout: milliseconds")
-    print("  " + ", ".join(f"{k} {v:.2f}" for k, v in layouts(SMALL, arguments.rounds).items()))
+    print("  " + ", ".join(f"{k} {v:.2f}" for k, v in layouts(SMALL, arguments.rounds, summary).items()))
     fresh, later = first_calls()
     print(f"\nfirst forward + backward: {fresh:.2f} s with an empty cache, {later:.2f} s in a later process")
 
