@@ -13,7 +13,8 @@ from torch import nn
 
 from vmp.diagnostics import AttentionStatistics, attention_at_zero, attention_statistics, curve_spread, is_collapsed
 from vmp.errors import InputError
-from vmp.layer import FramesOnly, LayerConfig, VideoMotionPrompt
+from vmp.layer import FramesOnly, VideoMotionPrompt
+from vmp.layer_config import LayerConfig
 from vmp.prompted import MotionPrompted, prompt_parameters
 
 MEAN, STD = (0.45,) * 3, (0.225,) * 3

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +18,6 @@ from vmp.errors import InputError
 from vmp.kernels import KERNELS, run_steps
 from vmp.kernels.steps import Steps
 from vmp.lookup import lookup
-
-if TYPE_CHECKING:
-    from vmp.layer_config import LayerConfig as LayerConfig
 
 DEFAULT_M, DEFAULT_N = 0.1, 0.0  # the first author's later code; slope 34.6, shift 0
 
@@ -238,11 +235,3 @@ class FramesOnly(PromptLayer):
         b, _, t, h, w = prompt.shape
         one = torch.ones((), dtype=clip.dtype, device=clip.device)
         return MotionPrompt(prompt, one.expand(b, t, h, w), torch.zeros((), device=clip.device))
-
-
-def __getattr__(name: str) -> Any:
-    if name == "LayerConfig":  # it builds from modules that import this one, so its home is vmp.layer_config
-        from vmp import layer_config
-
-        return layer_config.LayerConfig
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
