@@ -15,7 +15,7 @@ from vmp.functional import compute_dtype
 from vmp.kernels.buffers import empty
 from vmp.kernels.steps import Backward, Forward, Steps
 
-_PIXELS = 1 << 16  # of a block: fewer, and the calls of torch take longer than their work
+_PIXELS = 1 << 17  # of a block: with fewer, the calls of torch take longer than their work
 
 
 def _blocks(clip: Tensor) -> Iterator[slice]:
