@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 
 import numpy as np
 import torch
@@ -15,22 +11,12 @@ from torch import Tensor
 from vmp.kernels import numba_cpu
 from vmp.kernels.buffers import empty
 from vmp.kernels.steps import Backward, Forward, Steps
+from vmp.kernels.threads import share
 
-_BLOCK = (
-    8192  # pixels of an item: the frames of a pair and the buffers are then 300 kB and stay in the second-level cache
-)
+_BLOCK = 8192  # pixels of an item: the frames of a pair and the buffers are then 300 kB, for the second-level cache
 _PAST_CACHE = 24 << 20  # bytes of a prompt
 _SHARES = 4  # of the work, for each thread
-_PIXELS_A_THREAD = 1 << 16  # below this, starting a second thread costs more than it saves (about 50 us)
-
-
-@cache
-def _pool(workers: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(workers, thread_name_prefix="vmp-kernel")
-
-
-# A forked child (a data loader's worker) inherits the pool without its threads and would wait for them for ever.
-os.register_at_fork(after_in_child=_pool.cache_clear)
+_PIXELS_A_THREAD = 1 << 16  # below this, a second thread would hardly have begun before the first is done
 
 
 def _layout(tensor: Tensor) -> tuple[int, int, int, int] | None:
@@ -58,10 +44,7 @@ def _readable(tensor: Tensor) -> tuple[np.ndarray, tuple[int, int, int, int]]:
 
 
 def _spread(clip: Tensor, run: Callable[[tuple[int, int], int, np.ndarray], None]) -> np.ndarray:
-    """Call run(items, block, sums) until all items are done, on all of torch's threads; add up the sums.
-
-    The threads draw shares of the items as they become free: one that is not scheduled holds up nobody.
-    """
+    """Call run(items, block, sums) until all items are done, on all of torch's threads; add up the sums."""
     samples, pixels = clip.shape[0], clip.shape[3] * clip.shape[4]
     threads = max(1, min(torch.get_num_threads(), samples * pixels * clip.shape[2] // _PIXELS_A_THREAD))
     runs = -(-pixels // _BLOCK)
@@ -70,21 +53,7 @@ def _spread(clip: Tensor, run: Callable[[tuple[int, int], int, np.ndarray], None
     shares = 1 if threads == 1 else min(items, _SHARES * threads)
     cuts = [items * i // shares for i in range(shares + 1)]
     sums = np.zeros((shares, 2))
-    waiting = deque(range(shares))
-
-    def draw() -> None:
-        while True:
-            try:
-                share = waiting.popleft()
-            except IndexError:
-                return
-            run((cuts[share], cuts[share + 1]), block, sums[share])
-
-    helpers = [_pool(threads - 1).submit(draw) for _ in range(threads - 1)]
-    draw()
-    for helper in helpers:
-        if not helper.cancel():
-            helper.result()
+    share(lambda number: run((cuts[number], cuts[number + 1]), block, sums[number]), shares, threads)
     return sums.sum(axis=0)
 
 
