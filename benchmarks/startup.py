@@ -1,6 +1,6 @@
 """How long the command line takes to answer, against the interpreter alone and against importing torch.
 
-    python benchmarks/startup.py
+python benchmarks/startup.py
 """
 
 from __future__ import annotations

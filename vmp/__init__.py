@@ -25,13 +25,20 @@ if TYPE_CHECKING:
     from vmp.experiment import Experiment as Experiment
     from vmp.experiment import Runtime as Runtime
     from vmp.experiment import run_experiment as run_experiment
+    from vmp.explain import prepare_curve as prepare_curve
+    from vmp.explain import prepare_overlay as prepare_overlay
+    from vmp.explain import prepare_trajectories as prepare_trajectories
     from vmp.layer import MotionPrompt as MotionPrompt
     from vmp.layer import VideoMotionPrompt as VideoMotionPrompt
     from vmp.layer_config import LayerConfig as LayerConfig
+    from vmp.presets import PRESETS as PRESETS
+    from vmp.presets import finegym_lambda_table as finegym_lambda_table
     from vmp.prompted import MotionPrompted as MotionPrompted
     from vmp.regularizers import RegularizerConfig as RegularizerConfig
     from vmp.sampling import SAMPLERS as SAMPLERS
     from vmp.sampling import SamplingConfig as SamplingConfig
+    from vmp.streaming import classify_stream as classify_stream
+    from vmp.streaming import stream as stream
     from vmp.training import TrainConfig as TrainConfig
 
 _HOME = {
@@ -43,6 +50,14 @@ _HOME = {
     "BACKBONES": "vmp.backbones",
     "BackboneConfig": "vmp.backbones",
     "build_backbone": "vmp.backbones",
+    "PRESETS": "vmp.presets",
+    "finegym_lambda_table": "vmp.presets",
+    # videos of any length, and looking at what the layer does
+    "stream": "vmp.streaming",
+    "classify_stream": "vmp.streaming",
+    "prepare_curve": "vmp.explain",
+    "prepare_overlay": "vmp.explain",
+    "prepare_trajectories": "vmp.explain",
     # videos
     "DATASETS": "vmp.data",
     "MotionData": "vmp.data.synthetic",

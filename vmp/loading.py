@@ -128,7 +128,6 @@ class ClipLoader:
         batches = [keys[i : i + self.batch_size] for i in range(0, len(keys), self.batch_size)]
         yield from DataLoader(self._clips, batch_sampler=batches, collate_fn=_collate, num_workers=self.workers)
 
-
     def strata(self) -> dict[str, list[int]]:
         """Tag -> positions within an evaluation epoch of the videos that carry it; tags of all or none are left out."""
         members: dict[str, list[int]] = {}

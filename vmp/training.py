@@ -291,8 +291,9 @@ def _layer_figures(layer: nn.Module, attention: AttentionStatistics, means: Figu
     figures |= {name: measured[name] for name in ("mean_attention", "log_mean_attention", "attention_std")}
     if isinstance(layer, PromptLayer):
         figures["attention_at_zero"] = attention_at_zero(layer)
-    if not isinstance(layer, FramesOnly):
+    if prompt_parameters(layer):  # what is not learnt cannot collapse: a control is constant by definition
         figures["collapsed"] = is_collapsed(measured["mean_attention"], measured["attention_std"])
+    if not isinstance(layer, FramesOnly):
         figures |= {name: float(getattr(layer, name).mean()) for name in _PARAMETERS if hasattr(layer, name)}
     return {name: _finite(value) for name, value in figures.items()}
 
