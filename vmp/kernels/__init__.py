@@ -109,6 +109,11 @@ KERNELS: dict[str, Callable[[Tensor, Tensor, Tensor, Steps], Result]] = {
 }
 
 
+REPEATABLE = "repeatable"
+"""Beside the keys of `KERNELS`: eager steps only. A process that has just compiled the numba kernels trains to other last
+digits than one that found them in numba's cache, and a study must not depend on which of the two a cell met."""
+
+
 @cache
 def numba_works() -> bool:
     """Whether the compiled kernels can be loaded: numba is there, fits numpy, and finds a folder for its cache."""
@@ -132,6 +137,8 @@ def run_steps(clip: Tensor, m: Tensor, n: Tensor, steps: Steps, kernel: str = "a
     Raises: `InputError` for an unknown kernel, or one that cannot take the clip.
     """
     name = choose_kernel(clip) if kernel == "auto" else kernel
+    if name == REPEATABLE:
+        name = "blocked" if clip.device.type == "cpu" and not torch.compiler.is_compiling() else "plain"
     if name == "numba" and (clip.dtype != torch.float32 or clip.device.type != "cpu"):
         raise InputError(
             f'kernel "numba" takes float32 clips on the CPU, got {clip.dtype} on {clip.device}: use "auto".'
