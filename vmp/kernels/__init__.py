@@ -110,8 +110,8 @@ KERNELS: dict[str, Callable[[Tensor, Tensor, Tensor, Steps], Result]] = {
 
 
 REPEATABLE = "repeatable"
-"""Beside the keys of `KERNELS`: eager steps only. A process that has just compiled the numba kernels trains to other last
-digits than one that found them in numba's cache, and a study must not depend on which of the two a cell met."""
+"""Beside the keys of `KERNELS`: eager steps only. A process that has just compiled the numba kernels trains to other
+last digits than one that found them in numba's cache, and a study must not depend on which of the two a cell met."""
 
 
 @cache
