@@ -94,7 +94,7 @@ class RayTuneExecutor:
 
     def __enter__(self) -> Self:
         if not ray.is_initialized():
-            local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": self._resources.workers}
+            local = {} if os.environ.get("RAY_ADDRESS") else {"address": "local", "num_cpus": self._resources.workers}
             ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **local)
             self._own = True
         return self
