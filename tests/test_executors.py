@@ -35,7 +35,7 @@ SMALL = Study(
     train=TrainConfig(epochs=1, batch_size=8),
 )
 TASKS = grid_tasks(SMALL)
-LONG = grid_tasks(dataclasses.replace(SMALL, seeds=(0,), train=TrainConfig(epochs=120, batch_size=8)))[:2]
+LONG = grid_tasks(dataclasses.replace(SMALL, seeds=(0,), train=TrainConfig(epochs=300, batch_size=8)))[:2]
 
 
 @pytest.fixture(scope="module")

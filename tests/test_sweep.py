@@ -129,10 +129,13 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(vmp_command: list[str], tmp_
 
 def test_two_sweeps_cannot_share_a_folder(vmp_command: list[str], run_vmp: Vmp, tmp_path: Path) -> None:
     out = tmp_path / "study"
-    sweep = start(vmp_command, "sweep", "run", *LONGER, "--out", out)
+    endless = (*GRID, "--set", "train.epochs=100000")
+    sweep = start(vmp_command, "sweep", "run", *endless, "--out", out)
     try:
-        wait_for_cells(out, 1, sweep)
-        second = run_vmp("sweep", "run", *LONGER, "--out", out)
+        while not (out / "plan.json").exists():  # written under the lock
+            assert sweep.poll() is None, sweep.communicate()
+            time.sleep(0.05)
+        second = run_vmp("sweep", "run", *endless, "--out", out)
         assert second.returncode == 2
         assert second.stderr.startswith("Error: another `vmp sweep run` is at work in")
         assert "a sweep is at work here now" in run_vmp("sweep", "status", out).stdout
