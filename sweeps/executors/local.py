@@ -86,7 +86,7 @@ class LocalExecutor:
                 on_event(CellRecord(**message["record"]))
                 continue
             task = self._bury(worker)
-            if not worker.ready:
+            if not worker.ready and worker.process.returncode > 0:  # a kill can hit any process at any time
                 raise InputError(
                     f"a worker process cannot start: {_last_line(self.log(number))}; see '{self.log(number)}'"
                 )
