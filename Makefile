@@ -18,7 +18,7 @@ help:
 install: $(STAMP)
 
 # torch and torchvision are asked for together: a torchvision that does not fit its torch fails at import.
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml $(wildcard vmp/kernels/*.c)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet torch torchvision

@@ -216,10 +216,8 @@ def streamed() -> None:
             )
 
 
-def in_new_process(code: str, **environment: str) -> float:
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **environment}, check=True, capture_output=True, text=True
-    )
+def in_new_process(code: str) -> float:
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     return float(done.stdout.split()[-1])
 
 
@@ -232,11 +230,9 @@ def peak_memory(shape: tuple[int, ...], kernel: str, threads: int) -> float | No
     return in_new_process(code) / results
 
 
-def first_calls() -> tuple[float, float]:
-    """Seconds of the first forward and backward pass with an empty numba cache, and in a later process."""
-    with tempfile.TemporaryDirectory() as folder:
-        fresh, later = (in_new_process(_FIRST, NUMBA_CACHE_DIR=folder) for _ in range(2))
-    return fresh, later
+def first_call() -> float:
+    """Seconds of the first forward and backward pass of a new process, imports not counted."""
+    return in_new_process(_FIRST)
 
 
 def main() -> None:
@@ -273,8 +269,7 @@ def main() -> None:
             )
     print(f"\n{SMALL}, forward + backward by layout: milliseconds")
     print("  " + ", ".join(f"{k} {v:.2f}" for k, v in layouts(SMALL, arguments.rounds, summary).items()))
-    fresh, later = first_calls()
-    print(f"\nfirst forward + backward: {fresh:.2f} s with an empty cache, {later:.2f} s in a later process")
+    print(f"\nfirst forward + backward of a new process: {1e3 * first_call():.1f} ms")
 
 
 if __name__ == "__main__":

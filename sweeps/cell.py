@@ -22,6 +22,7 @@ from sweeps.record import FORMAT, CellRecord
 from vmp.config import from_plain
 from vmp.errors import InputError
 from vmp.experiment import Experiment, Runtime, run_experiment
+from vmp.kernels import native_works
 from vmp.training import Checkpointing
 
 _PACKAGES = (
@@ -83,7 +84,7 @@ def run_cell(
 @functools.cache
 def environment() -> dict[str, Any]:
     """What made a record, as far as it is the same for every cell of this process."""
-    versions = {"python": platform.python_version()}
+    versions = {"python": platform.python_version(), "layer kernel": "native" if native_works() else "blocked"}
     for package in _PACKAGES:
         try:
             versions[package] = metadata.version(package)

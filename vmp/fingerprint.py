@@ -22,8 +22,8 @@ def fingerprint(value: Any) -> str:
 def code_fingerprints(entry: str = "vmp.experiment") -> dict[str, str]:
     """``{module: hash}`` of the modules of this package that `entry` can reach by imports, itself included.
 
-    Comments, docstrings and layout do not count: editing them invalidates no finished cell. Modules that only look at
-    results or draw are not reached, so changing them re-runs nothing either.
+    Comments, docstrings and layout of Python do not count: editing them invalidates no finished cell. Modules that
+    only look at results or draw are not reached, so changing them re-runs nothing either.
     """
     found: dict[str, str] = {}
     waiting = [entry]
@@ -31,6 +31,9 @@ def code_fingerprints(entry: str = "vmp.experiment") -> dict[str, str]:
         module = waiting.pop()
         path = _source(module)
         if module in found or path is None:
+            continue
+        if path.suffix != ".py":
+            found[module] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
         waiting.extend(_imports(tree))
@@ -42,7 +45,7 @@ def _source(module: str) -> Path | None:
     if module.split(".")[0] != _PACKAGE.name or module == _PACKAGE.name:
         return None  # the package's own contents page computes nothing
     path = _PACKAGE.joinpath(*module.split(".")[1:])
-    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+    for candidate in (path.with_suffix(".py"), path / "__init__.py", path.with_suffix(".c")):
         if candidate.is_file():
             return candidate
     return None

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from vmp import functional as F
 from vmp.errors import InputError
-from vmp.kernels import KERNELS, REPEATABLE, run_steps
+from vmp.kernels import KERNELS, run_steps
 from vmp.kernels.steps import Steps
 from vmp.lookup import lookup
 
@@ -105,8 +105,8 @@ class VideoMotionPrompt(PromptLayer):
         signed: False puts |D| into the sigmoid.
         prompted_frame: "later" as published, or "earlier".
         check_finite: refuse clips with NaN or infinity; on a GPU this waits for the device once a call.
-        kernel: a key of `vmp.kernels.KERNELS`, "auto" for the fastest that works on the clip, or "repeatable" for the
-            one that gives the same digits in every process; to rounding, the numbers agree.
+        kernel: a key of `vmp.kernels.KERNELS`, "auto" for the fastest that works on the clip; to rounding, the
+            numbers agree.
 
     Shapes: (b, 3, t, h, w) -> prompt (b, 3, t-1, h, w), attention (b, t-1, h, w), variation (). T -> T-1 frames.
     The arithmetic is float32 or wider; prompt and attention have the clip's type. With t = 2 the variation is an
@@ -142,7 +142,7 @@ class VideoMotionPrompt(PromptLayer):
         first_m, first_n = initial_parameters(m, n, slope, shift, init, learn_slope)
         self.mean, self.std, self.channel_order = tuple(mean), tuple(std), channel_order
         self.signed, self.prompted_frame, self.check_finite = signed, prompted_frame, check_finite
-        self.kernel = lookup({k: k for k in ("auto", REPEATABLE, *KERNELS)}, kernel, "kernel")
+        self.kernel = lookup({k: k for k in ("auto", *KERNELS)}, kernel, "kernel")
         self.m = nn.Parameter(torch.tensor(first_m, dtype=torch.float32), requires_grad=learn_slope)
         self.n = nn.Parameter(torch.tensor(first_n, dtype=torch.float32), requires_grad=learn_shift)
 

@@ -11,7 +11,6 @@ from vmp.camera import CompensatedDifference
 from vmp.config import config
 from vmp.errors import InputError
 from vmp.functional import check_statistics
-from vmp.kernels import REPEATABLE
 from vmp.layer import FramesOnly, PromptLayer, VideoMotionPrompt, initial_parameters
 from vmp.lookup import lookup
 from vmp.motion import MOTIONS
@@ -101,7 +100,7 @@ def _video_motion_prompt(cfg: LayerConfig, mean: Sequence[float], std: Sequence[
         return VideoMotionPrompt(
             mean, std, cfg.channel_order, m=m, n=n, slope=slope, shift=shift, init=cfg.init,
             learn_slope=cfg.learn_slope, learn_shift=cfg.learn_shift, signed=cfg.signed,
-            prompted_frame=cfg.prompted_frame, kernel=REPEATABLE,
+            prompted_frame=cfg.prompted_frame,
         )  # fmt: skip
     check_statistics(mean, std)
     statistics = (mean, std, cfg.channel_order)

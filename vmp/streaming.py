@@ -22,7 +22,7 @@ from torch import Tensor
 
 from vmp import functional as F
 from vmp.errors import InputError
-from vmp.kernels import numba_works
+from vmp.kernels import native_works
 from vmp.kernels.steps import Steps
 from vmp.layer import PromptLayer, VideoMotionPrompt
 from vmp.prompted import MotionPrompted
@@ -159,7 +159,7 @@ def _prompter_for(run: Run, layer: PromptLayer, mean: Sequence[float] | None, st
         raise InputError(
             "uint8 frames need mean and std, which this layer does not have: pass stream(..., mean=, std=)."
         )
-    if type(layer) is VideoMotionPrompt and layer.m.device.type == "cpu" and layer.kernel == "auto" and numba_works():
+    if type(layer) is VideoMotionPrompt and layer.m.device.type == "cpu" and layer.kernel == "auto" and native_works():
         return _Bytes(layer, mean, std)
     return _AnyLayer(layer, lambda frames: _normalised(frames, mean, std))
 
@@ -188,9 +188,9 @@ class _Bytes:
     """The published layer on decoded frames as they are: nothing is normalised or reordered beforehand."""
 
     def __init__(self, layer: VideoMotionPrompt, mean: Sequence[float], std: Sequence[float]) -> None:
-        from vmp.kernels import numba_driver
+        from vmp.kernels import native_driver
 
-        self.forward, self.mean, self.std = numba_driver.forward_bytes, mean, std
+        self.forward, self.mean, self.std = native_driver.forward_bytes, mean, std
         weights = F.difference_weights(std, layer.channel_order)
         slope, shift = F.slope_and_derivative(layer.m.item())[0], F.shift_and_derivative(layer.n.item())[0]
         self.steps = Steps(weights, layer.signed, layer.prompted_frame == "later", slope, shift)

@@ -1,7 +1,8 @@
 """Ways to compute the published steps, in one table: `KERNELS`. All give the numbers of `vmp.functional`.
 
 "plain" materialises every step and lets autograd differentiate it: the reference, for any device, differentiable twice.
-"blocked" and "numba" are one autograd function that recomputes in its backward pass and keeps nothing but the clip.
+"blocked" and "native" are one autograd function that recomputes in its backward pass and keeps nothing beside the clip
+and its results: eager operations on blocks that stay in the cache, and a kernel in C.
 "compiled" gives the plain steps to `torch.compile`; made for GPUs, where none of us has tried it: on a CPU its first
 call costs half a minute, and it agrees.
 """
@@ -11,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
-from importlib import import_module
 from typing import Any, NamedTuple
 
 import torch
@@ -40,7 +40,7 @@ class _Fused(torch.autograd.Function):
         variation = torch.tensor(
             squares / terms if terms else math.nan, dtype=F.compute_dtype(clip), device=clip.device
         )
-        ctx.save_for_backward(clip, m, n)
+        ctx.save_for_backward(clip, m, n, attention)
         ctx.steps, ctx.kernel, ctx.terms = steps, kernel, terms
         ctx.set_materialize_grads(False)
         return prompt, attention, variation, total
@@ -49,13 +49,13 @@ class _Fused(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         grad_prompt, grad_attention, grad_variation = grads[:3]
-        clip, m, n = ctx.saved_tensors
+        clip, m, n, attention = ctx.saved_tensors
         if grad_prompt is None:
             b, _, t, h, w = clip.shape
             grad_prompt = clip.new_zeros(()).expand(b, 3, t - 1, h, w)
         scale = 0.0 if grad_variation is None or not ctx.terms else 2.0 * grad_variation.item() / ctx.terms
         step, step_offset, grad_clip = ctx.kernel.backward(
-            clip, ctx.steps, grad_prompt, grad_attention, scale, ctx.needs_input_grad[0]
+            clip, ctx.steps, attention, grad_prompt, grad_attention, scale, ctx.needs_input_grad[0]
         )
         grad_m = m.new_tensor(step_offset * ctx.slope_by_m)
         grad_n = n.new_tensor(-ctx.steps.slope * step * ctx.shift_by_n)
@@ -96,30 +96,27 @@ def fused_eager(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
     return Result(*_Fused.apply(clip, m, n, steps, blocked))
 
 
-def fused_numba(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
-    """`vmp.kernels.numba_driver`: float32 on the CPU. Not differentiable twice."""
-    return Result(*_Fused.apply(clip, m, n, steps, import_module("vmp.kernels.numba_driver")))
+def fused_native(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
+    """`vmp.kernels.native_driver`, a kernel in C: float32 on the CPU. Not differentiable twice."""
+    from vmp.kernels import native_driver
+
+    return Result(*_Fused.apply(clip, m, n, steps, native_driver))
 
 
 KERNELS: dict[str, Callable[[Tensor, Tensor, Tensor, Steps], Result]] = {
     "plain": plain,
     "blocked": fused_eager,
-    "numba": fused_numba,
+    "native": fused_native,
     "compiled": compiled,
 }
 
 
-REPEATABLE = "repeatable"
-"""Beside the keys of `KERNELS`: eager steps only. A process that has just compiled the numba kernels trains to other
-last digits than one that found them in numba's cache, and a study must not depend on which of the two a cell met."""
-
-
 @cache
-def numba_works() -> bool:
-    """Whether the compiled kernels can be loaded: numba is there, fits numpy, and finds a folder for its cache."""
+def native_works() -> bool:
+    """Whether the kernel in C is there: it is compiled when the package is installed on a machine with a compiler."""
     try:
-        import_module("vmp.kernels.numba_driver")
-    except (ImportError, RuntimeError):
+        from vmp.kernels import native_driver  # noqa: F401
+    except ImportError:
         return False
     return True
 
@@ -128,7 +125,7 @@ def choose_kernel(clip: Tensor) -> str:
     """The fastest kernel that works on this clip: the key of `KERNELS` that "auto" stands for."""
     if torch.compiler.is_compiling() or clip.device.type != "cpu":
         return "plain"
-    return "numba" if clip.dtype == torch.float32 and numba_works() else "blocked"
+    return "native" if clip.dtype == torch.float32 and native_works() else "blocked"
 
 
 def run_steps(clip: Tensor, m: Tensor, n: Tensor, steps: Steps, kernel: str = "auto") -> Result:
@@ -137,10 +134,13 @@ def run_steps(clip: Tensor, m: Tensor, n: Tensor, steps: Steps, kernel: str = "a
     Raises: `InputError` for an unknown kernel, or one that cannot take the clip.
     """
     name = choose_kernel(clip) if kernel == "auto" else kernel
-    if name == REPEATABLE:
-        name = "blocked" if clip.device.type == "cpu" and not torch.compiler.is_compiling() else "plain"
-    if name == "numba" and (clip.dtype != torch.float32 or clip.device.type != "cpu"):
+    if name == "native" and (clip.dtype != torch.float32 or clip.device.type != "cpu"):
         raise InputError(
-            f'kernel "numba" takes float32 clips on the CPU, got {clip.dtype} on {clip.device}: use "auto".'
+            f'kernel "native" takes float32 clips on the CPU, got {clip.dtype} on {clip.device}: use "auto".'
+        )
+    if name == "native" and not native_works():
+        raise InputError(
+            'kernel "native" was not compiled when this package was installed: install it again on a machine with a '
+            'C compiler and Python\'s headers, or use "auto".'
         )
     return lookup(KERNELS, name, "kernel")(clip, m, n, steps)

@@ -1,7 +1,7 @@
 """The fused steps without a compiler: eager torch operations, in place, on a few samples' pair of frames at a time.
 
 What belongs to a pair stays in the cache from its difference to its product, and only the results are kept: two to five
-times faster than materialising every step. Any floating point type; the fallback where numba cannot be used.
+times faster than materialising every step. Any floating point type; the fallback where the kernel in C is not there.
 """
 
 from __future__ import annotations
@@ -24,14 +24,27 @@ def _blocks(clip: Tensor) -> Iterator[slice]:
         yield slice(first, min(first + samples, clip.shape[0]))
 
 
-def _offset(frames: Tensor, t: int, steps: Steps, out: Tensor, spare: Tensor) -> Tensor:
-    """D_t - b of the pair (t, t+1) of `frames` (s, 3, t, h, w), into `out` (s, h, w); `spare` is (s, 3, h, w)."""
-    torch.sub(frames[:, :, t + 1].to(out.dtype), frames[:, :, t].to(out.dtype), out=spare)
-    torch.mul(spare[:, 0], steps.weights[0], out=out)
-    out.add_(spare[:, 1], alpha=steps.weights[1]).add_(spare[:, 2], alpha=steps.weights[2])
-    if not steps.signed:
-        out.abs_()
-    return out.sub_(steps.shift)
+def _gray(frame: Tensor, steps: Steps, out: Tensor) -> None:
+    """Gray levels, but for a constant, of (s, 3, h, w) into `out` (s, h, w)."""
+    out.copy_(frame[:, 0]).mul_(steps.weights[0])
+    out.add_(frame[:, 1], alpha=steps.weights[1]).add_(frame[:, 2], alpha=steps.weights[2])
+
+
+def _exponents(frames: Tensor, steps: Steps) -> Iterator[tuple[Tensor, Tensor]]:
+    """(z, D) of each pair of frames (s, 3, t, h, w) in turn, valid until the next, with z = a (D - b) or a (|D| - b).
+
+    D is in float64 and z is rounded once: the slope, up to 50, would magnify the error of D.
+    """
+    s, _, t, h, w = frames.shape
+    old, new, difference, offset = frames.new_empty(4, s, h, w, dtype=torch.float64).unbind()
+    z = frames.new_empty(s, h, w, dtype=compute_dtype(frames))
+    _gray(frames[:, :, 0], steps, old)
+    for pair in range(t - 1):
+        _gray(frames[:, :, pair + 1], steps, new)
+        torch.sub(new, old, out=difference)
+        torch.sub(difference if steps.signed else difference.abs(), steps.shift, out=offset)
+        yield z.copy_(offset.mul_(steps.slope)), difference
+        old, new = new, old
 
 
 def _new(clip: Tensor, shape: tuple[int, ...]) -> Tensor:
@@ -47,13 +60,10 @@ def forward(clip: Tensor, steps: Steps) -> Forward:
     total = squares = 0.0
     for block in _blocks(clip):
         frames = clip[block]
-        size = frames.shape[0]
-        weight, before = clip.new_empty(2, size, h, w, dtype=dtype).unbind()
-        spare = clip.new_empty(size, 3, h, w, dtype=dtype)
-        for pair in range(t - 1):
-            total += _offset(frames, pair, steps, weight, spare).sum().item()
-            weight.mul_(steps.slope).sigmoid_()
-            attention[block, pair] = weight
+        weight, before = clip.new_empty(2, frames.shape[0], h, w, dtype=dtype).unbind()
+        for pair, (z, _) in enumerate(_exponents(frames, steps)):
+            total += z.sum().item()
+            attention[block, pair] = torch.sigmoid(z, out=weight)
             prompted = frames[:, :, pair + steps.later]
             if clip.dtype == dtype:
                 torch.mul(prompted, weight.unsqueeze(1), out=prompt[block, :, pair])
@@ -66,44 +76,49 @@ def forward(clip: Tensor, steps: Steps) -> Forward:
 
 
 def backward(
-    clip: Tensor, steps: Steps, grad_prompt: Tensor, grad_attention: Tensor | None, scale: float, need_clip: bool
+    clip: Tensor,
+    steps: Steps,
+    attention: Tensor,
+    grad_prompt: Tensor,
+    grad_attention: Tensor | None,
+    scale: float,
+    need_clip: bool,
 ) -> Backward:
-    """Recompute A pair by pair, one pair ahead for the gradient of V, and reduce."""
+    """Recompute D pair by pair, and reduce."""
     t, h, w = clip.shape[2:]
     dtype = compute_dtype(clip)
     grad_clip = clip.new_zeros(clip.shape, dtype=dtype) if need_clip else None
     total = weighted = 0.0
     for block in _blocks(clip):
         frames, size = clip[block], clip[block].shape[0]
-        offsets, weights = clip.new_empty(2, 3, size, h, w, dtype=dtype).unbind()
-        spare, step = clip.new_empty(size, 3, h, w, dtype=dtype), clip.new_empty(size, h, w, dtype=dtype)
-        for pair in range(t - 1):
-            for new in (0, 1) if pair == 0 else (pair + 1,):
-                if new < t - 1:
-                    _offset(frames, new, steps, offsets[new % 3], spare)
-                    torch.mul(offsets[new % 3], steps.slope, out=weights[new % 3]).sigmoid_()
-            weight, offset = weights[pair % 3], offsets[pair % 3]
+        maps = attention[block] if attention.dtype == dtype else _attention(frames, steps)
+        step, spare = clip.new_empty(2, size, h, w, dtype=dtype).unbind()
+        products = clip.new_empty(size, 3, h, w, dtype=dtype)
+        for pair, (z, difference) in enumerate(_exponents(frames, steps)):
+            weight = maps[:, pair]
             grads = grad_prompt[block, :, pair].to(dtype)
-            torch.mul(grads, frames[:, :, pair + steps.later].to(dtype), out=spare)
-            torch.sum(spare, 1, out=step)
+            torch.mul(grads, frames[:, :, pair + steps.later].to(dtype), out=products)
+            torch.sum(products, 1, out=step)
             if grad_attention is not None:
                 step.add_(grad_attention[block, pair].to(dtype))
             if scale != 0:
                 for neighbour in (pair - 1, pair + 1):
                     if 0 <= neighbour < t - 1:
-                        step.add_(weight, alpha=scale).sub_(weights[neighbour % 3], alpha=scale)
+                        step.add_(weight, alpha=scale).sub_(maps[:, neighbour], alpha=scale)
             # A' = A (1 - A), with 1 - A as sigmoid(-z): it keeps its relative accuracy where A is nearly 1.
-            step.mul_(weight).mul_(torch.mul(offset, -steps.slope, out=spare[:, 0]).sigmoid_())
-            total += step.sum().item()
-            weighted += torch.mul(step, offset, out=spare[:, 0]).sum().item()
+            step.mul_(weight).mul_(torch.neg(z, out=spare).sigmoid_())
+            total += step.sum(dtype=torch.float64).item()
+            weighted += torch.mul(step, z, out=spare).sum(dtype=torch.float64).item()
             if grad_clip is not None:
                 if not steps.signed:
-                    difference = _offset(
-                        frames, pair, steps._replace(signed=True, shift=0.0), torch.empty_like(step), spare
-                    )
                     step.mul_(difference.sign_())
                 _add_clip_gradient(grad_clip[block], pair, steps, grads * weight.unsqueeze(1), step)
-    return Backward(total, weighted, None if grad_clip is None else grad_clip.to(clip.dtype))
+    return Backward(total, weighted / steps.slope, None if grad_clip is None else grad_clip.to(clip.dtype))
+
+
+def _attention(frames: Tensor, steps: Steps) -> Tensor:
+    """A in the compute type, where the results are in a narrower one. (s, 3, t, h, w) -> (s, t-1, h, w)."""
+    return torch.stack([torch.sigmoid(z) for z, _ in _exponents(frames, steps)], 1)
 
 
 def _add_clip_gradient(grad_clip: Tensor, pair: int, steps: Steps, through_prompt: Tensor, step: Tensor) -> None:

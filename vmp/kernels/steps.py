@@ -38,7 +38,10 @@ class Backward(NamedTuple):
 
 
 class Kernel(Protocol):
-    """The two functions that a kernel module has. `scale` is dL/dV * 2 / (number of terms of V)."""
+    """The two functions that a kernel module has.
+
+    attention: what `forward` gave. scale: dL/dV * 2 / (number of terms of V).
+    """
 
     def forward(self, clip: Tensor, steps: Steps) -> Forward: ...
 
@@ -46,6 +49,7 @@ class Kernel(Protocol):
         self,
         clip: Tensor,
         steps: Steps,
+        attention: Tensor,
         grad_prompt: Tensor,
         grad_attention: Tensor | None,
         scale: float,

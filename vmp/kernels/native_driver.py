@@ -1,0 +1,115 @@
+"""Hands torch tensors to the kernel in C: addresses with layouts, on torch's number of threads, without copies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vmp.kernels import native  # type: ignore[attr-defined]  # after torch, whose OpenMP it then shares
+from vmp.kernels.buffers import empty
+from vmp.kernels.steps import Backward, Forward, Steps
+
+Layout = tuple[int, int, int, int]
+_PAST_CACHE = 24 << 20  # bytes of a prompt: no cache would hold it until it is read
+_PIXELS_A_THREAD = 1 << 16  # below this, a second thread would hardly have begun before the first is done
+
+_forked = False
+
+
+def _note_fork() -> None:
+    # OpenMP's threads do not survive a fork (a data loader's worker), and it would wait for them for ever.
+    global _forked
+    _forked = True
+
+
+os.register_at_fork(after_in_child=_note_fork)
+
+
+def _threads(clip: Tensor) -> int:
+    return 1 if _forked else max(1, min(torch.get_num_threads(), clip.numel() // (3 * _PIXELS_A_THREAD)))
+
+
+def _layout(tensor: Tensor) -> Layout | None:
+    """(batch, channel, time, pixel) strides of a (b, c, t, h, w) tensor, None if its planes are not evenly strided."""
+    b, c, t, row, pixel = tensor.stride()
+    height, width = tensor.shape[3:]
+    if height > 1 and width > 1 and row != width * pixel:
+        return None
+    return b, c, t, pixel if width > 1 else row
+
+
+def _readable(tensor: Tensor) -> tuple[Tensor, Layout]:
+    """The tensor, or a copy with evenly strided planes; the caller holds it for as long as the kernel runs."""
+    layout = _layout(tensor)
+    if layout is None:
+        tensor = tensor.contiguous()
+        layout = _layout(tensor)
+        assert layout is not None
+    return tensor, layout
+
+
+def _of(steps: Steps) -> tuple[Sequence[float], float, float, bool, bool]:
+    return steps.weights, steps.slope, steps.shift, steps.signed, steps.later
+
+
+def forward(clip: Tensor, steps: Steps) -> Forward:
+    """The fused forward pass for a float32 clip on the CPU. A channels-last clip gives a channels-last prompt."""
+    b, _, t, h, w = clip.shape
+    clip, layout = _readable(clip)
+    memory = torch.channels_last_3d if layout[1] == 1 and layout[3] == 3 else torch.contiguous_format
+    prompt, attention = empty((b, 3, t - 1, h, w), memory), empty((b, t - 1, h, w))
+    _, out = _readable(prompt)
+    past_cache = out[3] == 1 and 4 * prompt.numel() >= _PAST_CACHE and h * w % 4 == 0 and prompt.data_ptr() % 16 == 0
+    total, squares = native.forward(
+        (b, t, h * w), _of(steps), clip.data_ptr(), layout, prompt.data_ptr(), out, attention.data_ptr(), past_cache,
+        _threads(clip),
+    )  # fmt: skip
+    return Forward(prompt, attention, total, squares)
+
+
+def backward(
+    clip: Tensor,
+    steps: Steps,
+    attention: Tensor,
+    grad_prompt: Tensor,
+    grad_attention: Tensor | None,
+    scale: float,
+    need_clip: bool,
+) -> Backward:
+    """The fused backward pass."""
+    b, _, t, h, w = clip.shape
+    clip, layout = _readable(clip)
+    grad, grad_layout = _readable(grad_prompt)
+    maps, maps_layout = (None, (0, 0, 0, 0)) if grad_attention is None else _readable(grad_attention.unsqueeze(1))
+    grad_clip = empty(clip.shape) if need_clip else None
+    step, weighted = native.backward(
+        (b, t, h * w), _of(steps), clip.data_ptr(), layout, attention.data_ptr(), grad.data_ptr(), grad_layout,
+        0 if maps is None else maps.data_ptr(), maps_layout, scale, 0 if grad_clip is None else grad_clip.data_ptr(),
+        _threads(clip),
+    )  # fmt: skip
+    return Backward(step, weighted / steps.slope, grad_clip)
+
+
+def forward_bytes(
+    frames: np.ndarray, steps: Steps, mean: Sequence[float], std: Sequence[float], before: Tensor | None
+) -> tuple[Tensor, Tensor, np.ndarray]:
+    """The fused forward pass for consecutive decoded frames (t, h, w, 3) of uint8, on one thread, without gradients.
+
+    Returns: prompt (3, t-1, h, w), attention (t-1, h, w), and for each map the sum of squared differences to the one
+        before it (for the first: to `before`, 0 without it).
+    """
+    t, h, w, _ = frames.shape
+    frames = np.ascontiguousarray(frames)
+    prompt, attention = empty((3, t - 1, h, w)), empty((t - 1, h, w))
+    squares = np.zeros(t - 1)
+    red, green, blue = (weight / (255 * s) for weight, s in zip(steps.weights, std, strict=True))
+    native.forward_bytes(
+        (1, t, h * w), _of(steps._replace(weights=(red, green, blue))), tuple(1 / (255 * s) for s in std),
+        tuple(m / s for m, s in zip(mean, std, strict=True)), frames.ctypes.data, prompt.data_ptr(),
+        attention.data_ptr(), 0 if before is None else before.data_ptr(), squares.ctypes.data,
+    )  # fmt: skip
+    return prompt, attention, squares
