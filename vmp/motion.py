@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vmp import functional as F
+from vmp.codec_motion import CodecVectors
 from vmp.errors import InputError
 
 Statistics = tuple[Sequence[float], Sequence[float], str]  # mean, std, channel_order
@@ -166,6 +167,7 @@ MOTIONS: dict[str, Callable[[Statistics], nn.Module]] = {
     "multi_step": MultiStepDifference,
     "flow_dis": lambda statistics: OpticalFlow(statistics, "dis"),
     "flow_farneback": lambda statistics: OpticalFlow(statistics, "farneback"),
+    "codec_vectors": CodecVectors,
     "conv_stem": ConvStem,
     "motion_tokens": MotionTokens,
 }
