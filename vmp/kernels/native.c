@@ -34,6 +34,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 enum {
+    LANES = 16,       /* pixels of the innermost loops, which are vector instructions without a remainder */
     PART = 512,       /* pixels of one loop: its buffers stay in the first-level cache */
     LONGEST = 1 << 15, /* run of pixels: its gray levels stay in the second-level cache */
     ITEMS = 8,        /* at least, where planes can be cut: work for several threads */
@@ -97,9 +98,25 @@ INLINE double exponents(const float *x0, const float *x1, const float *x2, const
     return total;
 }
 
-INLINE void attentions(const float *z, float *attention, int count) {
+/* Where the part after this one begins. Fetching it while exponentials are computed hides the memory behind them. */
+INLINE const float *ahead(const float *now, Layout layout, int begin, int count, int is_last_frame) {
+    if (begin + PART < count) return now + PART * layout.pixel;
+    return is_last_frame ? now : now + layout.time - begin * layout.pixel;
+}
+
+INLINE void fetch(const float *from, Layout layout, int i) {
+    for (int c = 0; c < 3; c++) __builtin_prefetch(from + c * layout.channel + i * layout.pixel);
+}
+
+/* next: what to fetch meanwhile, or NULL. */
+INLINE void attentions(const float *z, float *attention, const float *next, Layout layout, int count) {
+    int i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        if (next) fetch(next, layout, i);
 #pragma omp simd
-    for (int i = 0; i < count; i++) attention[i] = 1.0f / (1.0f + exponential(-z[i]));
+        for (int j = i; j < i + LANES; j++) attention[j] = 1.0f / (1.0f + exponential(-z[j]));
+    }
+    for (; i < count; i++) attention[i] = 1.0f / (1.0f + exponential(-z[i]));
 }
 
 INLINE double squared_distance(const float *x, const float *y, int count) {
@@ -155,7 +172,7 @@ CLONES static void forward_item(const Forward *job, Py_ssize_t sample, Py_ssize_
             }
             total += exponents(x0, x1, x2, &job->steps, gray + begin, z, size);
             float *attention = job->attention + (sample * maps + t) * pixels + first + begin;
-            attentions(z, attention, size);
+            attentions(z, attention, ahead(new, in, begin, count, t == maps - 1), in, size);
             if (t > 0) squares += squared_distance(attention, attention - pixels, size);
             if (!job->steps.later) {
                 const float *old = new - in.time;
@@ -196,18 +213,16 @@ INLINE void inner(const float *const *g, const float *const *x, float *out, int 
     for (int i = 0; i < count; i++) out[i] = g0[i] * x0[i] + (g1[i] * x1[i] + g2[i] * x2[i]);
 }
 
-/* dL/dz = dL/dA A' in place; adds its sum and its sum weighted by z. A' = e A^2 with e = exp(-z), since 1 - A has no
-   accuracy left where A is nearly 1. */
-INLINE void chain(float *step, const float *z, int count, double *sums) {
-    float plain = 0, weighted = 0;
-#pragma omp simd reduction(+ : plain, weighted)
-    for (int i = 0; i < count; i++) {
-        const float e = exponential(-z[i]), x = 1.0f / (1.0f + e), g = step[i] * ((e * x) * x);
-        step[i] = g;
-        plain += g;
-        weighted += g * z[i];
+/* dL/dz = dL/dA A' in place; adds it, and itself times z, to the lanes of `sums`. A' = e A^2 with e = exp(-z), since
+   1 - A has no accuracy left where A is nearly 1. */
+INLINE void chain(float *step, const float *z, float sums[2][LANES], int count) {
+#pragma omp simd
+    for (int j = 0; j < count; j++) {
+        const float e = exponential(-z[j]), x = 1.0f / (1.0f + e), g = step[j] * ((e * x) * x);
+        step[j] = g;
+        sums[0][j] += g;
+        sums[1][j] += g * z[j];
     }
-    sums[0] += plain, sums[1] += weighted;
 }
 
 /* Adds one pair's share to the gradient of its earlier frame, and begins that of its later frame with it. */
@@ -273,7 +288,16 @@ CLONES static void backward_item(const Backward *job, Py_ssize_t sample, Py_ssiz
                 for (int i = 0; i < size; i++)
                     step[i] += scale * ((attention[i] - before[i]) + (attention[i] - behind[i]));
             }
-            chain(step, z, size, sums);
+            const float *next = ahead(new, in, begin, count, t == maps - 1);
+            const float *next_grad = ahead(grad, to, begin, count, t == maps - 1);
+            float lanes[2][LANES] = {{0}}; /* of a part; parts are added in float64 */
+            int i = 0;
+            for (; i + LANES <= size; i += LANES) {
+                fetch(next, in, i), fetch(next_grad, to, i);
+                chain(step + i, z + i, lanes, LANES);
+            }
+            chain(step + i, z + i, lanes, size - i);
+            for (int j = 0; j < LANES; j++) sums[0] += lanes[0][j], sums[1] += lanes[1][j];
             if (!early) continue;
             if (!job->steps.is_signed)
                 for (int i = 0; i < size; i++) step[i] *= sign[i];
@@ -318,7 +342,7 @@ CLONES static void bytes_item(const Bytes *job, Py_ssize_t first, int count, dou
             }
             exponents(x[0], x[1], x[2], &job->steps, gray + begin, z, size);
             float *attention = job->attention + t * pixels + at;
-            attentions(z, attention, size);
+            attentions(z, attention, NULL, (Layout){0}, size);
             const float *before = t > 0 ? attention - pixels : job->before ? job->before + at : NULL;
             if (before) squares[t] += squared_distance(attention, before, size);
             if (!job->steps.later) unpack(job->frames + 3 * (t * pixels + at), x, size);

@@ -14,7 +14,7 @@ from vmp.kernels.buffers import empty
 from vmp.kernels.steps import Backward, Forward, Steps
 
 Layout = tuple[int, int, int, int]
-_PAST_CACHE = 24 << 20  # bytes of a prompt: no cache would hold it until it is read
+_PAST_CACHE = 8 << 20  # bytes of a prompt: with clip and attention more than a cache would hold until it is read
 _PIXELS_A_THREAD = 1 << 16  # below this, a second thread would hardly have begun before the first is done
 
 _forked = False
