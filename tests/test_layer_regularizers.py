@@ -94,13 +94,23 @@ def test_closing_at_rest_bars_the_open_end_and_leaves_a_closed_layer_alone() -> 
     remedy = RegularizerConfig(remedy="closed_at_rest").build(0.0)
     for n, pulled in ((-0.5, True), (0.5, False)):
         layer, task, out = setting(n=n)
-        loss, _ = remedy(task.detach(), out, progress=0.0, at_rest=layer.curve(torch.zeros(1)))
+        loss, _ = remedy(task.detach(), out, progress=0.0, curve=layer.curve)
         assert (loss > task).item() is pulled
         if pulled:
             loss.backward()
             assert layer.n.grad < 0  # descent raises n until a pixel at rest gets at most half attention
         else:
             assert loss.item() == task.item()  # not a digit of a healthy seed changes
+
+
+@pytest.mark.parametrize("remedy", ["none", "spread_floor", "relative"])
+def test_the_other_remedies_do_not_look_at_the_curve(remedy: str) -> None:
+    def curve(difference: torch.Tensor) -> torch.Tensor:
+        raise AssertionError(f"asked for the attention at {difference}")
+
+    _, task, out = setting()
+    regularizer = RegularizerConfig(remedy=remedy).build(1.0)  # type: ignore[arg-type]
+    assert regularizer(task, out, progress=0.0, curve=curve).weight == 1.0
 
 
 @given(scale=st.floats(0.05, 1))

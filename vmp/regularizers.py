@@ -144,21 +144,23 @@ class Regularizer(nn.Module):
         *,
         progress: float,
         parameters: Sequence[nn.Parameter] = (),
-        at_rest: Tensor | None = None,
+        curve: Callable[[Tensor], Tensor] | None = None,
     ) -> Regularized:
         """The loss of one batch.
 
         Args:
             task: the task's loss. out: what the layer returned. progress: share of the training done, in [0, 1].
-            parameters: m and n, for the gradient ratio. at_rest: A(0) with its gradient, for "closed_at_rest".
+            parameters: m and n, for the gradient ratio.
+            curve: the layer's attention as a function of the frame difference, for "closed_at_rest".
         """
         settings = self.settings
         factor = SCHEDULES[settings.schedule](progress, settings.warmup)
         loss = task
         if settings.remedy == "spread_floor" and settings.spread_weight > 0:
             loss = loss + settings.spread_weight * spread_penalty(out.attention, settings.spread_floor)
-        if settings.remedy == "closed_at_rest" and at_rest is not None:
-            loss = loss + settings.rest_weight * (at_rest.mean() - settings.rest_ceiling).clamp_min(0).square()
+        if settings.remedy == "closed_at_rest" and curve is not None:
+            at_rest = curve(torch.zeros(1, device=task.device)).mean()
+            loss = loss + settings.rest_weight * (at_rest - settings.rest_ceiling).clamp_min(0).square()
         if self.lambda_ * factor == 0:
             return Regularized(loss, 0.0)
         variation = out.variation

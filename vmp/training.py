@@ -195,9 +195,8 @@ class Trainer:
             out = self.model.layer(self._clip(batch))
             logits = self.model.classify(out.prompt)
         task = nn.functional.cross_entropy(logits.float(), batch.labels.to(self.device))
-        own, layer = prompt_parameters(self.model), self.model.layer
-        still = layer.curve(torch.zeros(1, device=self.device)) if isinstance(layer, PromptLayer) else None
-        total, weight = self.regularizer(task, out, progress=progress, parameters=own, at_rest=still)
+        own, curve = prompt_parameters(self.model), self.model.layer.curve
+        total, weight = self.regularizer(task, out, progress=progress, parameters=own, curve=curve)
         return Losses(logits, task, total, weight)
 
     @torch.no_grad()
