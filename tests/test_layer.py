@@ -55,7 +55,7 @@ def test_slope_only_and_shift_only_freeze_the_other() -> None:
     layer = VideoMotionPrompt(MEAN, STD, learn_slope=False, m=0.0)
     layer(clip_of(1, 3, 4, 6, 6)).prompt.sum().backward()
     assert layer.m.grad is None
-    assert layer.n.grad is not None
+    assert layer.n.grad.abs() > 0
     assert prompt_parameters(layer) == [layer.n]
 
 
