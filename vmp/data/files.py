@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from vmp.data.cachedir import CacheFolder
 from vmp.data.clips import ClipStore
 from vmp.data.interval import Interval, Source
 from vmp.data.motion import motion_scores
+from vmp.data.splits import complete_splits
 from vmp.errors import InputError
 from vmp.fingerprint import fingerprint
 from vmp.sampling import Timeline
@@ -68,7 +70,7 @@ class Listing:
 
 
 @config
-class FileDataConfig:
+class FileDataConfig(ABC):
     """What every data set of video files can be told.
 
     Attributes:
@@ -96,13 +98,34 @@ class FileDataConfig:
         """The working frame."""
         return Geometry(size=self.working_size or self.size, fit=self.fit)
 
+    @abstractmethod
     def listing(self) -> Listing:
         """Read the annotation; opens no video.
 
         Raises:
             InputError: The annotation cannot be read (names file and row).
         """
-        raise NotImplementedError
+
+    def official_splits(
+        self, given: Sequence[SplitName | None], labels: Sequence[int], groups: Sequence[str | None], *, where: str
+    ) -> list[SplitName]:
+        """The published split of every video; where it names no validation videos, they are carved from train by group.
+
+        The published split is kept even where it separates a group; `vmp data scan` says where.
+
+        Raises:
+            InputError: No training videos, or too few groups to carve from (names `where`).
+        """
+        return complete_splits(
+            given,
+            labels,
+            groups,
+            val_fraction=self.val_fraction,
+            test_fraction=0,
+            seed=self.split_seed,
+            where=where,
+            official=True,
+        )
 
     def load(self) -> FileVideos:
         """The data set, every clip decoded into the shared cache.

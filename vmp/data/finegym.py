@@ -18,7 +18,6 @@ from vmp.data.base import SplitName
 from vmp.data.files import FileDataConfig, Item, Listing
 from vmp.data.interval import Interval
 from vmp.data.rows import VIDEO_SUFFIXES
-from vmp.data.splits import complete_splits
 from vmp.errors import InputError
 
 # A YouTube id has exactly 11 characters, "_" and "-" among them: only from the right is an element id unambiguous.
@@ -75,15 +74,11 @@ class FineGymData(FileDataConfig):
                 used.append((split, element, label, origin))
         if not used:
             raise InputError(f"{self.path}: holds none of the {len({_source(e) for _, e, _, _ in rows})} source videos")
-        splits = complete_splits(
+        splits = self.official_splits(
             [split for split, _, _, _ in used],
             [label for _, _, label, _ in used],
             [_source(element) for _, element, _, _ in used],
-            val_fraction=self.val_fraction,
-            test_fraction=0,
-            seed=self.split_seed,
             where=self.annotations,
-            official=True,
         )
         items = tuple(
             Item(

@@ -11,7 +11,6 @@ from pydantic import Field
 from vmp.config import config
 from vmp.data.base import SplitName
 from vmp.data.files import FileDataConfig, Item, Listing
-from vmp.data.splits import complete_splits
 from vmp.errors import InputError
 
 # <source>_<class>_<visible body>_<camera>_np<persons>_<viewpoint>_<quality>_<clip>; class names hold "_" themselves.
@@ -52,17 +51,7 @@ class Hmdb51Data(FileDataConfig):
         used = [(name, file, split, origin) for name, file, split, origin in rows if split is not None]
         groups = [_source(name, file) for name, file, _, _ in used]
         labels = [classes.index(name) for name, _, _, _ in used]
-        # The official split is kept even where one source feeds both sides; `vmp data scan` says where.
-        splits = complete_splits(
-            [split for _, _, split, _ in used],
-            labels,
-            groups,
-            val_fraction=self.val_fraction,
-            test_fraction=0,
-            seed=self.split_seed,
-            where=self.annotations,
-            official=True,
-        )
+        splits = self.official_splits([split for _, _, split, _ in used], labels, groups, where=self.annotations)
         items = tuple(
             Item(
                 id=f"{name}/{file}",

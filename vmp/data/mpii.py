@@ -14,7 +14,6 @@ from vmp.config import config
 from vmp.data.base import SplitName
 from vmp.data.files import FileDataConfig, Item, Listing
 from vmp.data.interval import Interval
-from vmp.data.splits import complete_splits
 from vmp.errors import InputError
 
 MAT_FILE = "attributesAnnotations_MPII-Cooking-2.mat"
@@ -54,15 +53,11 @@ class MpiiCooking2Data(FileDataConfig):
         classes = tuple(sorted({activity for activity, _, _, _ in annotations}))
         used = [row for row in annotations if row[1] in sequences]
         labels = [classes.index(activity) for activity, _, _, _ in used]
-        splits = complete_splits(
+        splits = self.official_splits(
             [sequences[video] for _, video, _, _ in used],
             labels,
             [video for _, video, _, _ in used],
-            val_fraction=self.val_fraction,
-            test_fraction=0,
-            seed=self.split_seed,
             where=str(root),
-            official=True,
         )
         items = tuple(
             Item(
