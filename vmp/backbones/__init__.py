@@ -85,10 +85,12 @@ BACKBONES: dict[str, Backbone] = {
     ),
     "x3d_tiny": _tiny(pytorchvideo.build_x3d, "X3D, width 1, depth 0.2", _X3D_TINY),
     "x3d_m": _full(pytorchvideo.build_x3d, "X3D-M, 16 frames at 224", _X3D_M),
-    "r2plus1d_tiny": _tiny(pytorchvideo.build_r2plus1d, "R(2+1)D-50, width 8", {"depth": 50, "width": 8}),
-    "r2plus1d_r50": _full(pytorchvideo.build_r2plus1d, "R(2+1)D-50, 16 x 4", {"depth": 50, "width": 64}),
-    "csn_tiny": _tiny(pytorchvideo.build_csn, "CSN-50, width 8", {"depth": 50, "width": 8}),
-    "csn_r101": _full(pytorchvideo.build_csn, "CSN-101, 32 x 2", {"depth": 101, "width": 64}),
+    "r2plus1d_tiny": _tiny(
+        pytorchvideo.build_resnet, "R(2+1)D-50, width 8", {"kind": "r2plus1d", "depth": 50, "width": 8}
+    ),
+    "r2plus1d_r50": _full(pytorchvideo.build_resnet, "R(2+1)D-50, 16 x 4", {"kind": "r2plus1d", **_R50}),
+    "csn_tiny": _tiny(pytorchvideo.build_resnet, "CSN-50, width 8", {"kind": "csn", "depth": 50, "width": 8}),
+    "csn_r101": _full(pytorchvideo.build_resnet, "CSN-101, 32 x 2", {"kind": "csn", "depth": 101, "width": 64}),
     "mvit_tiny": _tiny(
         pytorchvideo.build_mvit,
         "MViT, 4 blocks, width 32",

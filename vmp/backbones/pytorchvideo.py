@@ -18,12 +18,16 @@ _TINY_DEPTH = 10  # stages (1, 1, 1, 1): pytorchvideo's own table begins at 18 (
 def build_resnet(
     *, num_classes: int, num_frames: int, size: tuple[int, int], dropout: float, kind: str, depth: int, width: int
 ) -> nn.Module:
-    """A ResNet over clips; `kind` is a key of `_RESNET_KINDS`. Any length and size: the head's pool is adaptive."""
+    """A ResNet over clips; `kind` is a key of `_RESNET_KINDS`. Any length and size: the head's pool is adaptive.
+
+    R(2+1)D and CSN have depths 50, 101, 152 only, so a small one is narrow instead of shallow.
+    """
     del num_frames, size
-    from pytorchvideo.models import resnet
+    from pytorchvideo.models import csn, r2plus1d, resnet
 
     resnet._MODEL_STAGE_DEPTH.setdefault(_TINY_DEPTH, (1, 1, 1, 1))
-    return resnet.create_resnet(
+    create = {"r2plus1d": r2plus1d.create_r2plus1d, "csn": csn.create_csn}.get(kind, resnet.create_resnet)
+    return create(
         model_num_class=num_classes,
         model_depth=depth,
         stem_dim_out=width,
@@ -47,41 +51,9 @@ _RESNET_KINDS: dict[str, dict[str, Any]] = {
         "stage1_pool": nn.MaxPool3d,
         "stage_conv_a_kernel_size": (_DEEP, [_DEEP, _FLAT], [_DEEP, _FLAT], [_FLAT, _DEEP]),
     },
+    "r2plus1d": {"head_activation": None},  # a softmax by default
+    "csn": {"stem_pool": nn.MaxPool3d},
 }
-
-
-def build_r2plus1d(
-    *, num_classes: int, num_frames: int, size: tuple[int, int], dropout: float, depth: int, width: int
-) -> nn.Module:
-    """An R(2+1)D network; pytorchvideo knows depths 50, 101, 152 only, so a small one is narrow instead of shallow."""
-    del num_frames, size
-    from pytorchvideo.models.r2plus1d import create_r2plus1d
-
-    return create_r2plus1d(
-        model_num_class=num_classes,
-        model_depth=depth,
-        stem_dim_out=width,
-        dropout_rate=dropout,
-        head_pool=nn.AdaptiveAvgPool3d,
-        head_activation=None,  # a softmax by default
-    )
-
-
-def build_csn(
-    *, num_classes: int, num_frames: int, size: tuple[int, int], dropout: float, depth: int, width: int
-) -> nn.Module:
-    """A channel-separated network; depths as for R(2+1)D."""
-    del num_frames, size
-    from pytorchvideo.models.csn import create_csn
-
-    return create_csn(
-        model_num_class=num_classes,
-        model_depth=depth,
-        stem_dim_out=width,
-        stem_pool=nn.MaxPool3d,
-        dropout_rate=dropout,
-        head_pool=nn.AdaptiveAvgPool3d,
-    )
 
 
 def build_mvit(
