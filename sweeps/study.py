@@ -7,6 +7,7 @@ A YAML file and a Python call make the same object::
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,17 +19,9 @@ import yaml
 from pydantic import Field
 
 from sweeps.record import Scalar
-from vmp.backbones import BackboneConfig
 from vmp.config import config, from_plain, to_plain, unknown_key
-from vmp.data import DataConfig, MotionData
-from vmp.data.augment import AugmentConfig
 from vmp.errors import InputError
-from vmp.experiment import Experiment
-from vmp.layer_config import LayerConfig
-from vmp.loading import NormalizeConfig, TestConfig
-from vmp.regularizers import RegularizerConfig
-from vmp.sampling import SamplingConfig
-from vmp.training import TrainConfig
+from vmp.experiment import Experiment, Settings
 
 FACTOR_NAMES = {
     "prompt": "layer.prompt",
@@ -42,12 +35,10 @@ FACTOR_NAMES = {
 }
 """Short names of the factors that the method's questions are about. Any other factor is a dotted path of a setting."""
 
-_SECTIONS = ("data", "sampling", "normalize", "backbone", "layer", "augment", "train", "regularizer", "test")
-
 
 @config
-class Study:
-    """The definition of a study.
+class Study(Settings):
+    """The definition of a study: the settings that its factors vary (`vmp.experiment.Settings`), and how.
 
     Attributes:
         name: Short name, for titles.
@@ -60,8 +51,6 @@ class Study:
         reference: Factors of the arm that the others are compared with, e.g. ``{lambda: 0}``; None takes the control,
             or the baseline, or the first arm.
         margin: Difference in `metric` below which two arms count as practically equal; set before the run.
-        data, sampling, normalize, backbone, layer, augment, train, regularizer, test: The settings that factors vary,
-            see `vmp.experiment.Experiment`.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
@@ -71,15 +60,6 @@ class Study:
     metric: Literal["top1", "mean_class"] = "top1"
     reference: dict[str, Scalar] | None = None
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
-    data: DataConfig = Field(default_factory=MotionData)
-    sampling: SamplingConfig = SamplingConfig()
-    normalize: NormalizeConfig = NormalizeConfig()
-    backbone: BackboneConfig = BackboneConfig()
-    layer: LayerConfig = LayerConfig()
-    augment: AugmentConfig = AugmentConfig()
-    train: TrainConfig = TrainConfig()
-    regularizer: RegularizerConfig = RegularizerConfig()
-    test: TestConfig = TestConfig()
 
     def __post_init__(self) -> None:
         for name, values in [("seeds", self.seeds), *((f"factors.{k}", v) for k, v in self.factors.items())]:
@@ -127,7 +107,7 @@ class Study:
 
     def settings(self) -> dict[str, Any]:
         """The settings that factors vary, as plain nested data."""
-        return {section: to_plain(getattr(self, section)) for section in _SECTIONS}
+        return {section.name: to_plain(getattr(self, section.name)) for section in dataclasses.fields(Settings)}
 
     def to_plain(self) -> dict[str, Any]:
         """The whole definition as plain data; ``load_study`` reads it back."""

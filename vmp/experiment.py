@@ -32,8 +32,8 @@ _WEIGHT_OF_V = ("schedule", "warmup", "adaptive", "every", "most")  # of the reg
 
 
 @config
-class Experiment:
-    """A complete configuration: which videos, which frames, which backbone, which layer, trained how.
+class Settings:
+    """The sections of a configuration: which videos, which frames, which backbone, which layer, trained how.
 
     Attributes:
         data: Data set and splits.
@@ -56,6 +56,11 @@ class Experiment:
     train: TrainConfig = TrainConfig()
     regularizer: RegularizerConfig = RegularizerConfig()
     test: TestConfig = TestConfig()
+
+
+@config
+class Experiment(Settings):
+    """A complete configuration: sections that fit each other, and what has no effect at its default."""
 
     def __post_init__(self) -> None:
         # Known before any data are read, so a study with a misfit in it does not start.
