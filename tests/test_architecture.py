@@ -51,7 +51,7 @@ def test_analysis_takes_nothing_but_the_record_format_from_sweeps() -> None:
         ("import vmp.cli; vmp.cli.cli.main(['--help'], standalone_mode=False)", {"torch", "ray", "optuna", "pandas"}),
         ("import sweeps.record, sweeps.status", {"torch", "ray", "optuna", "vmp"}),
         ("import analysis.cli, analysis.report, analysis.table", {"torch", "ray", "optuna", "vmp"}),
-        ("import sweeps.study", {"ray", "optuna", "pytorchvideo", "transformers"}),
+        ("import sweeps.study", {"ray", "optuna", "pytorchvideo", "transformers", "torchvision"}),
     ],
 )
 def test_heavy_imports_wait(statement: str, absent: set[str]) -> None:

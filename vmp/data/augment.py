@@ -2,7 +2,8 @@
 
 All of it happens before the frame difference. Parameters come from the stream ``(seed, "augment", epoch, video id)``,
 so an arm of a study, a worker or a repetition cannot see other pictures. The work is done by torchvision's v2
-transforms; only the drawing of the parameters is ours, because theirs draw from torch's global generator.
+transforms; only the drawing of the parameters is ours, because theirs draw from torch's global generator. They are
+imported where a picture is changed: that takes as long as torch itself, and most cells change none.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
-from torchvision.transforms.v2 import functional as tv
 
 from vmp.config import config
 from vmp.errors import InputError
@@ -117,6 +117,8 @@ def apply(frames: NDArray[np.uint8], d: Draw, size: int) -> NDArray[np.uint8]:
         raise InputError(f"working frames of {width} x {height} are smaller than the network's size {size}")
     if (height, width) == (size, size) and d.scale == 1 and _colourless(d):
         return np.ascontiguousarray(frames[:, :, ::-1]) if d.flip else frames
+    from torchvision.transforms.v2 import functional as tv
+
     clip: Tensor = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2)
     target = round(size * d.scale)
     if min(height, width) != target:
@@ -133,6 +135,8 @@ def _colourless(d: Draw) -> bool:
 
 
 def _colour(clip: Tensor, d: Draw) -> Tensor:
+    from torchvision.transforms.v2 import functional as tv
+
     if d.brightness != 1:
         clip = tv.adjust_brightness(clip, d.brightness)
     if d.contrast != 1:
@@ -144,5 +148,7 @@ def _colour(clip: Tensor, d: Draw) -> Tensor:
 
 def _contrast(clip: Tensor, factor: float) -> Tensor:
     """Contrast about the mean grey of the *clip*: torchvision's takes each frame's own mean, which makes flicker."""
+    from torchvision.transforms.v2 import functional as tv
+
     mean = tv.rgb_to_grayscale(clip).float().mean()
     return (mean + factor * (clip.float() - mean)).clamp(0, 255).to(torch.uint8)
