@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +14,7 @@ import pytest
 
 from sweeps.cell import run_cell
 from sweeps.executors import EXECUTORS, Event, Executor, Progress, Resources, make_executor
-from sweeps.plan import grid_tasks
+from sweeps.plan import Task, grid_tasks
 from sweeps.record import CellRecord
 from sweeps.study import Study
 from vmp.data import MotionData
@@ -35,7 +33,13 @@ SMALL = Study(
     train=TrainConfig(epochs=1, batch_size=8),
 )
 TASKS = grid_tasks(SMALL)
-LONG = grid_tasks(dataclasses.replace(SMALL, seeds=(0,), train=TrainConfig(epochs=300, batch_size=8)))[:2]
+
+
+def deadly(graves: Path, deaths: int) -> list[Task]:
+    """Two cells, in whose training so many workers die: by SIGKILL, as the kernel kills when memory is short."""
+    backbone = {"name": "tests.staged:deadly", "options": {"graves": str(graves), "deaths": deaths}}
+    train = TrainConfig(epochs=2, batch_size=8)
+    return grid_tasks(dataclasses.replace(SMALL, seeds=(0,), train=train, backbone=backbone))[:2]
 
 
 @pytest.fixture(scope="module")
@@ -44,86 +48,73 @@ def expected() -> dict[str, dict[str, Any]]:
     return {task.hash: run_cell(task, runtime=Runtime(), engine="test").metrics for task in TASKS}
 
 
-@pytest.fixture(params=[("local", 1), ("local", 2), ("ray", 2)], ids=lambda p: f"{p[0]}-{p[1]}")
-def executor(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Executor]:
+ENGINES = pytest.mark.parametrize(
+    "executor", [("local", 1), ("local", 2), ("ray", 2)], ids=lambda p: f"{p[0]}-{p[1]}", indirect=True
+)
+
+
+@pytest.fixture(scope="class")
+def executor(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
     engine, workers = request.param
-    resources = Resources(workers=workers, device="cpu", checkpoints=tmp_path / "checkpoints", logs=tmp_path / "logs")
-    with make_executor(engine, resources) as made:
+    with make_executor(engine, resources_in(tmp_path_factory.mktemp(engine), workers)) as made:
         yield made
+
+
+def resources_in(folder: Path, workers: int) -> Resources:
+    return Resources(workers=workers, device="cpu", checkpoints=folder / "checkpoints", logs=folder / "logs")
 
 
 def records_of(events: list[Event]) -> list[CellRecord]:
     return [event for event in events if isinstance(event, CellRecord)]
 
 
-def worker_processes(marks: tuple[str, ...] = ("sweeps.worker", "Trainable")) -> list[psutil.Process]:
+def worker_processes() -> list[psutil.Process]:
     """The processes below this one in which cells run, of either engine."""
     found = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            if any(mark in " ".join(process.cmdline()) for mark in marks):
+            if any(mark in " ".join(process.cmdline()) for mark in ("sweeps.worker", "Trainable")):
                 found.append(process)
     return found
 
 
-class Killer:
-    """Kills `times` workers in the middle of a cell, and passes events on to `events`.
+@ENGINES
+class TestContract:
+    """Those that leave the executor as it was share it: a start of workers costs more than the cells."""
 
-    A local worker is in a cell when it has reported an epoch; a Ray actor says in its title that it trains.
-    """
+    def test_every_task_once_with_the_same_numbers(
+        self, executor: Executor, expected: dict[str, dict[str, Any]]
+    ) -> None:
+        events: list[Event] = []
+        executor.run(TASKS[:4], events.append)
+        executor.run(TASKS[4:], events.append)  # the workers of the first call serve the second
+        executor.run([], events.append)
+        records = records_of(events)
+        assert Counter(record.hash for record in records) == Counter(task.hash for task in TASKS)
+        assert {record.hash: record.metrics for record in records} == expected
+        assert {record.status for record in records} == {"complete"}
+        assert all(record.provenance["code"] == records[0].provenance["code"] for record in records)
 
-    def __init__(self, times: int) -> None:
-        self.left, self.events = times, list[Event]()
-        threading.Thread(target=self._watch_ray, daemon=True).start()
+    def test_a_cell_that_fails_is_recorded_and_the_others_go_on(self, executor: Executor) -> None:
+        broken = dataclasses.replace(TASKS[0], settings={**TASKS[0].settings, "sampling": {"strategy": "nonsense"}})
+        events: list[Event] = []
+        executor.run([broken, TASKS[1]], events.append)
+        status = {record.hash: record for record in records_of(events)}
+        assert status[broken.hash].status == "failed"
+        assert "nonsense" in (status[broken.hash].reason or "")
+        assert status[TASKS[1].hash].status == "complete"
 
-    def on_event(self, event: Event) -> None:
-        self.events.append(event)
-        if isinstance(event, Progress):
-            self._kill(worker_processes(("sweeps.worker",)))
-
-    def _watch_ray(self) -> None:
-        while self.left:
-            training = worker_processes(("Trainable.train",))
-            time.sleep(0.5)
-            self._kill([process for process in training if process.is_running()])
-
-    def _kill(self, processes: list[psutil.Process]) -> None:
-        if self.left and processes:
-            self.left -= 1
-            processes[0].kill()
-
-
-def test_every_task_once_with_the_same_numbers(executor: Executor, expected: dict[str, dict[str, Any]]) -> None:
-    events: list[Event] = []
-    executor.run(TASKS[:4], events.append)
-    executor.run(TASKS[4:], events.append)  # the workers of the first call serve the second
-    executor.run([], events.append)
-    records = records_of(events)
-    assert Counter(record.hash for record in records) == Counter(task.hash for task in TASKS)
-    assert {record.hash: record.metrics for record in records} == expected
-    assert {record.status for record in records} == {"complete"}
-    assert all(record.provenance["code"] == records[0].provenance["code"] for record in records)
+    def test_a_killed_worker_costs_no_cell(self, executor: Executor, tmp_path: Path) -> None:
+        tasks, events = deadly(tmp_path / "graves", deaths=1), list[Event]()
+        executor.run(tasks, events.append)
+        assert len(list((tmp_path / "graves").iterdir())) == 1
+        undisturbed = [run_cell(task, runtime=Runtime(), engine="test").metrics for task in tasks]
+        found = {record.hash: (record.reason, record.metrics) for record in records_of(events)}
+        assert found == {task.hash: (None, metrics) for task, metrics in zip(tasks, undisturbed, strict=True)}
+        assert len(records_of(events)) == len(tasks)
 
 
-def test_a_cell_that_fails_is_recorded_and_the_others_go_on(executor: Executor) -> None:
-    broken = dataclasses.replace(TASKS[0], settings={**TASKS[0].settings, "sampling": {"strategy": "nonsense"}})
-    events: list[Event] = []
-    executor.run([broken, TASKS[1]], events.append)
-    status = {record.hash: record for record in records_of(events)}
-    assert status[broken.hash].status == "failed"
-    assert "nonsense" in (status[broken.hash].reason or "")
-    assert status[TASKS[1].hash].status == "complete"
-
-
-def test_a_killed_worker_costs_no_cell(executor: Executor) -> None:
-    killer = Killer(1)
-    executor.run(LONG, killer.on_event)
-    assert killer.left == 0, "no worker was killed: the cells are too short for this machine"
-    records = records_of(killer.events)
-    assert Counter(record.hash for record in records) == Counter(task.hash for task in LONG)
-    assert [record.reason for record in records] == [None] * len(LONG)
-
-
+@ENGINES
 def test_stopping_leaves_no_process_behind(executor: Executor) -> None:
     def stop(_: Event) -> None:
         raise KeyboardInterrupt
@@ -136,20 +127,19 @@ def test_stopping_leaves_no_process_behind(executor: Executor) -> None:
 
 
 def test_a_cell_that_kills_every_worker_is_given_up_with_the_reason(tmp_path: Path) -> None:
-    resources = Resources(workers=1, device="cpu", checkpoints=tmp_path / "checkpoints", logs=tmp_path / "logs")
-    killer = Killer(2)
-    with make_executor("local", resources) as executor:
-        executor.run(LONG[:1], killer.on_event)
-    (record,) = records_of(killer.events)
+    tasks, events = deadly(tmp_path / "graves", deaths=3)[:1], list[Event]()
+    with make_executor("local", resources_in(tmp_path, workers=1)) as executor:
+        executor.run(tasks, events.append)
+    assert events.count(Progress(hash=tasks[0].hash, epochs=1)) == 2  # both workers died in the middle of the cell
+    (record,) = records_of(events)
     assert record.status == "failed"
     assert "SIGKILL" in (record.reason or "")
     assert "worker-2.log" in (record.reason or "")
 
 
 def test_unknown_engine(tmp_path: Path) -> None:
-    resources = Resources(workers=1, device="cpu", checkpoints=tmp_path, logs=tmp_path)
     with pytest.raises(InputError, match=f"unknown engine 'slurm'; valid: {', '.join(EXECUTORS)}"):
-        make_executor("slurm", resources)
+        make_executor("slurm", resources_in(tmp_path, workers=1))
 
 
 def test_a_ray_cluster_of_two_nodes(tmp_path: Path, expected: dict[str, dict[str, Any]]) -> None:
@@ -161,9 +151,8 @@ def test_a_ray_cluster_of_two_nodes(tmp_path: Path, expected: dict[str, dict[str
     try:
         cluster.add_node(num_cpus=1)
         ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
-        resources = Resources(workers=2, device="cpu", checkpoints=tmp_path / "checkpoints", logs=tmp_path / "logs")
         events: list[Event] = []
-        with make_executor("ray", resources) as executor:
+        with make_executor("ray", resources_in(tmp_path, workers=2)) as executor:
             executor.run(TASKS, events.append)
         assert {record.hash: record.metrics for record in records_of(events)} == expected
         assert ray.is_initialized()  # a Ray that was there before is not ours to stop

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -20,9 +21,15 @@ from sweeps.record import CellRecord, StudyFolder
 from sweeps.search import Search, SearchSettings
 from sweeps.study import Study
 from tests.conftest import SMALL, Vmp
+from tests.staged import open_gate
 
 GRID = ("lambda", *SMALL, "--set", "factors.lambda=[0, 1]")  # 4 arms x 2 seeds
-LONGER = (*GRID, "--set", "train.epochs=25")
+
+
+def gated(gate: Path, free: int) -> tuple[str, ...]:
+    """The grid, of which so many cells run freely and the others wait for `open_gate`."""
+    options = {"gate": str(gate), "free": free}
+    return (*GRID, "--set", "backbone.name=tests.staged:gated", "--set", f"backbone.options={json.dumps(options)}")
 
 
 def cells(out: Path) -> dict[str, bytes]:
@@ -76,25 +83,28 @@ def test_the_same_command_repeats_nothing(finished: Path, run_vmp: Vmp) -> None:
     assert "8 already there, 0 to run" in again.stderr
 
 
-def test_more_seeds_add_only_their_own_cells(finished: Path, run_vmp: Vmp, tmp_path: Path) -> None:
+def test_only_what_is_missing_is_run_and_two_workers_give_the_numbers_of_one(
+    finished: Path, run_vmp: Vmp, tmp_path: Path
+) -> None:
     out = tmp_path / "study"
-    subprocess.run(["cp", "-r", finished, out], check=True)
+    shutil.copytree(finished, out)
+    for path in sorted((out / "cells").iterdir())[::2]:
+        path.unlink()
+    before = cells(out)
     grown = run_vmp("sweep", "run", *GRID, "--set", "seeds=[0, 1, 2]", "--out", out, "--workers", 2)
     assert grown.returncode == 0, grown.stderr
-    assert "8 already there, 4 to run" in grown.stderr
-    assert cells(finished).items() <= cells(out).items()
-
-
-def test_two_workers_give_the_numbers_of_one(finished: Path, run_vmp: Vmp, tmp_path: Path) -> None:
-    assert run_vmp("sweep", "run", *GRID, "--out", tmp_path / "two", "--workers", 2).returncode == 0
-    assert metrics(tmp_path / "two") == metrics(finished)
+    assert "4 already there, 8 to run" in grown.stderr
+    assert before.items() <= cells(out).items()
+    assert metrics(finished).items() <= metrics(out).items()
+    assert len(cells(out)) == 12
 
 
 def test_a_sweep_killed_half_way_is_finished_by_the_same_command(
     vmp_command: list[str], run_vmp: Vmp, tmp_path: Path
 ) -> None:
     out = tmp_path / "study"
-    sweep = start(vmp_command, "sweep", "run", *LONGER, "--out", out, "--workers", 2)
+    study = gated(tmp_path / "gate", free=3)
+    sweep = start(vmp_command, "sweep", "run", *study, "--out", out, "--workers", 2)
     wait_for_cells(out, 3, sweep)
     workers = psutil.Process(sweep.pid).children(recursive=True)
     assert workers
@@ -102,12 +112,13 @@ def test_a_sweep_killed_half_way_is_finished_by_the_same_command(
     sweep.wait()
     assert not psutil.wait_procs(workers, timeout=20)[1], "a worker outlived its sweep"
     before = cells(out)
-    assert 3 <= len(before) < 8
+    assert len(before) == 3
     standing = run_vmp("sweep", "status", out)
     assert standing.returncode == 3
-    assert f"{len(before)} of 8 cells complete; {8 - len(before)} missing" in standing.stdout
+    assert "3 of 8 cells complete; 5 missing" in standing.stdout
     assert run_vmp("report", out).returncode == 0  # an unfinished study has a report, which says so
-    again = run_vmp("sweep", "run", *LONGER, "--out", out, "--workers", 2)
+    open_gate(tmp_path / "gate")
+    again = run_vmp("sweep", "run", *study, "--out", out, "--workers", 2)
     assert again.returncode == 0, again.stderr
     assert before.items() <= cells(out).items(), "a finished cell was repeated"
     assert len(cells(out)) == 8
@@ -116,7 +127,7 @@ def test_a_sweep_killed_half_way_is_finished_by_the_same_command(
 
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(vmp_command: list[str], tmp_path: Path) -> None:
     out = tmp_path / "study"
-    sweep = start(vmp_command, "sweep", "run", *LONGER, "--out", out)
+    sweep = start(vmp_command, "sweep", "run", *gated(tmp_path / "gate", free=1), "--out", out)
     wait_for_cells(out, 1, sweep)
     workers = psutil.Process(sweep.pid).children(recursive=True)
     os.killpg(sweep.pid, signal.SIGINT)  # a terminal sends it to the whole group
@@ -179,22 +190,22 @@ def test_plan_prints_cells_cost_and_what_they_can_show(run_vmp: Vmp, tmp_path: P
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(
-    arguments: Sequence[str], message: str, run_vmp: Vmp, tmp_path: Path
+    arguments: Sequence[str], message: str, call_vmp: Vmp, tmp_path: Path
 ) -> None:
-    done = run_vmp(*arguments, "--out", tmp_path / "out", cwd=tmp_path)
+    done = call_vmp(*arguments, "--out", tmp_path / "out", cwd=tmp_path)
     assert done.returncode == 2, (done.stdout, done.stderr)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_cannot_be_written_or_is_no_study(run_vmp: Vmp, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_or_is_no_study(run_vmp: Vmp, call_vmp: Vmp, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     done = run_vmp("sweep", "run", *GRID, "--out", tmp_path / "file" / "study")
     assert done.returncode == 2
     assert "cannot write the study folder" in done.stderr
     for command in (("sweep", "status"), ("report",)):
-        done = run_vmp(*command, tmp_path)
+        done = call_vmp(*command, tmp_path)
         assert done.returncode == 2
         assert "holds no study" in done.stderr
 
@@ -265,12 +276,15 @@ def test_a_search_from_the_command_line_resumes_and_reports(
     vmp_command: list[str], run_vmp: Vmp, tmp_path: Path
 ) -> None:
     out = tmp_path / "study"
-    arguments = ("sweep", "run", *LONGER, "--search", "tpe", "--arms", 4, "--out", out, "--workers", 2)
+    study = gated(tmp_path / "gate", free=6)
+    arguments = ("sweep", "run", *study, "--search", "tpe", "--arms", 4, "--out", out, "--workers", 2)
     sweep = start(vmp_command, *arguments)
     wait_for_cells(out, 6, sweep)
     sweep.kill()
     sweep.wait()
     before = cells(out)
+    assert len(before) == 6
+    open_gate(tmp_path / "gate")
     done = run_vmp(*arguments)
     assert done.returncode == 0, done.stderr
     assert before.items() <= cells(out).items()
