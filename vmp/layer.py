@@ -7,6 +7,7 @@ more than the backbone it consumes, and `curve`, its attention as a function of 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -69,7 +70,7 @@ def variation_or_undefined(variation: Tensor, clip: Tensor) -> Tensor:
     return variation if clip.shape[2] > 2 else UndefinedVariation.make(clip.device)
 
 
-class PromptLayer(nn.Module):
+class PromptLayer(nn.Module, ABC):
     """What every layer of the family has beside `forward`.
 
     extra_frames: how many frames more than the backbone it consumes.
@@ -79,9 +80,9 @@ class PromptLayer(nn.Module):
     extra_frames: int = 1
     context: int | None = 1
 
+    @abstractmethod
     def curve(self, difference: Tensor) -> Tensor:
         """The attention that the present parameters give to a frame difference, of any shape."""
-        raise NotImplementedError
 
     def prompt_parameters(self) -> list[nn.Parameter]:
         """The trainable parameters of the attention itself, such as m and n, without those of a learnt motion stem."""
