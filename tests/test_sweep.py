@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from sweeps.search import Search, SearchSettings
 from sweeps.study import Study
 from tests.conftest import SMALL, Vmp
 from tests.staged import open_gate
+
+Start = Callable[..., subprocess.Popen[str]]
 
 GRID = ("lambda", *SMALL, "--set", "factors.lambda=[0, 1]")  # 4 arms x 2 seeds
 
@@ -40,9 +42,22 @@ def metrics(out: Path) -> dict[str, Any]:
     return {name: json.loads(content)["metrics"] for name, content in cells(out).items()}
 
 
-def start(vmp_command: list[str], *arguments: object) -> subprocess.Popen[str]:
-    command = [*vmp_command, *map(str, arguments)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True)
+@pytest.fixture
+def start(vmp_command: list[str]) -> Iterator[Start]:
+    """Start the command line in a process group of its own; what still runs after the test is killed."""
+    running: list[subprocess.Popen[str]] = []
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # children of a background job ignore it
+
+    def begin(*arguments: object) -> subprocess.Popen[str]:
+        command, pipe = [*vmp_command, *map(str, arguments)], subprocess.PIPE
+        running.append(subprocess.Popen(command, stderr=pipe, stdout=pipe, text=True, start_new_session=True))
+        return running[-1]
+
+    yield begin
+    signal.signal(signal.SIGINT, before)
+    for process in running:
+        process.kill()
+        process.wait()
 
 
 def wait_for_cells(out: Path, count: int, process: subprocess.Popen[str]) -> None:
@@ -99,12 +114,10 @@ def test_only_what_is_missing_is_run_and_two_workers_give_the_numbers_of_one(
     assert len(cells(out)) == 12
 
 
-def test_a_sweep_killed_half_way_is_finished_by_the_same_command(
-    vmp_command: list[str], run_vmp: Vmp, tmp_path: Path
-) -> None:
+def test_a_sweep_killed_half_way_is_finished_by_the_same_command(start: Start, run_vmp: Vmp, tmp_path: Path) -> None:
     out = tmp_path / "study"
     study = gated(tmp_path / "gate", free=3)
-    sweep = start(vmp_command, "sweep", "run", *study, "--out", out, "--workers", 2)
+    sweep = start("sweep", "run", *study, "--out", out, "--workers", 2)
     wait_for_cells(out, 3, sweep)
     workers = psutil.Process(sweep.pid).children(recursive=True)
     assert workers
@@ -125,9 +138,9 @@ def test_a_sweep_killed_half_way_is_finished_by_the_same_command(
     assert not list(out.rglob("*.tmp"))
 
 
-def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(vmp_command: list[str], tmp_path: Path) -> None:
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(start: Start, tmp_path: Path) -> None:
     out = tmp_path / "study"
-    sweep = start(vmp_command, "sweep", "run", *gated(tmp_path / "gate", free=1), "--out", out)
+    sweep = start("sweep", "run", *gated(tmp_path / "gate", free=1), "--out", out)
     wait_for_cells(out, 1, sweep)
     workers = psutil.Process(sweep.pid).children(recursive=True)
     os.killpg(sweep.pid, signal.SIGINT)  # a terminal sends it to the whole group
@@ -138,21 +151,17 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(vmp_command: list[str], tmp_
     assert not psutil.wait_procs(workers, timeout=20)[1]
 
 
-def test_two_sweeps_cannot_share_a_folder(vmp_command: list[str], run_vmp: Vmp, tmp_path: Path) -> None:
+def test_two_sweeps_cannot_share_a_folder(start: Start, run_vmp: Vmp, tmp_path: Path) -> None:
     out = tmp_path / "study"
     endless = (*GRID, "--set", "train.epochs=100000")
-    sweep = start(vmp_command, "sweep", "run", *endless, "--out", out)
-    try:
-        while not (out / "plan.json").exists():  # written under the lock
-            assert sweep.poll() is None, sweep.communicate()
-            time.sleep(0.05)
-        second = run_vmp("sweep", "run", *endless, "--out", out)
-        assert second.returncode == 2
-        assert second.stderr.startswith("Error: another `vmp sweep run` is at work in")
-        assert "a sweep is at work here now" in run_vmp("sweep", "status", out).stdout
-    finally:
-        sweep.kill()
-        sweep.wait()
+    sweep = start("sweep", "run", *endless, "--out", out)
+    while not (out / "plan.json").exists():  # written under the lock
+        assert sweep.poll() is None, sweep.communicate()
+        time.sleep(0.05)
+    second = run_vmp("sweep", "run", *endless, "--out", out)
+    assert second.returncode == 2
+    assert second.stderr.startswith("Error: another `vmp sweep run` is at work in")
+    assert "a sweep is at work here now" in run_vmp("sweep", "status", out).stdout
 
 
 def test_a_diverging_cell_is_a_result_and_the_exit_code_tells(run_vmp: Vmp, tmp_path: Path) -> None:
@@ -272,13 +281,11 @@ def test_a_search_of_other_factors_in_the_same_folder_is_refused(tmp_path: Path)
         Search(other, SearchSettings(arms=3), folder).drive(replay(folder))
 
 
-def test_a_search_from_the_command_line_resumes_and_reports(
-    vmp_command: list[str], run_vmp: Vmp, tmp_path: Path
-) -> None:
+def test_a_search_from_the_command_line_resumes_and_reports(start: Start, run_vmp: Vmp, tmp_path: Path) -> None:
     out = tmp_path / "study"
     study = gated(tmp_path / "gate", free=6)
     arguments = ("sweep", "run", *study, "--search", "tpe", "--arms", 4, "--out", out, "--workers", 2)
-    sweep = start(vmp_command, *arguments)
+    sweep = start(*arguments)
     wait_for_cells(out, 6, sweep)
     sweep.kill()
     sweep.wait()
