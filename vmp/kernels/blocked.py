@@ -6,7 +6,7 @@ times faster than materialising every step. Any floating point type; the fallbac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -24,26 +24,26 @@ def _blocks(clip: Tensor) -> Iterator[slice]:
         yield slice(first, min(first + samples, clip.shape[0]))
 
 
-def _gray(frame: Tensor, steps: Steps, out: Tensor) -> None:
-    """Gray levels, but for a constant, of (s, 3, h, w) into `out` (s, h, w)."""
-    out.copy_(frame[:, 0]).mul_(steps.weights[0])
-    out.add_(frame[:, 1], alpha=steps.weights[1]).add_(frame[:, 2], alpha=steps.weights[2])
+def _gray(frame: Tensor, weights: Sequence[float], out: Tensor) -> None:
+    """Weighted sum of the channels of (s, 3, h, w) into `out` (s, h, w)."""
+    out.copy_(frame[:, 0]).mul_(weights[0])
+    out.add_(frame[:, 1], alpha=weights[1]).add_(frame[:, 2], alpha=weights[2])
 
 
 def _exponents(frames: Tensor, steps: Steps) -> Iterator[tuple[Tensor, Tensor]]:
-    """(z, D) of each pair of frames (s, 3, t, h, w) in turn, valid until the next, with z = a (D - b) or a (|D| - b).
+    """(z, a D) of each pair of frames (s, 3, t, h, w) in turn, valid until the next, with z = a (D - b) or a (|D| - b).
 
-    D is in float64 and z is rounded once: the slope, up to 50, would magnify the error of D.
+    a D is in float64 and z is rounded once: the slope, up to 50, would magnify the error of D.
     """
     s, _, t, h, w = frames.shape
-    old, new, difference, offset = frames.new_empty(4, s, h, w, dtype=torch.float64).unbind()
+    old, new, difference = frames.new_empty(3, s, h, w, dtype=torch.float64).unbind()
     z = frames.new_empty(s, h, w, dtype=compute_dtype(frames))
-    _gray(frames[:, :, 0], steps, old)
+    weights = [steps.slope * weight for weight in steps.weights]
+    _gray(frames[:, :, 0], weights, old)
     for pair in range(t - 1):
-        _gray(frames[:, :, pair + 1], steps, new)
+        _gray(frames[:, :, pair + 1], weights, new)
         torch.sub(new, old, out=difference)
-        torch.sub(difference if steps.signed else difference.abs(), steps.shift, out=offset)
-        yield z.copy_(offset.mul_(steps.slope)), difference
+        yield torch.sub(difference if steps.signed else difference.abs(), steps.slope * steps.shift, out=z), difference
         old, new = new, old
 
 
@@ -63,12 +63,13 @@ def forward(clip: Tensor, steps: Steps) -> Forward:
         weight, before = clip.new_empty(2, frames.shape[0], h, w, dtype=dtype).unbind()
         for pair, (z, _) in enumerate(_exponents(frames, steps)):
             total += z.sum().item()
-            attention[block, pair] = torch.sigmoid(z, out=weight)
+            torch.sigmoid(z, out=weight)
             prompted = frames[:, :, pair + steps.later]
             if clip.dtype == dtype:
                 torch.mul(prompted, weight.unsqueeze(1), out=prompt[block, :, pair])
             else:
                 prompt[block, :, pair] = prompted * weight.unsqueeze(1)
+            attention[block, pair] = weight
             if pair > 0:
                 squares += before.sub_(weight).square_().sum().item()
             weight, before = before, weight
