@@ -141,9 +141,9 @@ def video_frames(path: str | Path, size: int | None = None, fit: str = "crop") -
 
 
 class Run(NamedTuple):
-    """frames: stacked, the first `seen` of them belong to the run before and are there to be looked back to."""
+    """frames: of one shape; the first `seen` of them belong to the run before and are there to be looked back to."""
 
-    frames: np.ndarray
+    frames: list[np.ndarray]
     seen: int
 
 
@@ -152,7 +152,7 @@ Prompter = Callable[[Run], tuple[Tensor, Tensor, Sequence[float] | np.ndarray]]
 
 
 def _prompter_for(run: Run, layer: PromptLayer, mean: Sequence[float] | None, std: Sequence[float] | None) -> Prompter:
-    if run.frames.dtype != np.uint8:
+    if run.frames[0].dtype != np.uint8:
         return _AnyLayer(layer, lambda frames: torch.from_numpy(frames).transpose(0, 1)[None])
     mean, std = mean or getattr(layer, "mean", None), std or getattr(layer, "std", None)
     if mean is None or std is None:
@@ -173,7 +173,7 @@ class _AnyLayer:
         self.before: Tensor | None = None
 
     def __call__(self, run: Run) -> tuple[Tensor, Tensor, list[float]]:
-        clip = self.to_clip(run.frames).to(self.device)
+        clip = self.to_clip(np.stack(run.frames)).to(self.device)
         if clip.shape[2] <= self.layer.extra_frames:
             return clip[0, :, :0], clip[0, 0, :0], []
         done = max(0, run.seen - self.layer.extra_frames)
@@ -229,11 +229,11 @@ def _runs(frames: Iterable[Frame], length: int | None, context: int) -> Iterator
             )
         piece.append(frame)
         if len(piece) - seen == length:
-            yield Run(np.stack(piece), seen)
+            yield Run(piece, seen)
             piece = piece[max(0, len(piece) - context) :] if context else []
             seen = len(piece)
     if len(piece) > seen:
-        yield Run(np.stack(piece), seen)
+        yield Run(piece, seen)
 
 
 def _check_frame(frame: np.ndarray) -> None:

@@ -66,6 +66,12 @@ INLINE double gray_of(const double *w, float x0, float x1, float x2) {
     return w[0] * (double)x0 + (w[1] * (double)x1 + w[2] * (double)x2);
 }
 
+INLINE void grays(const float *x0, const float *x1, const float *x2, const Steps *steps, double *gray, int count) {
+    const double w[3] = {steps->w[0], steps->w[1], steps->w[2]};
+#pragma omp simd
+    for (int i = 0; i < count; i++) gray[i] = gray_of(w, x0[i], x1[i], x2[i]);
+}
+
 /* `count` pixels of one plane: where they lie if they lie side by side, otherwise gathered into `spare`. */
 INLINE const float *plane(const float *from, Py_ssize_t step, int count, float *spare) {
     if (step == 1) return from;
@@ -142,6 +148,13 @@ INLINE void product(const float *weight, const float *x, float *out, Py_ssize_t 
     for (int i = 0; i < count; i++) out[i] = weight[i] * x[i];
 }
 
+/* Stores past the cache are not ordered with others: to be called before anybody is told of them. */
+INLINE void in_order(int past_cache) {
+#ifdef __SSE2__
+    if (past_cache) _mm_sfence();
+#endif
+}
+
 typedef struct {
     const float *clip;
     Layout clip_layout;
@@ -167,7 +180,7 @@ CLONES static void forward_item(const Forward *job, Py_ssize_t sample, Py_ssize_
             const float *x1 = plane(new + in.channel, in.pixel, size, spare[0][1]);
             const float *x2 = plane(new + 2 * in.channel, in.pixel, size, spare[0][2]);
             if (t < 0) {
-                for (int i = 0; i < size; i++) gray[begin + i] = gray_of(job->steps.w, x0[i], x1[i], x2[i]);
+                grays(x0, x1, x2, &job->steps, gray + begin, size);
                 continue;
             }
             total += exponents(x0, x1, x2, &job->steps, gray + begin, z, size);
@@ -186,9 +199,7 @@ CLONES static void forward_item(const Forward *job, Py_ssize_t sample, Py_ssize_
             product(attention, x2, out + 2 * to.channel, to.pixel, job->past_cache, size);
         }
     }
-#ifdef __SSE2__
-    if (job->past_cache) _mm_sfence(); /* such stores are not ordered with others */
-#endif
+    in_order(job->past_cache);
     sums[0] = total, sums[1] = squares;
 }
 
@@ -225,6 +236,17 @@ INLINE void chain(float *step, const float *z, float sums[2][LANES], int count) 
     }
 }
 
+/* Signs of D; `gray` holds the gray levels of the frame before. */
+INLINE void signs(const float *x0, const float *x1, const float *x2, const Steps *steps, const double *gray, float *sign,
+                  int count) {
+    const double w[3] = {steps->w[0], steps->w[1], steps->w[2]};
+#pragma omp simd
+    for (int i = 0; i < count; i++) {
+        const double d = gray_of(w, x0[i], x1[i], x2[i]) - gray[i];
+        sign[i] = (float)((d > 0) - (d < 0));
+    }
+}
+
 /* Adds one pair's share to the gradient of its earlier frame, and begins that of its later frame with it. */
 INLINE void clip_gradient(float *early, float *late, const float *weight, const float *g, const float *step, float aw,
                           int later, int count) {
@@ -258,16 +280,12 @@ CLONES static void backward_item(const Backward *job, Py_ssize_t sample, Py_ssiz
             float *early = NULL;
             if (job->grad_clip) early = job->grad_clip + (sample * 3 * frames + t) * pixels + first + begin;
             if (t < 0) {
-                for (int i = 0; i < size; i++) gray[begin + i] = gray_of(job->steps.w, x[0][i], x[1][i], x[2][i]);
+                grays(x[0], x[1], x[2], &job->steps, gray + begin, size);
                 if (early)
                     for (int c = 0; c < 3; c++) memset(early + (c * frames + 1) * pixels, 0, size * sizeof(float));
                 continue;
             }
-            if (early && !job->steps.is_signed)
-                for (int i = 0; i < size; i++) {
-                    const double d = gray_of(job->steps.w, x[0][i], x[1][i], x[2][i]) - gray[begin + i];
-                    sign[i] = (float)((d > 0) - (d < 0));
-                }
+            if (early && !job->steps.is_signed) signs(x[0], x[1], x[2], &job->steps, gray + begin, sign, size);
             exponents(x[0], x[1], x[2], &job->steps, gray + begin, z, size);
             if (!job->steps.later)
                 for (int c = 0; c < 3; c++) x[c] = plane(new - in.time + c * in.channel, in.pixel, size, spare[1][c]);
@@ -277,6 +295,7 @@ CLONES static void backward_item(const Backward *job, Py_ssize_t sample, Py_ssiz
             if (job->grad_maps) {
                 const float *more = job->grad_maps + sample * by.batch + t * by.time + (first + begin) * by.pixel;
                 more = plane(more, by.pixel, size, spare_map);
+#pragma omp simd
                 for (int i = 0; i < size; i++) step[i] += more[i];
             }
             const float *attention = job->attention + (sample * maps + t) * pixels + first + begin;
@@ -299,8 +318,10 @@ CLONES static void backward_item(const Backward *job, Py_ssize_t sample, Py_ssiz
             chain(step + i, z + i, lanes, size - i);
             for (int j = 0; j < LANES; j++) sums[0] += lanes[0][j], sums[1] += lanes[1][j];
             if (!early) continue;
-            if (!job->steps.is_signed)
+            if (!job->steps.is_signed) {
+#pragma omp simd
                 for (int i = 0; i < size; i++) step[i] *= sign[i];
+            }
             for (int c = 0; c < 3; c++)
                 clip_gradient(early + c * frames * pixels, early + (c * frames + 1) * pixels, attention, g[c], step,
                               (float)(job->steps.slope * job->steps.w[c]), job->steps.later, size);
@@ -309,13 +330,14 @@ CLONES static void backward_item(const Backward *job, Py_ssize_t sample, Py_ssiz
 }
 
 typedef struct {
-    const uint8_t *frames; /* consecutive (frames, pixels, 3), as they were decoded */
-    float *prompt;         /* (3, frames - 1, pixels) */
-    float *attention;      /* (frames - 1, pixels) */
-    const float *before;   /* the map before the first, or NULL */
+    const uint8_t **frames; /* consecutive, each (pixels, 3) as it was decoded */
+    float *prompt;          /* (3, frames - 1, pixels) */
+    float *attention;       /* (frames - 1, pixels) */
+    const float *before;    /* the map before the first, or NULL */
     Shape shape;
-    Steps steps;                /* weights of bytes, w_c / 255 */
+    Steps steps;               /* weights of bytes, w_c / 255 */
     float scale[3], offset[3]; /* x = byte * scale - offset */
+    int past_cache;
 } Bytes;
 
 INLINE void unpack(const uint8_t *bytes, float x[3][PART], int count) {
@@ -335,9 +357,9 @@ CLONES static void bytes_item(const Bytes *job, Py_ssize_t first, int count, dou
         for (int begin = 0; begin < count; begin += PART) {
             const int size = count - begin < PART ? count - begin : PART;
             const Py_ssize_t at = first + begin;
-            unpack(job->frames + 3 * ((t + 1) * pixels + at), x, size);
+            unpack(job->frames[t + 1] + 3 * at, x, size);
             if (t < 0) {
-                for (int i = 0; i < size; i++) gray[begin + i] = gray_of(job->steps.w, x[0][i], x[1][i], x[2][i]);
+                grays(x[0], x[1], x[2], &job->steps, gray + begin, size);
                 continue;
             }
             exponents(x[0], x[1], x[2], &job->steps, gray + begin, z, size);
@@ -345,15 +367,16 @@ CLONES static void bytes_item(const Bytes *job, Py_ssize_t first, int count, dou
             attentions(z, attention, NULL, (Layout){0}, size);
             const float *before = t > 0 ? attention - pixels : job->before ? job->before + at : NULL;
             if (before) squares[t] += squared_distance(attention, before, size);
-            if (!job->steps.later) unpack(job->frames + 3 * (t * pixels + at), x, size);
+            if (!job->steps.later) unpack(job->frames[t] + 3 * at, x, size);
             for (int c = 0; c < 3; c++) {
                 const float scale = job->scale[c], offset = job->offset[c];
-                float *out = job->prompt + (c * maps + t) * pixels + at;
 #pragma omp simd
-                for (int i = 0; i < size; i++) out[i] = attention[i] * (x[c][i] * scale - offset);
+                for (int i = 0; i < size; i++) z[i] = x[c][i] * scale - offset;
+                product(attention, z, job->prompt + (c * maps + t) * pixels + at, 1, job->past_cache, size);
             }
         }
     }
+    in_order(job->past_cache);
 }
 
 /* How many runs of pixels a plane is cut into; each begins on a line of memory if the plane does. Long runs are read as
@@ -424,26 +447,36 @@ static PyObject *backward(PyObject *module, PyObject *arguments) {
 }
 
 static PyObject *forward_bytes(PyObject *module, PyObject *arguments) {
-    unsigned long long frames, prompt, attention, before, squares;
+    unsigned long long prompt, attention, before, squares;
+    PyObject *frames; /* a tuple of addresses */
     Bytes job;
-    if (!PyArg_ParseTuple(arguments, SHAPE STEPS "(fff)(fff)" ADDRESS ADDRESS ADDRESS ADDRESS ADDRESS,
-                          TO_SHAPE(job.shape), TO_STEPS(job.steps), &job.scale[0], &job.scale[1], &job.scale[2],
-                          &job.offset[0], &job.offset[1], &job.offset[2], &frames, &prompt, &attention, &before,
-                          &squares))
+    if (!PyArg_ParseTuple(arguments, SHAPE STEPS "(fff)(fff)O!" ADDRESS ADDRESS ADDRESS ADDRESS "p", TO_SHAPE(job.shape),
+                          TO_STEPS(job.steps), &job.scale[0], &job.scale[1], &job.scale[2], &job.offset[0],
+                          &job.offset[1], &job.offset[2], &PyTuple_Type, &frames, &prompt, &attention, &before, &squares,
+                          &job.past_cache))
         return NULL;
-    job.frames = (const uint8_t *)(uintptr_t)frames, job.before = (const float *)(uintptr_t)before;
     job.prompt = (float *)(uintptr_t)prompt, job.attention = (float *)(uintptr_t)attention;
+    job.before = (const float *)(uintptr_t)before;
     int length;
     const Py_ssize_t runs = runs_of(job.shape, &length);
     double *gray = malloc(length * sizeof *gray);
-    if (!gray) return PyErr_NoMemory();
-    Py_BEGIN_ALLOW_THREADS
-    for (Py_ssize_t run = 0; run < runs; run++) {
-        const Py_ssize_t first = run * length, left = job.shape.pixels - first;
-        bytes_item(&job, first, (int)(left < length ? left : length), gray, (double *)(uintptr_t)squares);
+    job.frames = malloc(job.shape.frames * sizeof *job.frames);
+    if (!gray || !job.frames) {
+        free(gray), free(job.frames);
+        return PyErr_NoMemory();
     }
-    Py_END_ALLOW_THREADS
-    free(gray);
+    for (Py_ssize_t t = 0; t < job.shape.frames; t++)
+        job.frames[t] = (const uint8_t *)(uintptr_t)PyLong_AsUnsignedLongLong(PyTuple_GetItem(frames, t));
+    if (!PyErr_Occurred()) {
+        Py_BEGIN_ALLOW_THREADS
+        for (Py_ssize_t run = 0; run < runs; run++) {
+            const Py_ssize_t first = run * length, left = job.shape.pixels - first;
+            bytes_item(&job, first, (int)(left < length ? left : length), gray, (double *)(uintptr_t)squares);
+        }
+        Py_END_ALLOW_THREADS
+    }
+    free(gray), free(job.frames);
+    if (PyErr_Occurred()) return NULL;
     Py_RETURN_NONE;
 }
 

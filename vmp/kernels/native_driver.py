@@ -63,7 +63,7 @@ def forward(clip: Tensor, steps: Steps) -> Forward:
     memory = torch.channels_last_3d if layout[1] == 1 and layout[3] == 3 else torch.contiguous_format
     prompt, attention = empty((b, 3, t - 1, h, w), memory), empty((b, t - 1, h, w))
     _, out = _readable(prompt)
-    past_cache = out[3] == 1 and 4 * prompt.numel() >= _PAST_CACHE and h * w % 4 == 0 and prompt.data_ptr() % 16 == 0
+    past_cache = out[3] == 1 and 4 * prompt.numel() >= _PAST_CACHE and _may_pass_cache(prompt)
     total, squares = native.forward(
         (b, t, h * w), _of(steps), clip.data_ptr(), layout, prompt.data_ptr(), out, attention.data_ptr(), past_cache,
         _threads(clip),
@@ -95,21 +95,27 @@ def backward(
 
 
 def forward_bytes(
-    frames: np.ndarray, steps: Steps, mean: Sequence[float], std: Sequence[float], before: Tensor | None
+    frames: Sequence[np.ndarray], steps: Steps, mean: Sequence[float], std: Sequence[float], before: Tensor | None
 ) -> tuple[Tensor, Tensor, np.ndarray]:
-    """The fused forward pass for consecutive decoded frames (t, h, w, 3) of uint8, on one thread, without gradients.
+    """The fused forward pass for t consecutive decoded frames (h, w, 3) of uint8, on one thread, without gradients.
 
     Returns: prompt (3, t-1, h, w), attention (t-1, h, w), and for each map the sum of squared differences to the one
         before it (for the first: to `before`, 0 without it).
     """
-    t, h, w, _ = frames.shape
-    frames = np.ascontiguousarray(frames)
+    frames = [np.ascontiguousarray(frame) for frame in frames]
+    t, (h, w, _) = len(frames), frames[0].shape
     prompt, attention = empty((3, t - 1, h, w)), empty((t - 1, h, w))
     squares = np.zeros(t - 1)
     red, green, blue = (weight / (255 * s) for weight, s in zip(steps.weights, std, strict=True))
     native.forward_bytes(
         (1, t, h * w), _of(steps._replace(weights=(red, green, blue))), tuple(1 / (255 * s) for s in std),
-        tuple(m / s for m, s in zip(mean, std, strict=True)), frames.ctypes.data, prompt.data_ptr(),
-        attention.data_ptr(), 0 if before is None else before.data_ptr(), squares.ctypes.data,
+        tuple(m / s for m, s in zip(mean, std, strict=True)), tuple(frame.ctypes.data for frame in frames),
+        prompt.data_ptr(), attention.data_ptr(), 0 if before is None else before.data_ptr(), squares.ctypes.data,
+        _may_pass_cache(prompt),
     )  # fmt: skip
     return prompt, attention, squares
+
+
+def _may_pass_cache(prompt: Tensor) -> bool:
+    """Whether every part of a contiguous prompt starts on 16 bytes and holds a multiple of four numbers."""
+    return prompt.shape[-1] * prompt.shape[-2] % 4 == 0 and prompt.data_ptr() % 16 == 0
