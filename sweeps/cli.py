@@ -29,7 +29,7 @@ _device = click.option("--device", default="auto", show_default=True, help="auto
 def sweep() -> None:
     """Plan a study, run its cells exactly once, see how it stands.
 
-    STUDY is a YAML file or the name of a built-in study: lambda, init, sampling, collapse.
+    STUDY is a YAML file or the name of a built-in study: lambda, init, sampling, motion, collapse.
     """
 
 

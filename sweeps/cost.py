@@ -39,7 +39,7 @@ def estimate_seconds(tasks: Sequence[Task], *, device: str = "auto") -> dict[str
 
 
 def _kind(settings: dict[str, Any]) -> str:
-    layer = {"prompt": settings["layer"]["prompt"]}
+    layer = {k: v for k, v in settings["layer"].items() if isinstance(v, str | bool)}
     train = {k: v for k, v in settings["train"].items() if k not in ("lambda", "optimizer")}
     return canonical_json({**settings, "layer": layer, "train": train})
 

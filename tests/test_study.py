@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sweeps import cost
 from sweeps.plan import arm_tasks, explain_changes, grid_tasks, make_plan
 from sweeps.record import CellRecord, StudyFolder
 from sweeps.study import Study, builtin_studies, load_study
@@ -32,6 +33,15 @@ def test_yaml_and_python_make_the_same_study(tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(LAMBDA.to_plain()))
     assert load_study(path) == LAMBDA
     assert [t.hash for t in grid_tasks(load_study(path))] == [t.hash for t in grid_tasks(LAMBDA)]
+
+
+def test_cost_is_measured_once_for_cells_that_differ_in_numbers_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = iter(range(1, 9))
+    monkeypatch.setattr(cost, "_measure", lambda experiment, device: float(next(measured)))
+    factors = {"prompt": ("control", "vmp"), "layer.motion": ("frame_difference", "codec_vectors"), "lambda": (0, 1)}
+    tasks = grid_tasks(Study(name="cost", factors=factors, seeds=(0, 1)))
+    seconds = cost.estimate_seconds(tasks)
+    assert [seconds[task.hash] for task in tasks] == [1.0] * 2 + [2.0] * 4 + [3.0] * 4
 
 
 @pytest.mark.parametrize("name", builtin_studies())

@@ -188,7 +188,7 @@ def test_plan_prints_cells_cost_and_what_they_can_show(run_vmp: Vmp, tmp_path: P
     ("arguments", "message"),
     [
         (("sweep", "run", "lambda", "--set", "trian.epochs=1"), "did you mean 'train'"),
-        (("sweep", "run", "lamda"), "built-in studies (collapse, init, lambda, sampling)"),
+        (("sweep", "run", "lamda"), "built-in studies (collapse, init, lambda, motion, sampling)"),
         (("sweep", "run", "absent.yaml"), "No such file"),
         (("sweep", "run", "lambda", "--set", "data.kind=manifest", "--set", "data.path=none.csv"), "none.csv"),
         (("sweep", "run", "lambda", "--set", "data.kind=folder", "--set", "data.path=."), "folder"),
