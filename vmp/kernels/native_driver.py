@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vmp.kernels import native  # type: ignore[attr-defined]  # after torch, whose OpenMP it then shares
+from vmp.kernels import native  # after torch, whose OpenMP it then shares
 from vmp.kernels.buffers import empty
 from vmp.kernels.steps import Backward, Forward, Steps
 
@@ -52,7 +52,7 @@ def _readable(tensor: Tensor) -> tuple[Tensor, Layout]:
     return tensor, layout
 
 
-def _of(steps: Steps) -> tuple[Sequence[float], float, float, bool, bool]:
+def _of(steps: Steps) -> tuple[tuple[float, float, float], float, float, bool, bool]:
     return steps.weights, steps.slope, steps.shift, steps.signed, steps.later
 
 
@@ -107,11 +107,12 @@ def forward_bytes(
     prompt, attention = empty((3, t - 1, h, w)), empty((t - 1, h, w))
     squares = np.zeros(t - 1)
     red, green, blue = (weight / (255 * s) for weight, s in zip(steps.weights, std, strict=True))
+    scale = 1 / (255 * std[0]), 1 / (255 * std[1]), 1 / (255 * std[2])
+    offset = mean[0] / std[0], mean[1] / std[1], mean[2] / std[2]
     native.forward_bytes(
-        (1, t, h * w), _of(steps._replace(weights=(red, green, blue))), tuple(1 / (255 * s) for s in std),
-        tuple(m / s for m, s in zip(mean, std, strict=True)), tuple(frame.ctypes.data for frame in frames),
-        prompt.data_ptr(), attention.data_ptr(), 0 if before is None else before.data_ptr(), squares.ctypes.data,
-        _may_pass_cache(prompt),
+        (1, t, h * w), _of(steps._replace(weights=(red, green, blue))), scale, offset,
+        tuple(frame.ctypes.data for frame in frames), prompt.data_ptr(), attention.data_ptr(),
+        0 if before is None else before.data_ptr(), squares.ctypes.data, _may_pass_cache(prompt),
     )  # fmt: skip
     return prompt, attention, squares
 
