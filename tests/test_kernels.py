@@ -231,6 +231,6 @@ assert os.waitpid(pid, 0)[1] == 0
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.skipif(not hasattr(os, "fork") or not native_works(), reason="needs fork, and the kernel in C")
 def test_a_forked_child_can_use_the_layer() -> None:
     assert subprocess.run([sys.executable, "-c", FORKED], timeout=60).returncode == 0
