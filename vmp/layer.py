@@ -138,8 +138,8 @@ class VideoMotionPrompt(PromptLayer):
     ) -> None:
         super().__init__()
         F.check_statistics(mean, std)
-        lookup(F.LUMA, channel_order, "channel_order")
-        lookup({"later": 0, "earlier": 0}, prompted_frame, "prompted_frame")
+        later = lookup({"later": True, "earlier": False}, prompted_frame, "prompted_frame")
+        self.steps = Steps(F.difference_weights(std, channel_order), signed, later)
         first_m, first_n = initial_parameters(m, n, slope, shift, init, learn_slope)
         self.mean, self.std, self.channel_order = tuple(mean), tuple(std), channel_order
         self.signed, self.prompted_frame, self.check_finite = signed, prompted_frame, check_finite
@@ -162,9 +162,7 @@ class VideoMotionPrompt(PromptLayer):
 
     def forward(self, clip: Tensor) -> MotionPrompt:
         F.check_clip(clip)
-        weights = F.difference_weights(self.std, self.channel_order)
-        steps = Steps(weights, self.signed, self.prompted_frame == "later")
-        prompt, attention, variation, total = run_steps(clip, self.m, self.n, steps, self.kernel)
+        prompt, attention, variation, total = run_steps(clip, self.m, self.n, self.steps, self.kernel)
         if self.check_finite and not torch.compiler.is_compiling():
             check_finite(total)
         return MotionPrompt(prompt, attention, variation_or_undefined(variation, clip))

@@ -23,7 +23,6 @@ from torch import Tensor
 from vmp import functional as F
 from vmp.errors import InputError
 from vmp.kernels import native_works
-from vmp.kernels.steps import Steps
 from vmp.layer import PromptLayer, VideoMotionPrompt
 from vmp.prompted import MotionPrompted
 
@@ -191,9 +190,11 @@ class _Bytes:
         from vmp.kernels import native_driver
 
         self.forward, self.mean, self.std = native_driver.forward_bytes, mean, std
-        weights = F.difference_weights(std, layer.channel_order)
-        slope, shift = F.slope_and_derivative(layer.m.item())[0], F.shift_and_derivative(layer.n.item())[0]
-        self.steps = Steps(weights, layer.signed, layer.prompted_frame == "later", slope, shift)
+        self.steps = layer.steps._replace(
+            weights=F.difference_weights(std, layer.channel_order),
+            slope=F.slope_and_derivative(layer.m.item())[0],
+            shift=F.shift_and_derivative(layer.n.item())[0],
+        )
         self.before: Tensor | None = None
 
     def __call__(self, run: Run) -> tuple[Tensor, Tensor, np.ndarray]:

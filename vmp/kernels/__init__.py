@@ -133,14 +133,15 @@ def run_steps(clip: Tensor, m: Tensor, n: Tensor, steps: Steps, kernel: str = "a
 
     Raises: `InputError` for an unknown kernel, or one that cannot take the clip.
     """
-    name = choose_kernel(clip) if kernel == "auto" else kernel
-    if name == "native" and (clip.dtype != torch.float32 or clip.device.type != "cpu"):
+    if kernel == "auto":
+        return KERNELS[choose_kernel(clip)](clip, m, n, steps)
+    if kernel == "native" and (clip.dtype != torch.float32 or clip.device.type != "cpu"):
         raise InputError(
             f'kernel "native" takes float32 clips on the CPU, got {clip.dtype} on {clip.device}: use "auto".'
         )
-    if name == "native" and not native_works():
+    if kernel == "native" and not native_works():
         raise InputError(
             'kernel "native" was not compiled when this package was installed: install it again on a machine with a '
             'C compiler and Python\'s headers, or use "auto".'
         )
-    return lookup(KERNELS, name, "kernel")(clip, m, n, steps)
+    return lookup(KERNELS, kernel, "kernel")(clip, m, n, steps)
