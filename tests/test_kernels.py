@@ -142,6 +142,20 @@ def test_autocast_does_not_change_the_numbers() -> None:
     assert all(torch.equal(a, b) and a.dtype == b.dtype for a, b in zip(plain, under, strict=True))
 
 
+@pytest.mark.parametrize("kernel", FUSED)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_the_default_type_of_torch_does_not_change_the_numbers(dtype: torch.dtype, kernel: str) -> None:
+    layer, clip = VideoMotionPrompt(MEAN, STD, kernel=kernel), clip_of(1, 3, 4, 16, 16)
+    before, expected = torch.get_default_dtype(), layer(clip)
+    try:
+        torch.set_default_dtype(dtype)
+        assert buffers.empty((1, 2)).dtype == torch.float32  # or the kernel would write past the end
+        got = layer(clip)
+    finally:
+        torch.set_default_dtype(before)
+    assert all(torch.equal(a, b) and a.dtype == b.dtype for a, b in zip(got, expected, strict=True))
+
+
 def test_a_second_derivative_is_refused_and_the_plain_kernel_has_it() -> None:
     clip = clip_of(1, 3, 4, 4, 4)
     for kernel in ("plain", "blocked"):

@@ -30,7 +30,7 @@ def empty(shape: Sequence[int], memory: torch.memory_format = torch.contiguous_f
     """An uninitialised float32 tensor on the CPU, in a free block of about that size or a new one."""
     size = 4 * prod(shape)
     if size < _SMALLEST or not hasattr(mmap, "MAP_ANONYMOUS"):
-        return torch.empty(tuple(shape), memory_format=memory)
+        return torch.empty(tuple(shape), dtype=torch.float32, device="cpu", memory_format=memory)
     with _lock:
         flat = torch.frombuffer(_block(size), dtype=torch.float32, count=size // 4)
     if memory == torch.channels_last_3d:
