@@ -90,6 +90,7 @@ LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "transposed planes": lambda x: x.transpose(3, 4).contiguous().transpose(3, 4),
     "one sample repeated": lambda x: x[:1].expand(3, -1, -1, -1, -1),
     "one frame repeated": lambda x: x[:, :, :1].expand(-1, -1, 4, -1, -1),
+    "negative by a flag": lambda x: torch.complex(x, -x).conj().imag,
 }
 
 
@@ -122,6 +123,16 @@ def test_any_upstream_gradient_is_understood(upstream: str, kernel: str) -> None
         loss.backward()
         grads.append(torch.stack([layer.m.grad, layer.n.grad]))
     torch.testing.assert_close(grads[1], grads[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", FUSED)
+def test_hooks_on_saved_tensors_may_change_their_layout(kernel: str) -> None:
+    layer, clip, grads = VideoMotionPrompt(MEAN, STD, kernel=kernel), clip_of(2, 3, 4, 9, 8), []
+    for unpack in (lambda x: x, lambda x: x.transpose(-1, -2).contiguous().transpose(-1, -2) if x.ndim else x):
+        with torch.autograd.graph.saved_tensors_hooks(lambda x: x, unpack):
+            variation = layer(clip).variation
+        grads.append(torch.autograd.grad(variation, layer.n)[0])
+    torch.testing.assert_close(grads[1], grads[0], rtol=1e-5, atol=0)
 
 
 def test_gradcheck_of_the_fused_function_in_float64() -> None:

@@ -43,10 +43,13 @@ def _layout(tensor: Tensor) -> Layout | None:
 
 
 def _readable(tensor: Tensor) -> tuple[Tensor, Layout]:
-    """The tensor, or a copy with evenly strided planes; the caller holds it for as long as the kernel runs."""
+    """The tensor, or a copy with evenly strided planes; the caller holds it for as long as the kernel runs.
+
+    A tensor that is negative only by a flag of torch's, as the imaginary part of a conjugate, is copied too.
+    """
     layout = _layout(tensor)
-    if layout is None:
-        tensor = tensor.contiguous()
+    if layout is None or tensor.is_neg():
+        tensor = tensor.clone(memory_format=torch.contiguous_format)
         layout = _layout(tensor)
         assert layout is not None
     return tensor, layout
@@ -85,6 +88,7 @@ def backward(
     clip, layout = _readable(clip)
     grad, grad_layout = _readable(grad_prompt)
     maps, maps_layout = (None, (0, 0, 0, 0)) if grad_attention is None else _readable(grad_attention.unsqueeze(1))
+    attention = attention.contiguous()  # torch's hooks on saved tensors may have given it another layout
     grad_clip = empty(clip.shape) if need_clip else None
     step, weighted = native.backward(
         (b, t, h * w), _of(steps), clip.data_ptr(), layout, attention.data_ptr(), grad.data_ptr(), grad_layout,
