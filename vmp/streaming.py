@@ -22,7 +22,7 @@ from torch import Tensor
 
 from vmp import functional as F
 from vmp.errors import InputError
-from vmp.kernels import native_works
+from vmp.kernels import native_driver, native_works
 from vmp.layer import PromptLayer, VideoMotionPrompt
 from vmp.prompted import MotionPrompted
 
@@ -187,8 +187,6 @@ class _Bytes:
     """The published layer on decoded frames as they are: nothing is normalised or reordered beforehand."""
 
     def __init__(self, layer: VideoMotionPrompt, mean: Sequence[float], std: Sequence[float]) -> None:
-        from vmp.kernels import native_driver
-
         self.forward, self.mean, self.std = native_driver.forward_bytes, mean, std
         self.steps = layer.steps._replace(
             weights=F.difference_weights(std, layer.channel_order),

@@ -24,6 +24,11 @@ from vmp.kernels import blocked
 from vmp.kernels.steps import Kernel, Steps
 from vmp.lookup import lookup
 
+try:  # now and not when it is needed: it has to see forks
+    from vmp.kernels import native_driver
+except ImportError:
+    native_driver = None  # type: ignore[assignment]
+
 
 class _Fused(torch.autograd.Function):
     """(clip, m, n) -> (prompt, attention, V, a sum of all D) by a `Kernel`, with gradients for all three inputs."""
@@ -98,8 +103,6 @@ def fused_eager(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
 
 def fused_native(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
     """`vmp.kernels.native_driver`, a kernel in C: float32 on the CPU. Not differentiable twice."""
-    from vmp.kernels import native_driver
-
     return Result(*_Fused.apply(clip, m, n, steps, native_driver))
 
 
@@ -111,14 +114,9 @@ KERNELS: dict[str, Callable[[Tensor, Tensor, Tensor, Steps], Result]] = {
 }
 
 
-@cache
 def native_works() -> bool:
     """Whether the kernel in C is there: it is compiled when the package is installed on a machine with a compiler."""
-    try:
-        from vmp.kernels import native_driver  # noqa: F401
-    except ImportError:
-        return False
-    return True
+    return native_driver is not None
 
 
 def choose_kernel(clip: Tensor) -> str:
