@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from tests.conftest import ROOT
 from vmp import kernels
 from vmp.errors import InputError
 from vmp.kernels import KERNELS, buffers, choose_kernel, native_works
@@ -166,6 +168,15 @@ def test_the_default_type_of_torch_does_not_change_the_numbers(dtype: torch.dtyp
     finally:
         torch.set_default_dtype(before)
     assert all(torch.equal(a, b) and a.dtype == b.dtype for a, b in zip(got, expected, strict=True))
+
+
+@pytest.mark.skipif(not native_works(), reason="the kernel in C was not compiled at installation")
+def test_the_kernel_was_compiled_after_its_source_was_changed() -> None:
+    from vmp.kernels import native
+
+    source, compiled = Path(kernels.__file__).with_name("native.c"), Path(native.__file__)
+    if source.parent == ROOT / "vmp" / "kernels":  # installed as editable; a wheel holds what it was built from
+        assert compiled.stat().st_mtime >= source.stat().st_mtime, "native.c is newer: run `make install`"
 
 
 def test_a_second_derivative_is_refused_and_the_plain_kernel_has_it() -> None:
