@@ -98,6 +98,15 @@ def test_frames_are_drawn_as_they_are_needed_and_the_reader_ends_with_its_consum
     assert threading.active_count() <= before
 
 
+def test_gradients_are_as_they_were_in_the_loop_that_takes_the_prompts() -> None:
+    layer, frames = LayerConfig().build(MEAN, STD), list(clip_of(5)[0].unbind(1))
+    model = MotionPrompted(Sum(), layer)
+    for taken in (stream(frames, layer), classify_stream(frames, model, num_frames=2, stride=1)):
+        for result in taken:
+            assert torch.is_grad_enabled()
+            assert not result[1].requires_grad
+
+
 def test_what_cannot_be_streamed_says_why() -> None:
     layer = LayerConfig().build(MEAN, STD)
 

@@ -81,17 +81,17 @@ def stream(
     runs = _runs(frames, run, context)
     prompter: Prompter | None = None
     total, terms, count = 0.0, 0, 0
-    with torch.no_grad():
-        for piece in _in_second_thread(runs) if read_ahead else runs:
-            prompter = prompter or _prompter_for(piece, layer, mean, std)
+    for piece in _in_second_thread(runs) if read_ahead else runs:
+        prompter = prompter or _prompter_for(piece, layer, mean, std)
+        with torch.no_grad():  # not around a yield: it would hold in the loop that takes the prompts
             prompts, attentions, squares = prompter(piece)
-            for t in range(prompts.shape[1]):
-                attention = attentions[..., t, :, :]
-                if count:
-                    total, terms = total + float(squares[t]), terms + attention.numel()
-                yield StreamedPrompt(count, prompts[:, t], attention, total / terms if terms else math.nan)
-                count += 1
-            del prompts, attentions  # so that their memory serves the next run
+        for t in range(prompts.shape[1]):
+            attention = attentions[..., t, :, :]
+            if count:
+                total, terms = total + float(squares[t]), terms + attention.numel()
+            yield StreamedPrompt(count, prompts[:, t], attention, total / terms if terms else math.nan)
+            count += 1
+        del prompts, attentions  # so that their memory serves the next run
     if count == 0:
         raise InputError(f"the video ended before the first prompt: it needs at least {1 + layer.extra_frames} frames.")
 
@@ -120,7 +120,8 @@ def classify_stream(
         first = index - num_frames + 1
         if first >= 0 and first % stride == 0:
             with torch.no_grad():
-                yield Window(first, model.classify(torch.stack(list(window), dim=1)[None])[0])
+                logits = model.classify(torch.stack(list(window), dim=1)[None])[0]
+            yield Window(first, logits)
     if last + 1 < num_frames:
         raise InputError(
             f"the video gives {last + 1} prompts, fewer than one window of {num_frames}. "
