@@ -116,6 +116,7 @@ def test_what_cannot_be_streamed_says_why() -> None:
 
     for frames, match in (
         ([torch.zeros(4, 4)], r"must be normalised float \(3, h, w\), or uint8 \(h, w, 3\), got \(4, 4\)"),
+        ([torch.zeros(3, 0, 4)], r"got \(3, 0, 4\)"),
         ([torch.zeros(3, 4, 4), torch.zeros(3, 5, 4)], r"frame 1 is \(3, 5, 4\)"),
         ([torch.zeros(3, 4, 4)], "at least 2 frames"),
         ([], "at least 2 frames"),
@@ -127,5 +128,11 @@ def test_what_cannot_be_streamed_says_why() -> None:
         list(stream([], LayerConfig(sharing="time", maps=4).build(MEAN, STD)))
     with pytest.raises(InputError, match="need mean and std"):
         list(stream(np.zeros((3, 4, 4, 3), np.uint8), LayerConfig(prompt="control").build(MEAN, STD)))
+    for mean, std, match in (
+        ((0.5, 0.5), STD, "mean must be three numbers"),
+        (MEAN, (0, 1, 1), "std must be positive"),
+    ):
+        with pytest.raises(InputError, match=match):
+            list(stream(np.zeros((3, 4, 4, 3), np.uint8), layer, mean=mean, std=std))
     with pytest.raises(InputError, match="gives 2 prompts, fewer than one window of 4"):
         list(classify_stream(clip_of(3)[0].unbind(1), MotionPrompted(Sum(), layer), num_frames=4))

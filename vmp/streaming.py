@@ -64,6 +64,7 @@ def stream(
 
     Args:
         frames: normalised float frames (3, h, w), or uint8 frames (h, w, 3) as decoders give them; all of one size.
+            They are read after the next ones are drawn, so each has memory of its own.
         layer: any layer of the family. It is not trained: no gradients flow.
         mean, std: of uint8 frames; the layer's own where it has them.
         run: frames handled at once; by default about 4 MB of them. The results do not depend on it.
@@ -154,11 +155,13 @@ Prompter = Callable[[Run], tuple[Tensor, Tensor, Sequence[float] | np.ndarray]]
 def _prompter_for(run: Run, layer: PromptLayer, mean: Sequence[float] | None, std: Sequence[float] | None) -> Prompter:
     if run.frames[0].dtype != np.uint8:
         return _AnyLayer(layer, lambda frames: torch.from_numpy(frames).transpose(0, 1)[None])
-    mean, std = mean or getattr(layer, "mean", None), std or getattr(layer, "std", None)
+    mean = getattr(layer, "mean", None) if mean is None else mean
+    std = getattr(layer, "std", None) if std is None else std
     if mean is None or std is None:
         raise InputError(
             "uint8 frames need mean and std, which this layer does not have: pass stream(..., mean=, std=)."
         )
+    F.check_statistics(mean, std)
     if type(layer) is VideoMotionPrompt and layer.m.device.type == "cpu" and layer.kernel == "auto" and native_works():
         return _Bytes(layer, mean, std)
     return _AnyLayer(layer, lambda frames: _normalised(frames, mean, std))
@@ -205,7 +208,7 @@ class _Bytes:
 
 def _normalised(frames: np.ndarray, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """uint8 frames (t, h, w, 3) as a clip (1, 3, t, h, w)."""
-    clip = torch.empty(1, 3, *frames.shape[:3])
+    clip = torch.empty(1, 3, *frames.shape[:3], dtype=torch.float32)
     for c in range(3):  # one plane at a time: a permuted multiplication over all three takes twice as long
         torch.mul(torch.from_numpy(frames[..., c]), 1 / (255 * std[c]), out=clip[0, c]).sub_(mean[c] / std[c])
     return clip
@@ -238,7 +241,7 @@ def _runs(frames: Iterable[Frame], length: int | None, context: int) -> Iterator
 
 def _check_frame(frame: np.ndarray) -> None:
     is_uint8 = frame.dtype == np.uint8
-    if frame.ndim != 3 or frame.shape[2 if is_uint8 else 0] != 3:
+    if frame.ndim != 3 or frame.shape[2 if is_uint8 else 0] != 3 or not frame.size:
         raise InputError(
             f"frames must be normalised float (3, h, w), or uint8 (h, w, 3), got {tuple(frame.shape)} {frame.dtype}."
         )
