@@ -138,8 +138,8 @@ class VideoMotionPrompt(PromptLayer):
     ) -> None:
         super().__init__()
         F.check_statistics(mean, std)
-        later = lookup({"later": True, "earlier": False}, prompted_frame, "prompted_frame")
-        self.steps = Steps(F.difference_weights(std, channel_order), signed, later)
+        lookup(F.LUMA, channel_order, "channel_order")
+        lookup({"later": 0, "earlier": 0}, prompted_frame, "prompted_frame")
         first_m, first_n = initial_parameters(m, n, slope, shift, init, learn_slope)
         self.mean, self.std, self.channel_order = tuple(mean), tuple(std), channel_order
         self.signed, self.prompted_frame, self.check_finite = signed, prompted_frame, check_finite
@@ -156,6 +156,12 @@ class VideoMotionPrompt(PromptLayer):
     def shift(self) -> Tensor:
         """b, in (-0.6, 0.6): the difference at which attention is 1/2."""
         return F.shift_from_n(self.n)
+
+    @property
+    def steps(self) -> Steps:
+        """What kernels are told beside the clip, m and n."""
+        weights = F.difference_weights(self.std, self.channel_order)
+        return Steps(weights, self.signed, self.prompted_frame == "later")
 
     def curve(self, difference: Tensor) -> Tensor:
         return F.power_normalization(difference if self.signed else difference.abs(), self.slope, self.shift)
