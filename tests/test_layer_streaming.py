@@ -109,6 +109,13 @@ def test_gradients_are_as_they_were_in_the_loop_that_takes_the_prompts() -> None
 
 def test_what_cannot_be_streamed_says_why() -> None:
     layer = LayerConfig().build(MEAN, STD)
+    with pytest.raises(InputError, match=r"for a file pass video_frames\('clip.mp4'\)"):
+        next(stream("clip.mp4", layer))
+    with pytest.raises(InputError, match="frame 0 must be a tensor or an array, got list"):
+        next(stream([[0.0]], layer))  # type: ignore[list-item]
+    for run in (0, -1):
+        with pytest.raises(InputError, match=f"run must be at least 1 frame, got {run}"):
+            next(stream(clip_of(3)[0].unbind(1), layer, run=run))
 
     def failing() -> Iterator[Tensor]:
         yield from clip_of(3)[0].unbind(1)

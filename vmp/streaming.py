@@ -79,6 +79,10 @@ def stream(
         raise InputError(
             "this layer has parameters for each point in time and cannot be streamed: use sharing = 'layer'."
         )
+    if isinstance(frames, str | Path):
+        raise InputError(f"frames must be an iterator of frames: for a file pass video_frames({str(frames)!r}).")
+    if run is not None and run < 1:
+        raise InputError(f"run must be at least 1 frame, got {run}.")
     runs = _runs(frames, run, context)
     prompter: Prompter | None = None
     total, terms, count = 0.0, 0, 0
@@ -221,6 +225,8 @@ def _runs(frames: Iterable[Frame], length: int | None, context: int) -> Iterator
     seen = 0
     for number, given in enumerate(frames):
         frame = given.detach().cpu().numpy() if isinstance(given, Tensor) else given
+        if not isinstance(frame, np.ndarray):
+            raise InputError(f"frame {number} must be a tensor or an array, got {type(frame).__name__}.")
         if first is None:
             first = frame
             _check_frame(frame)
