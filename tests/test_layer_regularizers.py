@@ -55,6 +55,20 @@ def test_the_gradient_ratio_makes_the_gradients_keep_to_lambda() -> None:
     assert capped(task, out, progress=0.0, parameters=parameters).weight == 0.01
 
 
+def test_the_gradient_ratio_is_measured_throughout_the_start_and_then_every_so_often() -> None:
+    layer, _, out = setting()
+    parameters = [layer.m, layer.n]
+    task = out.prompt.square().mean()
+    regularizer = RegularizerConfig(adaptive="gradient_ratio", every=3, most=1e9).build(0.5)
+    scales = [1.0, 4.0, 16.0, 16.0, 1000.0, 1000.0, 1.0]  # measured: the first three, and numbers 3 and 6
+    weights = [regularizer(s * task, out, progress=0.0, parameters=parameters).weight for s in scales]
+    # Geometric means, half of the weight on the newest: 1, 2, 2^2.5, 2^3.25, the same twice, 2^1.625.
+    wanted = [1, 2, 2**2.5, 2**3.25, 2**3.25, 2**3.25, 2**1.625]
+    assert [w / weights[0] for w in weights] == pytest.approx(wanted, rel=1e-4)
+    with pytest.raises(InputError, match="there are none: pass parameters"):
+        regularizer(task, out, progress=0.0)
+
+
 def test_the_gradient_ratio_is_restored_from_a_state() -> None:
     layer, task, out = setting()
     first, second = (RegularizerConfig(adaptive="gradient_ratio").build(0.5) for _ in range(2))

@@ -72,7 +72,8 @@ class RegularizerConfig:
     schedule: of lambda over the training; warmup: share of the training that "warmup" rises for.
     adaptive: "gradient_ratio" makes lambda the ratio that the gradient of lambda * V on the prompt's parameters keeps
         to that of the task; "uncertainty" learns a variance for each loss and starts at lambda. Both need lambda > 0.
-    every: batches between two measurements of the gradient ratio (each costs a backward pass). most: largest weight.
+    every: batches between two measurements of the gradient ratio, after as many at the start (each costs a backward
+        pass); with 1 the ratio is held closest. most: largest weight.
     remedy: against collapse, "spread_floor" adds spread_weight * max(0, 1 - spread / spread_floor)^2, spread being the
         standard deviation of a batch's attention; "relative" puts V / (2 Var A) in place of V, to which a constant map
         has no advantage; "closed_at_rest" adds rest_weight * max(0, A(0) - rest_ceiling)^2 where A(0) is the attention
@@ -179,12 +180,19 @@ class Regularizer(nn.Module):
         return Regularized(loss + weight * variation, weight)
 
     def _ratio(self, task: Tensor, variation: Tensor, parameters: Sequence[nn.Parameter]) -> float:
-        """|grad task| / |grad V| on `parameters`, measured every so often and averaged geometrically."""
-        if self.calls.item() % self.settings.every == 0 and parameters and torch.is_grad_enabled():
+        """|grad task| / |grad V| on `parameters`, measured at the start and every so often, averaged geometrically."""
+        if not parameters:
+            raise InputError(
+                "the gradient ratio compares gradients on the parameters of the attention, and there are none: "
+                "pass parameters, or use a layer that learns."
+            )
+        calls = int(self.calls.item())
+        # One batch says little, so the first few are all measured; at the start the ratio also changes fastest.
+        if (calls < self.settings.every or calls % self.settings.every == 0) and torch.is_grad_enabled():
             norms = [_gradient_norm(loss, parameters) for loss in (task, variation)]
             now = math.log(max(norms[0], _EPSILON)) - math.log(max(norms[1], _EPSILON))
             before = self.measured.item()
-            self.measured.fill_(now if math.isnan(before) else 0.7 * before + 0.3 * now)
+            self.measured.fill_(now if math.isnan(before) else 0.5 * (before + now))
         self.calls += 1
         return 1.0 if math.isnan(self.measured.item()) else math.exp(min(self.measured.item(), 50.0))
 
