@@ -9,6 +9,7 @@ from typing import Any
 
 from sweeps.record import CellRecord, Plan, PlannedCell, Scalar, StudyFolder, canonical_json, fingerprint
 from sweeps.study import Study
+from vmp.backbones import backbone_files
 from vmp.config import to_plain
 from vmp.data import load_data
 from vmp.experiment import Experiment, describe_data
@@ -20,8 +21,8 @@ class Task:
     """One cell in a form that any executor can carry to any process: plain JSON.
 
     Attributes:
-        hash: The cell's name: settings, seed, data and code decide it, and nothing else does (not the device, not the
-            number of workers, not the name of the study).
+        hash: The cell's name: settings, seed, data, code and the backbone's own files decide it, and nothing else does
+            (not the device, not the number of workers, not the name of the study).
         factors: What the study varies.
         seed: The paired seed.
         settings: The complete configuration, see `vmp.experiment.Experiment`.
@@ -48,6 +49,8 @@ def arm_tasks(study: Study, factors: Mapping[str, Scalar], experiment: Experimen
     """The cells of one arm, one for each of the study's seeds."""
     settings = to_plain(experiment)
     science = {"settings": settings, "data": load_data(experiment.data).fingerprint, "code": code_hash()}
+    if files := backbone_files(experiment.backbone):
+        science["backbone"] = files
     return [
         Task(hash=fingerprint({**science, "seed": seed}), factors=dict(factors), seed=seed, settings=settings)
         for seed in study.seeds
@@ -109,6 +112,8 @@ def explain_changes(folder: StudyFolder, plan: Plan, tasks: Iterable[Task]) -> l
     if old.data.get("hash") != plan.data["hash"]:
         reasons.append(f"the data changed: {old.data.get('hash')} is now {plan.data['hash']}")
     reasons += _changed_settings(folder.read_cell(dropped[0].hash), dropped[0], new.values())
+    if len(reasons) == 1:
+        reasons.append("the backbone's checkpoint or the source of its module changed")
     return reasons
 
 

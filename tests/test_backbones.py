@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from vmp.backbones import BACKBONES, BackboneConfig, build_backbone
+from vmp.backbones import BACKBONES, BackboneConfig, backbone_files, build_backbone, check_backbone
 from vmp.backbones.checkpoint import load_checkpoint, read_weights
 from vmp.errors import InputError
 from vmp.layer import VideoMotionPrompt
@@ -175,3 +175,57 @@ def test_checkpoints_that_cannot_be_used_say_why(tmp_path: Path) -> None:
             read_weights(tmp_path / name)
     with pytest.raises(InputError, match=r"fits nothing.*something.else.*Choose the backbone"):
         load_checkpoint(tiny(3), tmp_path / "other.safetensors")
+
+
+def test_what_a_checkpoint_leaves_out_is_a_warning_and_a_whole_one_is_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = SAVERS["safetensors"](tiny(7).state_dict(), tmp_path)
+    tiny(7, checkpoint=path)
+    assert not caplog.records
+    tiny(5, checkpoint=path)
+    assert "another shape in the file" in caplog.text
+
+
+def test_a_slowfast_refuses_a_length_that_its_pathways_cannot_share() -> None:
+    with pytest.raises(InputError, match="takes multiples of 4 frames, got 6"):
+        tiny(3)(torch.zeros(1, 3, 6, 32, 32))
+
+
+def test_what_is_not_there_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    for settings, match in (
+        ({"name": "slow_tiny", "checkpoint": tmp_path / "no.pth"}, "does not exist"),
+        ({"name": "no_such_package:build"}, "cannot import"),
+        ({"name": f"{__name__}:factry"}, "has no callable"),
+    ):
+        with pytest.raises(InputError, match=match):
+            check_backbone(BackboneConfig(**settings), num_classes=4, num_frames=8, size=32)
+
+
+def test_a_module_in_the_present_folder_is_found_from_any_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "module_of_a_user.py").write_text("from torch.nn import Identity\ndef build(**_): return Identity()\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [p for p in sys.path if p])
+    cfg = BackboneConfig(name="module_of_a_user:build")
+    assert isinstance(build_backbone(cfg, num_classes=4, num_frames=8, size=16), nn.Identity)
+
+
+def test_a_changed_checkpoint_or_module_is_another_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = tmp_path / "w.pth"
+    weights.write_bytes(b"one")
+    cfg = BackboneConfig(checkpoint=weights)
+    before = backbone_files(cfg)
+    weights.write_bytes(b"another")
+    assert set(before) == {"checkpoint"}
+    assert backbone_files(cfg) != before
+    source = tmp_path / "module_to_be_edited.py"
+    source.write_text("def build(**_): ...\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    own = BackboneConfig(name="module_to_be_edited:build")
+    before = backbone_files(own)
+    source.write_text("def build(**_): return 1\n")
+    assert set(before) == {"module"}
+    assert backbone_files(own) != before
+    assert backbone_files(BackboneConfig()) == {}

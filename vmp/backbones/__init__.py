@@ -6,9 +6,12 @@ imports neither pytorchvideo nor transformers; a builder imports its library whe
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +19,7 @@ from pydantic import Field
 from torch import nn
 
 from vmp.backbones import cnn3d, custom, pytorchvideo, transformers
-from vmp.backbones.checkpoint import load_checkpoint
+from vmp.backbones.checkpoint import check_is_there, load_checkpoint
 from vmp.config import config
 from vmp.errors import InputError
 from vmp.lookup import lookup
@@ -171,7 +174,10 @@ def check_backbone(
     height, width = (size, size) if isinstance(size, int) else size
     if num_classes < 2:
         raise InputError(f"a classifier needs at least 2 classes, got num_classes = {num_classes}.")
+    if cfg.checkpoint is not None:
+        check_is_there(cfg.checkpoint)
     if ":" in cfg.name:
+        custom.find(cfg.name)
         return height, width
     entry = lookup(BACKBONES, cfg.name, "backbone")
     if num_frames < entry.min_frames or num_frames % entry.frames_multiple:
@@ -189,6 +195,32 @@ def check_backbone(
                 f"got {value}. Use {nearest}."
             )
     return height, width
+
+
+def backbone_files(cfg: BackboneConfig) -> dict[str, str]:
+    """Hashes of the files outside this package that decide what `cfg` builds; a cell's name holds them.
+
+    They are the checkpoint, and the source file of a module of one's own (not of what that imports).
+
+    Raises: `InputError` if one is not there.
+    """
+    files = {}
+    if cfg.checkpoint is not None:
+        check_is_there(cfg.checkpoint)
+        files["checkpoint"] = cfg.checkpoint
+    if ":" in cfg.name:
+        custom.find(cfg.name)
+        source = getattr(sys.modules[cfg.name.partition(":")[0]], "__file__", None)
+        if source:
+            files["module"] = Path(source)
+    return {name: _content_hash(path, path.stat().st_size, path.stat().st_mtime_ns) for name, path in files.items()}
+
+
+@cache
+def _content_hash(path: Path, size: int, modified: int) -> str:
+    del size, modified  # they make a changed file another key
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
 
 def build_backbone(cfg: BackboneConfig, *, num_classes: int, num_frames: int, size: int | tuple[int, int]) -> nn.Module:
@@ -216,5 +248,5 @@ def build_backbone(cfg: BackboneConfig, *, num_classes: int, num_frames: int, si
         )
     if cfg.checkpoint is not None:
         report = load_checkpoint(module, cfg.checkpoint)
-        _log.info("%s", report)
+        _log.log(logging.INFO if report.is_complete else logging.WARNING, "%s", report)
     return module

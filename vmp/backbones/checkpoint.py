@@ -29,6 +29,11 @@ class CheckpointReport:
     reshaped: tuple[str, ...]
     unused: tuple[str, ...]
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether every tensor of the module was loaded, and every one of the file used."""
+        return not (self.missing or self.reshaped or self.unused)
+
     def __str__(self) -> str:
         total = len(self.loaded) + len(self.missing) + len(self.reshaped)
         lines = [f"{self.path}: {len(self.loaded)} of {total} tensors loaded"]
@@ -43,13 +48,18 @@ class CheckpointReport:
         return "\n".join(lines)
 
 
+def check_is_there(path: Path) -> None:
+    """Raise `InputError` unless `path` is a file."""
+    if not path.is_file():
+        raise InputError(f"checkpoint {path} does not exist. Give a local .safetensors or torch file.")
+
+
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a .safetensors file, or of a torch file read with weights_only=True: no code of the file is run.
 
     Raises: `InputError` if the file is missing, unreadable, or holds no tensors by name.
     """
-    if not path.is_file():
-        raise InputError(f"checkpoint {path} does not exist. Give a local .safetensors or torch file.")
+    check_is_there(path)
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

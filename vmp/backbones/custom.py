@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -21,8 +24,10 @@ class TimeFirst(nn.Module):
         return self.module(clip.transpose(1, 2))
 
 
-def build(path: str, layout: str, arguments: dict[str, Any]) -> nn.Module:
-    """The module that ``package.module:factory`` returns for `arguments`; raises `InputError` if it cannot be had."""
+def find(path: str) -> Callable[..., Any]:
+    """The factory that ``package.module:factory`` names; raises `InputError` if there is none."""
+    if (here := str(Path.cwd())) not in sys.path and "" not in sys.path:
+        sys.path.append(here)  # a program's own folder is there and the user's is not; workers are started with both
     module_name, _, factory_name = path.partition(":")
     try:
         module = import_module(module_name)
@@ -35,6 +40,12 @@ def build(path: str, layout: str, arguments: dict[str, Any]) -> nn.Module:
     if not callable(factory):
         known = ", ".join(sorted(n for n in vars(module) if callable(getattr(module, n)) and not n.startswith("_")))
         raise InputError(f"backbone {path!r}: {module_name} has no callable {factory_name!r}. It has: {known}.")
+    return factory
+
+
+def build(path: str, layout: str, arguments: dict[str, Any]) -> nn.Module:
+    """The module that ``package.module:factory`` returns for `arguments`; raises `InputError` if it cannot be had."""
+    factory = find(path)
     try:
         built = factory(**arguments)
     except TypeError as error:

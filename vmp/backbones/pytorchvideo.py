@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vmp.backbones.fixed import FixedClip
+from vmp.errors import InputError
 
 _TINY_DEPTH = 10  # stages (1, 1, 1, 1): pytorchvideo's own table begins at 18 (SlowFast) and 50 (ResNet)
 
@@ -129,6 +130,8 @@ class TwoPathways(nn.Module):
         alpha: ratio of the frame rates; the clip's length is a multiple of it.
 
     Shapes: (b, 3, t, h, w) -> (b, num_classes); slow sees t / alpha frames, spread from the first to the last.
+
+    Raises: `InputError` for another length.
     """
 
     def __init__(self, network: nn.Module, alpha: int) -> None:
@@ -137,6 +140,10 @@ class TwoPathways(nn.Module):
 
     def forward(self, clip: Tensor) -> Tensor:
         frames = clip.shape[2]
+        if frames % self.alpha:
+            raise InputError(
+                f"a SlowFast with alpha {self.alpha} takes multiples of {self.alpha} frames, got {frames}."
+            )
         # The published frame choice (PackPathway), the first and the last frame included.
         chosen = torch.linspace(0, frames - 1, frames // self.alpha, device=clip.device).long()
         return self.network([clip.index_select(2, chosen), clip])
