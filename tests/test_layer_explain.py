@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from vmp.errors import InputError
 from vmp.explain import (
+    anchor_labels,
     draw_curve,
     draw_overlay,
     draw_trajectories,
@@ -72,3 +73,10 @@ def test_trajectories_end_where_training_ended() -> None:
     assert len(data.published) == 9
     with pytest.raises(InputError, match=r"run 'x' needs curves slope and shift of one length, got \{'slope': 1\}"):
         prepare_trajectories({"x": {"slope": [1.0]}})
+
+
+def test_published_ends_that_lie_together_share_a_label() -> None:
+    published = prepare_trajectories({"a": {"slope": [30.0], "shift": [0.0]}}, published=True).published
+    assert [text for text, _, _ in anchor_labels(published)] == ["λ 0 to 0.1", "λ 0.5 to 10"]
+    apart = np.array([[0, 20.0, 0.0], [1, 10.0, 0.0], [2, 10.0, 0.5]])
+    assert anchor_labels(apart) == [("λ 0", 20.0, 0.0), ("λ 1", 10.0, 0.0), ("λ 2", 10.0, 0.5)]

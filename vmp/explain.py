@@ -82,6 +82,8 @@ def draw_curve(data: CurveData, *, ax: Axes) -> Axes:
         share.fill_between(data.difference[1:], data.density, step="pre", alpha=0.2, color="gray")
         share.set_yscale("log")
         share.set_ylabel("share of pixels")
+        ax.set_zorder(share.get_zorder() + 1)  # the curve in front of the density
+        ax.patch.set_visible(False)
     ax.plot(data.difference, data.attention)
     if data.shift is not None:
         ax.axvline(data.shift, linestyle=":", color="gray")
@@ -188,6 +190,23 @@ def prepare_trajectories(runs: Mapping[str, Mapping[str, Sequence[Any]]], publis
     )
 
 
+def anchor_labels(published: np.ndarray) -> list[tuple[str, float, float]]:
+    """(text, slope, shift) for each group of neighbouring ends in rows (lambda, a, b): apart they would overprint."""
+    groups: list[list[np.ndarray]] = []
+    for row in published:
+        near = [g for g in groups if abs(g[0][1] - row[1]) < 4 and abs(g[0][2] - row[2]) < 0.05]
+        if near:
+            near[0].append(row)
+        else:
+            groups.append([row])
+    labels = []
+    for group in groups:
+        top = max(group, key=lambda row: float(row[1]))
+        ends = sorted({f"{row[0]:g}" for row in (group[0], group[-1])}, key=float)
+        labels.append((f"λ {' to '.join(ends)}", float(top[1]), float(top[2])))
+    return labels
+
+
 def draw_trajectories(data: TrajectoryData, *, ax: Axes) -> Axes:
     """Slope against shift, one line a run, a dot where it ended; crosses mark the published ends."""
     for label, slope, shift in zip(data.labels, data.slope, data.shift, strict=True):
@@ -195,8 +214,8 @@ def draw_trajectories(data: TrajectoryData, *, ax: Axes) -> Axes:
         ax.plot(shift[-1:], slope[-1:], "o", color=line.get_color())
     if data.published is not None:
         ax.plot(data.published[:, 2], data.published[:, 1], "x", color="gray", label="FineGym, published")
-        for lambda_, slope, shift in data.published:
-            ax.annotate(f"{lambda_:g}", (shift, slope), textcoords="offset points", xytext=(3, 3), fontsize="x-small")
+        for text, a, b in anchor_labels(data.published):
+            ax.annotate(text, (b, a), textcoords="offset points", xytext=(6, 3), fontsize="x-small")
     ax.set(xlabel="shift b", ylabel="slope a", xlim=(-0.62, 0.62), ylim=(8, 51))
     ax.legend()
     return ax

@@ -234,6 +234,8 @@ def _draw_curve(figure: Figure, grid: matplotlib.gridspec.GridSpec, data: ShowDa
     share = ax.twinx()
     share.hist(data.difference.ravel(), bins=200, range=(-1, 1), color="0.6", alpha=0.6, log=True)
     share.set_ylabel("pixels (log)", fontsize=8, color="0.4")
+    ax.set_zorder(share.get_zorder() + 1)  # the curve in front of the pixels
+    ax.patch.set_visible(False)
     for axes in (ax, share):
         axes.tick_params(labelsize=7)
 
