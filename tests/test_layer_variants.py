@@ -198,7 +198,6 @@ def test_the_lambda_table_shows_the_published_jump_to_all_pass() -> None:
         ({"motion": "optical_flow"}, "unknown motion"),
         ({"normalization": "linear", "parameter": 2.0}, "has no parameter"),
         ({"normalization": "gamma", "parameter": -1.0}, "greater than 0"),
-        ({"sharing": "time"}, "belongs to sharing"),
         ({"maps": 4}, "belongs to sharing"),
         ({"sharing": "channel", "normalization": "gamma"}, "is for the sigmoid"),
         ({"compensation": "translation", "motion": "conv_stem"}, "compensation is for"),
@@ -207,3 +206,31 @@ def test_the_lambda_table_shows_the_published_jump_to_all_pass() -> None:
 def test_combinations_that_cannot_work_are_refused(arguments: dict, match: str) -> None:
     with pytest.raises(ValidationError, match=match):
         LayerConfig(**arguments)
+
+
+@pytest.mark.parametrize(("sharing", "pairs"), [("layer", 1), ("channel", 3), ("time", 4)])
+def test_the_published_draw_is_one_for_each_pair_and_is_made_when_the_layer_is_built(sharing: str, pairs: int) -> None:
+    torch.manual_seed(3)
+    drawn = 1e-5 + torch.randn(2, pairs)
+    torch.manual_seed(3)
+    config = LayerConfig(init="published", sharing=sharing, maps=4 if sharing == "time" else None)
+    layer = config.build(MEAN, STD)
+    assert torch.equal(layer.m.detach().flatten(), drawn[0])
+    assert torch.equal(layer.n.detach().flatten(), drawn[1])
+
+
+def test_parameters_for_each_point_in_time_know_their_number_of_maps() -> None:
+    with pytest.raises(InputError, match="needs maps"):
+        LayerConfig(sharing="time").build(MEAN, STD)
+    layer = LayerConfig(sharing="time", maps=4).build(MEAN, STD)
+    with pytest.raises(InputError, match=r"for 4 maps .* the clip gives 5. Build it with maps = 5"):
+        layer(clip_of(1, 3, 6, 8, 8))
+
+
+@pytest.mark.parametrize("motion", ["flow_dis", "flow_farneback"])
+def test_flow_of_a_gray_picture_does_not_hang_on_the_last_bit(motion: str) -> None:
+    pytest.importorskip("cv2")
+    levels = (moving(1, 2)[:, :1] * 255).round().clamp(0, 255).expand(-1, 3, -1, -1, -1)
+    clip = (levels.double() / 255 - 0.45) / 0.225  # gray levels are whole numbers, up to rounding
+    flow = MOTIONS[motion](STATISTICS)
+    torch.testing.assert_close(flow(clip.float() - 1e-6), flow(clip.float() + 1e-6), rtol=0, atol=0)

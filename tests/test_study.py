@@ -12,6 +12,7 @@ from sweeps import cost
 from sweeps.plan import arm_tasks, explain_changes, grid_tasks, make_plan
 from sweeps.record import CellRecord, StudyFolder
 from sweeps.study import Study, builtin_studies, load_study
+from vmp.backbones import BackboneConfig
 from vmp.data import MotionData
 from vmp.errors import InputError
 from vmp.fingerprint import code_fingerprints
@@ -26,6 +27,18 @@ def test_a_factor_that_does_nothing_in_an_arm_makes_no_cells() -> None:
     assert arms[2:] == [{"prompt": "vmp", "lambda": weight} for weight in (0, 1, 10)]
     hashes = [task.hash for task in grid_tasks(LAMBDA)]
     assert len(hashes) == len(set(hashes)) == 5 * 2
+
+
+def test_what_belongs_to_the_sigmoid_does_nothing_beside_another_normalisation() -> None:
+    study = Study(name="x", factors={"layer.normalization": ("sigmoid", "gamma"), "m": (0.1, 0.5)})
+    arms = [tuple(factors.values()) for factors, _ in study.arms()]
+    assert arms == [("sigmoid", 0.1), ("sigmoid", 0.5), ("gamma", None)]
+
+
+def test_parameters_for_each_point_in_time_follow_the_number_of_frames() -> None:
+    factors = {"layer.sharing": ("layer", "time"), "sampling.num_frames": (4, 8)}
+    maps = [experiment.layer.maps for _, experiment in Study(name="x", factors=factors).arms()]
+    assert maps == [None, None, 4, 8]
 
 
 def test_yaml_and_python_make_the_same_study(tmp_path: Path) -> None:
@@ -86,14 +99,26 @@ def test_overrides() -> None:
         ("reference={lambda: 7}", r"reference \{'lambda': 7\} is none of the arms"),
         ("seeds=[]", r"seeds.*at least 1"),
         ("metric=accuracy", r"metric.*'top1'"),
+        ("factors.layer.motion=[motion_tokens]", r"motion 'motion_tokens' needs .* multiples of 8, got 36. Use 40"),
+        ("layer={sharing: time, maps: 7}", r"layer\.maps = 7, but sampling\.num_frames = 8 make 8 attention maps"),
+        ("backbone.checkpoint=absent.pth", r"absent\.pth does not exist"),
+        ("backbone.name=no_such:thing", r"cannot import 'no_such'"),
         ("train.epochs", r"must be key=value"),
         ("train.epochs=[", r"not valid YAML"),
     ],
 )
 def test_a_mistake_is_one_sentence_that_names_the_way_out(override: str, message: str) -> None:
+    size = ["data.size=36"] if "motion_tokens" in override else []
     with pytest.raises(InputError, match=message) as error:
-        load_study("lambda", [override])
+        load_study("lambda", [override, *size])
     assert "\n" not in str(error.value)
+
+
+def test_a_gradient_ratio_needs_an_attention_that_learns() -> None:
+    settings = ["factors.lambda=[1]", "regularizer.adaptive=gradient_ratio"]
+    with pytest.raises(InputError, match=r"gradient_ratio.*this layer learns none \(linear\); learn one, or use"):
+        load_study("lambda", [*settings, "layer={normalization: linear}"])
+    load_study("lambda", [*settings, "layer={normalization: gamma, learn_parameter: true}"])
 
 
 @pytest.mark.parametrize(
@@ -125,6 +150,26 @@ def test_a_hash_names_the_science_and_nothing_else() -> None:
     assert base != first(dataclasses.replace(LAMBDA, seeds=(1,)))
     assert base != first(dataclasses.replace(LAMBDA, train=TrainConfig(epochs=9)))
     assert base != first(dataclasses.replace(LAMBDA, data=MotionData(seed=9)))
+
+
+def test_a_hash_follows_the_weights_that_a_cell_starts_from(tmp_path: Path) -> None:
+    weights = tmp_path / "w.pth"
+    weights.write_bytes(b"one")
+    study = dataclasses.replace(LAMBDA, backbone=BackboneConfig(checkpoint=weights))
+    tasks = grid_tasks(study)
+    assert {t.hash for t in tasks} == {t.hash for t in grid_tasks(study)}
+    folder = StudyFolder(tmp_path / "study")
+    folder.create()
+    folder.write_plan(make_plan(study, tasks, search={"method": "grid"}))
+    record = CellRecord(
+        hash=tasks[0].hash, factors=tasks[0].factors, seed=0, status="complete", settings=tasks[0].settings
+    )
+    folder.write_cell(record)
+    weights.write_bytes(b"another")
+    changed = grid_tasks(study)
+    assert not {t.hash for t in tasks} & {t.hash for t in changed}
+    why = explain_changes(folder, make_plan(study, changed, search={"method": "grid"}), changed)
+    assert why[1:] == ["the backbone's checkpoint or the source of its module changed"]
 
 
 def test_code_that_computes_a_cell_is_hashed_and_code_that_draws_is_not() -> None:

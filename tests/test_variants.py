@@ -25,7 +25,7 @@ STUDIES: dict[str, dict[str, list[Any]]] = {
     "motion": {"layer.motion": list(MOTIONS)},
     "preset": {"layer.preset": list(PRESETS)},
     "layer": {"layer.signed": [True, False], "layer.compensation": ["none", "translation"]},
-    "sharing": {"layer.sharing": ["layer", "channel"], "layer.learn_slope": [True, False]},
+    "sharing": {"layer.sharing": ["layer", "channel", "time"], "layer.learn_slope": [True, False]},
     "adaptive": {"regularizer.adaptive": ["none", "gradient_ratio", "uncertainty"], "lambda": [1]},
     "schedule": {"regularizer.schedule": ["constant", "warmup", "cosine", "linear"], "lambda": [1]},
     "remedy": {"regularizer.remedy": ["none", "spread_floor", "relative", "closed_at_rest"], "lambda": [1]},

@@ -22,6 +22,7 @@ from vmp.diagnostics import COLLAPSE_RULE
 from vmp.errors import InputError
 from vmp.layer_config import LayerConfig
 from vmp.loading import ClipLoader, NormalizeConfig, TestConfig
+from vmp.motion import check_motion
 from vmp.prompted import MotionPrompted
 from vmp.regularizers import RegularizerConfig
 from vmp.sampling import SamplingConfig
@@ -68,6 +69,8 @@ class Experiment(Settings):
         if self.test.crops > 1 and getattr(self.data, "fit", None) != "short":
             raise InputError(f"test.crops = {self.test.crops} needs data.fit = 'short': stored squares leave no room")
         check_backbone(self.backbone, num_classes=2, num_frames=frames, size=size)
+        if self.layer.prompt == "vmp":
+            self._check_layer(frames, size)
         # Two descriptions of one computation must be one cell: what has no effect takes its default.
         if self.layer.prompt != "vmp":
             optimizer = dataclasses.replace(self.train.optimizer, prompt_lr=None)
@@ -79,11 +82,31 @@ class Experiment(Settings):
             same = {name: getattr(plain, name) for name in _WEIGHT_OF_V}
             object.__setattr__(self, "regularizer", dataclasses.replace(self.regularizer, **same))
 
+    def _check_layer(self, frames: int, size: int) -> None:
+        """Fit the layer to the clips; raises `InputError` where that cannot be."""
+        layer = self.layer
+        check_motion(layer.motion, size)
+        if layer.sharing == "time" and layer.maps not in (None, frames):
+            raise InputError(
+                f"layer.maps = {layer.maps}, but sampling.num_frames = {frames} make {frames} attention maps: "
+                "leave layer.maps out"
+            )
+        if self.regularizer.adaptive == "gradient_ratio" and self.train.lambda_ > 0 and not layer.learns:
+            raise InputError(
+                "regularizer.adaptive = 'gradient_ratio' compares gradients on the parameters of the attention, and "
+                f"this layer learns none ({layer.normalization}); learn one, or use 'uncertainty' or 'none'"
+            )
+        idle = {name: getattr(LayerConfig(), name) for name in layer.idle}
+        maps = frames if layer.sharing == "time" else None
+        object.__setattr__(self, "layer", dataclasses.replace(layer, **{"maps": maps, **idle}))
+
     def has_effect(self, setting: str) -> bool:
         """Whether the setting at a dotted path can change a number of this configuration: a control has no lambda."""
         if self.layer.prompt != "vmp":
             without_layer = ("layer.", "regularizer.", "train.lambda", "train.optimizer.prompt_lr")
             return setting == "layer.prompt" or not setting.startswith(without_layer)
+        if setting.removeprefix("layer.") in self.layer.idle:
+            return False
         return self.train.lambda_ > 0 or setting.removeprefix("regularizer.") not in _WEIGHT_OF_V
 
 

@@ -144,8 +144,8 @@ class VideoMotionPrompt(PromptLayer):
         self.mean, self.std, self.channel_order = tuple(mean), tuple(std), channel_order
         self.signed, self.prompted_frame, self.check_finite = signed, prompted_frame, check_finite
         self.kernel = lookup({k: k for k in ("auto", *KERNELS)}, kernel, "kernel")
-        self.m = nn.Parameter(torch.tensor(first_m, dtype=torch.float32), requires_grad=learn_slope)
-        self.n = nn.Parameter(torch.tensor(first_n, dtype=torch.float32), requires_grad=learn_shift)
+        self.m = nn.Parameter(first_m, requires_grad=learn_slope)
+        self.n = nn.Parameter(first_n, requires_grad=learn_shift)
 
     @property
     def slope(self) -> Tensor:
@@ -178,9 +178,29 @@ class VideoMotionPrompt(PromptLayer):
 
 
 def initial_parameters(
+    m: float | None,
+    n: float | None,
+    slope: float | None,
+    shift: float | None,
+    init: str,
+    learn_slope: bool,
+    shape: tuple[int, ...] = (),
+) -> tuple[Tensor, Tensor]:
+    """The starting (m, n) that the arguments of `VideoMotionPrompt` ask for; each of several pairs has its own draw.
+
+    Raises: `InputError` if the arguments contradict each other.
+    """
+    start = check_start(m, n, slope, shift, init, learn_slope)
+    if start is None:
+        draw = 1e-5 + torch.randn(2, *shape, dtype=torch.float32)
+        return draw[0].clone(), draw[1].clone()
+    return torch.full(shape, start[0], dtype=torch.float32), torch.full(shape, start[1], dtype=torch.float32)
+
+
+def check_start(
     m: float | None, n: float | None, slope: float | None, shift: float | None, init: str, learn_slope: bool
-) -> tuple[float, float]:
-    """The starting (m, n) that the arguments of `VideoMotionPrompt` ask for; raises `InputError` if they contradict."""
+) -> tuple[float, float] | None:
+    """The starting (m, n), None if they are to be drawn; draws nothing. Raises as `initial_parameters`."""
     for first, second, values in (("m", "slope", (m, slope)), ("n", "shift", (n, shift))):
         if None not in values:
             raise InputError(f"{first} = {values[0]} and {second} = {values[1]} set the same thing: give one of them.")
@@ -190,8 +210,7 @@ def initial_parameters(
             raise InputError(
                 'init = "published" draws m and n: leave m, n, slope and shift out, or use init = "fixed".'
             )
-        draw = 1e-5 + torch.randn(2)
-        return float(draw[0]), float(draw[1])
+        return None
     first_m = F.m_from_slope(slope) if slope is not None else DEFAULT_M if m is None else float(m)
     first_n = F.n_from_shift(shift) if shift is not None else DEFAULT_N if n is None else float(n)
     if not torch.isfinite(torch.tensor([first_m, first_n])).all():

@@ -11,12 +11,14 @@ from vmp.camera import CompensatedDifference
 from vmp.config import config
 from vmp.errors import InputError
 from vmp.functional import check_statistics
-from vmp.layer import FramesOnly, PromptLayer, VideoMotionPrompt, initial_parameters
+from vmp.layer import FramesOnly, PromptLayer, VideoMotionPrompt, check_start, initial_parameters
 from vmp.lookup import lookup
 from vmp.motion import MOTIONS
 from vmp.normalizations import NORMALIZATIONS, Sigmoid, build_normalization
 from vmp.presets import PRESETS
 from vmp.variants import ComposedPrompt
+
+_OF_SIGMOID = ("m", "n", "slope", "shift", "init", "preset", "learn_slope", "learn_shift", "signed")
 
 
 @config
@@ -29,7 +31,7 @@ class LayerConfig:
     normalization: a key of `NORMALIZATIONS`. parameter: of one that has a parameter, > 0; learn_parameter: train it.
     motion: a key of `MOTIONS`. compensation: "translation" takes the camera's shift out of the frame difference.
     sharing: one pair (m, n) for the "layer", for each colour "channel", or for each of the t-1 maps ("time").
-    maps: t-1, needed for sharing = "time".
+    maps: t-1, for sharing = "time"; an experiment knows it from its number of frames.
     """
 
     prompt: Literal["none", "control", "vmp"] = "vmp"
@@ -59,8 +61,8 @@ class LayerConfig:
             lookup(PRESETS, self.preset, "preset")
             if any(v is not None for v in (self.m, self.n, self.slope, self.shift)) or self.init != "fixed":
                 raise InputError(f"preset {self.preset!r} sets m and n: leave m, n, slope, shift and init out.")
-        initial_parameters(*self._start, self.init, self.learn_slope)
-        if (self.sharing == "time") != (self.maps is not None):
+        check_start(*self._start, self.init, self.learn_slope)
+        if self.sharing != "time" and self.maps is not None:
             raise InputError(
                 'maps is the number of attention maps, t - 1, and belongs to sharing = "time": '
                 f"got sharing = {self.sharing!r}, maps = {self.maps}."
@@ -77,6 +79,18 @@ class LayerConfig:
         if self.preset is not None:
             return PRESETS[self.preset].m, PRESETS[self.preset].n, None, None
         return self.m, self.n, self.slope, self.shift
+
+    @property
+    def learns(self) -> bool:
+        """Whether the attention itself has a parameter that is trained; a motion stem's own do not count."""
+        if self.prompt != "vmp":
+            return False
+        return self.learn_slope or self.learn_shift if self.normalization == "sigmoid" else self.learn_parameter
+
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Fields that change nothing beside the others: those of the sigmoid, where another normalisation is used."""
+        return () if self.normalization == "sigmoid" else _OF_SIGMOID
 
     @property
     def extra_frames(self) -> int:
@@ -105,8 +119,10 @@ def _video_motion_prompt(cfg: LayerConfig, mean: Sequence[float], std: Sequence[
     check_statistics(mean, std)
     statistics = (mean, std, cfg.channel_order)
     motion = CompensatedDifference(statistics) if cfg.compensation != "none" else MOTIONS[cfg.motion](statistics)
-    first_m, first_n = initial_parameters(m, n, slope, shift, cfg.init, cfg.learn_slope)
+    if cfg.sharing == "time" and cfg.maps is None:
+        raise InputError('sharing = "time" needs maps, the number of attention maps: one less than the clip\'s frames.')
     shape = {"layer": (), "channel": (3, 1, 1, 1), "time": (cfg.maps or 1, 1, 1)}[cfg.sharing]
+    first_m, first_n = initial_parameters(m, n, slope, shift, cfg.init, cfg.learn_slope, shape)
     sigmoid = Sigmoid(first_m, first_n, shape, cfg.learn_slope, cfg.learn_shift, cfg.signed)
     normalization = build_normalization(
         cfg.normalization, parameter=cfg.parameter, learn=cfg.learn_parameter, sigmoid=sigmoid

@@ -137,7 +137,7 @@ class OpticalFlow(nn.Module):
         if min(clip.shape[3:]) < 16:
             raise InputError(f"optical flow needs frames of at least 16 pixels, got {tuple(clip.shape[3:])}.")
         cv2 = _opencv()
-        gray = (F.gray(clip, self.mean, self.std, self.order) * 255).clamp(0, 255).byte().cpu().numpy()
+        gray = (F.gray(clip, self.mean, self.std, self.order) * 255).round().clamp(0, 255).byte().cpu().numpy()
         dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM) if self.method == "dis" else None
         maps = torch.empty(gray.shape[0], gray.shape[1] - 1, *gray.shape[2:])
         for sample, frames in enumerate(gray):
@@ -171,3 +171,18 @@ MOTIONS: dict[str, Callable[[Statistics], nn.Module]] = {
     "conv_stem": ConvStem,
     "motion_tokens": MotionTokens,
 }
+
+_DEMANDS = {"flow_dis": (16, 1), "flow_farneback": (16, 1), "codec_vectors": (16, 1), "motion_tokens": (8, 8)}
+
+
+def check_motion(name: str, size: int) -> None:
+    """Raise `InputError` if the motion map cannot be had of square frames of this size, or its library is missing."""
+    smallest, multiple = _DEMANDS.get(name, (1, 1))
+    if size < smallest or size % multiple:
+        nearest = max(smallest, -(-size // multiple) * multiple)
+        raise InputError(
+            f"motion {name!r} needs frames of at least {smallest} pixels a side, in multiples of {multiple}, "
+            f"got {size}. Use {nearest}."
+        )
+    if name.startswith("flow_"):
+        _opencv()

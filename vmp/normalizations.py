@@ -45,18 +45,20 @@ class Sigmoid(nn.Module):
     """The published normalisation A = 1 / (1 + exp(-a (D - b))), with one pair (m, n) or several.
 
     Args:
-        m, n: initial values; see `vmp.layer.VideoMotionPrompt`.
+        m, n: initial values, numbers or tensors of `shape`; see `vmp.layer.VideoMotionPrompt`.
         shape: of the parameters: () for one pair, (3, 1, 1, 1) one for each channel, (t-1, 1, 1) one for each map.
         learn_slope, learn_shift: whether they receive gradients.
         signed: False takes |D|.
 
     Shapes: (b, t-1, h, w) or (b, 3, t-1, h, w), as the parameters broadcast to.
+
+    Raises: `InputError` for another number of maps than there are parameters for each point in time.
     """
 
     def __init__(
         self,
-        m: float,
-        n: float,
+        m: float | Tensor,
+        n: float | Tensor,
         shape: tuple[int, ...] = (),
         learn_slope: bool = True,
         learn_shift: bool = True,
@@ -64,13 +66,19 @@ class Sigmoid(nn.Module):
     ) -> None:
         super().__init__()
         self.signed = signed
-        self.m = nn.Parameter(torch.full(shape, m), requires_grad=learn_slope)
-        self.n = nn.Parameter(torch.full(shape, n), requires_grad=learn_shift)
+        first_m, first_n = (torch.as_tensor(v, dtype=torch.float32).expand(shape).clone() for v in (m, n))
+        self.m = nn.Parameter(first_m, requires_grad=learn_slope)
+        self.n = nn.Parameter(first_n, requires_grad=learn_shift)
 
     def forward(self, difference: Tensor) -> Tensor:
         difference = difference if self.signed else difference.abs()
         if self.m.ndim == 4 and difference.ndim == 4:  # one curve for each colour, on the same gray difference
             difference = difference.unsqueeze(1)
+        if self.m.ndim == 3 and len(self.m) != difference.shape[-3]:
+            raise InputError(
+                f'this layer has parameters for {len(self.m)} maps (sharing = "time"), the clip gives '
+                f"{difference.shape[-3]}. Build it with maps = {difference.shape[-3]}, one less than the clip's frames."
+            )
         return F.power_normalization(difference, F.slope_from_m(self.m), F.shift_from_n(self.n))
 
     def curve(self, difference: Tensor) -> Tensor:
