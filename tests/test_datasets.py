@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -346,3 +347,19 @@ def test_carved_splits_keep_groups_whole(sizes: list[int], classes: int, fractio
     for name, share in fractions.items():
         assert abs(splits.count(name) / len(splits) - share) <= max(sizes) / len(splits) + 0.1
     assert splits == carve(labels, groups, fractions, seed=seed, where="here")
+
+
+def test_longest_keeps_the_beginning_and_its_fingerprint_says_so(tmp_path: Path) -> None:
+    config = make_folder(tmp_path / "v")  # clips of 8, 9, ... frames, 25 a second
+    whole, cut = config.load(), dataclasses.replace(config, longest=0.4).load()
+    assert [v.num_frames for v in cut.videos] == [min(v.num_frames, 10) for v in whole.videos]
+    assert any(v.num_frames > 10 for v in whole.videos)
+    last = max(range(len(whole.videos)), key=lambda i: whole.videos[i].num_frames)
+    assert [frame for _, frame in numbers(cut.read(last, np.arange(10)))] == list(range(10))
+    assert cut.fingerprint != whole.fingerprint
+    for name in ("gym", "mpii"):
+        (tmp_path / name).mkdir()
+    gym = make_finegym(tmp_path / "gym")
+    assert {v.num_frames for v in dataclasses.replace(gym, longest=0.2).load().videos} == {5}
+    with pytest.raises(InputError, match="cannot cut an interval that is in frames"):
+        dataclasses.replace(make_mpii(tmp_path / "mpii"), longest=1.0).load()

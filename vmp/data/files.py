@@ -80,6 +80,7 @@ class FileDataConfig(ABC):
         val_fraction: Share of the videos outside test that becomes the validation split, in [0, 1); by group.
         split_seed: Draws the carved splits; belongs to the study, not to a cell.
         quarantine: CSV file with the column id, written by ``vmp data scan``: these videos are left out.
+        longest: Seconds; of a longer video only the beginning is used. The factor of a study of video length.
     """
 
     size: int = Field(default=64, ge=8, le=2048)
@@ -88,6 +89,7 @@ class FileDataConfig(ABC):
     val_fraction: float = Field(default=0.15, ge=0, lt=1)
     split_seed: int = Field(default=0, ge=0)
     quarantine: str | None = None
+    longest: float | None = Field(default=None, gt=0)
 
     def __post_init__(self) -> None:
         if self.working_size is not None and self.working_size < self.size:
@@ -134,7 +136,19 @@ class FileDataConfig(ABC):
             InputError: From the annotation, or some listed video cannot be used and is not quarantined.
         """
         listing = self.listing()
+        if self.longest is not None:
+            items = tuple(shortened(item, self.longest) for item in listing.items)
+            listing = dataclasses.replace(listing, items=items)
         return FileVideos(listing, self.geometry, quarantined=read_quarantine(self.quarantine, listing))
+
+
+def shortened(item: Item, longest: float) -> Item:
+    """The item with at most its first `longest` seconds; raises `InputError` for an interval in frames."""
+    whole = item.interval or Interval(start=0, stop=longest, unit="seconds")
+    if whole.unit != "seconds":
+        raise InputError(f"{item.origin}: data.longest is in seconds and cannot cut an interval that is in frames")
+    stop = min(whole.stop, whole.start + longest)
+    return dataclasses.replace(item, interval=dataclasses.replace(whole, stop=stop))
 
 
 class FileVideos:
