@@ -41,4 +41,4 @@ bench: $(STAMP)
 	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
 
 clean:
-	rm -rf $(VENV) results/demo build *.egg-info
+	rm -rf $(VENV) results/demo build *.egg-info vmp/kernels/*.so
