@@ -21,7 +21,7 @@ from torch.autograd.function import once_differentiable
 from vmp import functional as F
 from vmp.errors import InputError
 from vmp.kernels import blocked
-from vmp.kernels.steps import Kernel, Steps
+from vmp.kernels.steps import Kernel, Steps, Upstream
 from vmp.lookup import lookup
 
 try:  # now and not when it is needed: it has to see forks
@@ -60,7 +60,7 @@ class _Fused(torch.autograd.Function):
             grad_prompt = clip.new_zeros(()).expand(b, 3, t - 1, h, w)
         scale = 0.0 if grad_variation is None or not ctx.terms else 2.0 * grad_variation.item() / ctx.terms
         step, step_offset, grad_clip = ctx.kernel.backward(
-            clip, ctx.steps, attention, grad_prompt, grad_attention, scale, ctx.needs_input_grad[0]
+            clip, ctx.steps, attention, Upstream(grad_prompt, grad_attention, scale), ctx.needs_input_grad[0]
         )
         grad_m = m.new_tensor(step_offset * ctx.slope_by_m)
         grad_n = n.new_tensor(-ctx.steps.slope * step * ctx.shift_by_n)

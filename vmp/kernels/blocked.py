@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vmp.functional import compute_dtype
 from vmp.kernels.buffers import empty
-from vmp.kernels.steps import Backward, Forward, Steps
+from vmp.kernels.steps import Backward, Forward, Steps, Upstream
 
 _PIXELS = 1 << 17  # of a block: with fewer, the calls of torch take longer than their work
 
@@ -76,15 +76,7 @@ def forward(clip: Tensor, steps: Steps) -> Forward:
     return Forward(prompt, attention, total, squares)
 
 
-def backward(
-    clip: Tensor,
-    steps: Steps,
-    attention: Tensor,
-    grad_prompt: Tensor,
-    grad_attention: Tensor | None,
-    scale: float,
-    need_clip: bool,
-) -> Backward:
+def backward(clip: Tensor, steps: Steps, attention: Tensor, above: Upstream, need_clip: bool) -> Backward:
     """Recompute D pair by pair, and reduce."""
     t, h, w = clip.shape[2:]
     dtype = compute_dtype(clip)
@@ -97,15 +89,15 @@ def backward(
         products = clip.new_empty(size, 3, h, w, dtype=dtype)
         for pair, (z, difference) in enumerate(_exponents(frames, steps)):
             weight = maps[:, pair]
-            grads = grad_prompt[block, :, pair].to(dtype)
+            grads = above.prompt[block, :, pair].to(dtype)
             torch.mul(grads, frames[:, :, pair + steps.later].to(dtype), out=products)
             torch.sum(products, 1, out=step)
-            if grad_attention is not None:
-                step.add_(grad_attention[block, pair].to(dtype))
-            if scale != 0:
+            if above.attention is not None:
+                step.add_(above.attention[block, pair].to(dtype))
+            if above.scale != 0:
                 for neighbour in (pair - 1, pair + 1):
                     if 0 <= neighbour < t - 1:
-                        step.add_(weight, alpha=scale).sub_(maps[:, neighbour], alpha=scale)
+                        step.add_(weight, alpha=above.scale).sub_(maps[:, neighbour], alpha=above.scale)
             # A' = A (1 - A), with 1 - A as sigmoid(-z): it keeps its relative accuracy where A is nearly 1.
             step.mul_(weight).mul_(torch.neg(z, out=spare).sigmoid_())
             total += step.sum(dtype=torch.float64).item()

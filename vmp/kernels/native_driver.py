@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vmp.kernels import native  # after torch, whose OpenMP it then shares
 from vmp.kernels.buffers import empty
-from vmp.kernels.steps import Backward, Forward, Steps
+from vmp.kernels.steps import Backward, Forward, Steps, Upstream
 
 Layout = tuple[int, int, int, int]
 _PAST_CACHE = 8 << 20  # bytes of a prompt: with clip and attention more than a cache would hold until it is read
@@ -75,26 +75,18 @@ def forward(clip: Tensor, steps: Steps) -> Forward:
     return Forward(prompt, attention, total, squares)
 
 
-def backward(
-    clip: Tensor,
-    steps: Steps,
-    attention: Tensor,
-    grad_prompt: Tensor,
-    grad_attention: Tensor | None,
-    scale: float,
-    need_clip: bool,
-) -> Backward:
+def backward(clip: Tensor, steps: Steps, attention: Tensor, above: Upstream, need_clip: bool) -> Backward:
     """The fused backward pass."""
     b, _, t, h, w = clip.shape
     clip, layout = _readable(clip)
-    grad, grad_layout = _readable(grad_prompt)
-    maps, maps_layout = (None, (0, 0, 0, 0)) if grad_attention is None else _readable(grad_attention.unsqueeze(1))
+    grad, grad_layout = _readable(above.prompt)
+    maps, maps_layout = (None, (0, 0, 0, 0)) if above.attention is None else _readable(above.attention.unsqueeze(1))
     attention = attention.contiguous()  # torch's hooks on saved tensors may have given it another layout
     grad_clip = empty(clip.shape) if need_clip else None
     step, weighted = native.backward(
         (b, t, h * w), _of(steps), clip.data_ptr(), layout, attention.data_ptr(), grad.data_ptr(), grad_layout,
-        0 if maps is None else maps.data_ptr(), maps_layout, scale, 0 if grad_clip is None else grad_clip.data_ptr(),
-        _threads(clip),
+        0 if maps is None else maps.data_ptr(), maps_layout, above.scale,
+        0 if grad_clip is None else grad_clip.data_ptr(), _threads(clip),
     )  # fmt: skip
     return Backward(step, weighted / steps.slope, grad_clip)
 

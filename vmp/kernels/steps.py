@@ -37,21 +37,17 @@ class Backward(NamedTuple):
     clip: Tensor | None
 
 
-class Kernel(Protocol):
-    """The two functions that a kernel module has.
+class Upstream(NamedTuple):
+    """What arrives from above: dL/d prompt, dL/d attention if there is any, and dL/dV * 2 / (number of terms of V)."""
 
-    attention: what `forward` gave. scale: dL/dV * 2 / (number of terms of V).
-    """
+    prompt: Tensor
+    attention: Tensor | None
+    scale: float
+
+
+class Kernel(Protocol):
+    """The two functions that a kernel module has. `attention` is what `forward` gave."""
 
     def forward(self, clip: Tensor, steps: Steps) -> Forward: ...
 
-    def backward(
-        self,
-        clip: Tensor,
-        steps: Steps,
-        attention: Tensor,
-        grad_prompt: Tensor,
-        grad_attention: Tensor | None,
-        scale: float,
-        need_clip: bool,
-    ) -> Backward: ...
+    def backward(self, clip: Tensor, steps: Steps, attention: Tensor, above: Upstream, need_clip: bool) -> Backward: ...
