@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vmp import functional as F
+from vmp.displacement import displacement_maps
 from vmp.errors import InputError
 
 SMALLEST, LARGEST = 16, 8176  # one macroblock; MPEG-4 allows 8191, rounded down to whole macroblocks
@@ -52,20 +53,17 @@ class CodecVectors(nn.Module):
 
     def __init__(self, statistics: tuple[Sequence[float], Sequence[float], str], full_scale: float = 8.0) -> None:
         super().__init__()
-        (self.mean, self.std, self.order), self.full_scale = statistics, full_scale
+        self.statistics, self.full_scale = statistics, full_scale
+        self.mean, self.std = statistics[:2]
 
-    @torch.no_grad()
     def forward(self, clip: Tensor) -> Tensor:
         F.check_clip(clip)
         h, w = clip.shape[3:]
         if min(h, w) < SMALLEST or max(h, w) > LARGEST:
             raise InputError(f"codec vectors need frames of {SMALLEST} to {LARGEST} pixels a side, got {h} x {w}.")
-        gray = (F.gray(clip, self.mean, self.std, self.order) * 255).round().clamp(0, 255).byte().cpu().numpy()
-        maps = torch.empty(gray.shape[0], gray.shape[1] - 1, h, w)
-        for sample, frames in enumerate(gray):
-            for t in range(len(frames) - 1):
-                maps[sample, t] = torch.from_numpy(vector_magnitude(frames[t], frames[t + 1]))
-        return (maps / self.full_scale).clamp(max=1).to(clip.device)
+        return displacement_maps(
+            clip, self.statistics, lambda old, new: torch.from_numpy(vector_magnitude(old, new)), self.full_scale
+        )
 
 
 def vector_magnitude(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:

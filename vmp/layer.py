@@ -106,7 +106,7 @@ class VideoMotionPrompt(PromptLayer):
         signed: False puts |D| into the sigmoid.
         prompted_frame: "later" as published, or "earlier".
         check_finite: refuse clips with NaN or infinity; on a GPU this waits for the device once a call.
-        kernel: a key of `vmp.kernels.KERNELS`, "auto" for the fastest that works on the clip; to rounding, the
+        kernel: a key of `vmp.kernels.KERNELS`, or "auto" for the fastest that works on the clip; to rounding, the
             numbers agree.
 
     Shapes: (b, 3, t, h, w) -> prompt (b, 3, t-1, h, w), attention (b, t-1, h, w), variation (). T -> T-1 frames.

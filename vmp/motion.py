@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from vmp import functional as F
-from vmp.codec_motion import CodecVectors
+from vmp.codec_motion import SMALLEST, CodecVectors
+from vmp.displacement import Matcher, displacement_maps
 from vmp.errors import InputError
 
 Statistics = tuple[Sequence[float], Sequence[float], str]  # mean, std, channel_order
@@ -126,29 +127,30 @@ class OpticalFlow(nn.Module):
     Raises: `InputError` if OpenCV is not installed, or frames are smaller than 16 pixels.
     """
 
+    smallest = 16
+
     def __init__(self, statistics: Statistics, method: str = "dis", full_scale: float = 8.0) -> None:
         super().__init__()
-        (self.mean, self.std, self.order), self.method, self.full_scale = statistics, method, full_scale
+        self.statistics, self.method, self.full_scale = statistics, method, full_scale
+        self.mean, self.std = statistics[:2]
         _opencv()
 
-    @torch.no_grad()
     def forward(self, clip: Tensor) -> Tensor:
         F.check_clip(clip)
-        if min(clip.shape[3:]) < 16:
-            raise InputError(f"optical flow needs frames of at least 16 pixels, got {tuple(clip.shape[3:])}.")
+        if min(clip.shape[3:]) < self.smallest:
+            raise InputError(
+                f"optical flow needs frames of at least {self.smallest} pixels, got {tuple(clip.shape[3:])}."
+            )
+        return displacement_maps(clip, self.statistics, self._matcher(), self.full_scale)
+
+    def _matcher(self) -> Matcher:
         cv2 = _opencv()
-        gray = (F.gray(clip, self.mean, self.std, self.order) * 255).round().clamp(0, 255).byte().cpu().numpy()
-        dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM) if self.method == "dis" else None
-        maps = torch.empty(gray.shape[0], gray.shape[1] - 1, *gray.shape[2:])
-        for sample, frames in enumerate(gray):
-            for t in range(len(frames) - 1):
-                flow = (
-                    dis.calc(frames[t], frames[t + 1], None)
-                    if dis is not None
-                    else cv2.calcOpticalFlowFarneback(frames[t], frames[t + 1], None, 0.5, 3, 15, 3, 5, 1.2, 0)
-                )
-                maps[sample, t] = torch.from_numpy(flow).norm(dim=-1)
-        return (maps / self.full_scale).clamp(max=1).to(clip.device)
+        if self.method == "dis":
+            dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+            return lambda old, new: torch.from_numpy(dis.calc(old, new, None)).norm(dim=-1)
+        return lambda old, new: torch.from_numpy(
+            cv2.calcOpticalFlowFarneback(old, new, None, 0.5, 3, 15, 3, 5, 1.2, 0)
+        ).norm(dim=-1)
 
 
 def _opencv():  # type: ignore[no-untyped-def]
@@ -172,7 +174,12 @@ MOTIONS: dict[str, Callable[[Statistics], nn.Module]] = {
     "motion_tokens": MotionTokens,
 }
 
-_DEMANDS = {"flow_dis": (16, 1), "flow_farneback": (16, 1), "codec_vectors": (16, 1), "motion_tokens": (8, 8)}
+_DEMANDS = {  # (smallest, multiple of)
+    "flow_dis": (OpticalFlow.smallest, 1),
+    "flow_farneback": (OpticalFlow.smallest, 1),
+    "codec_vectors": (SMALLEST, 1),
+    "motion_tokens": (8, 8),
+}
 
 
 def check_motion(name: str, size: int) -> None:
