@@ -18,7 +18,7 @@ help:
 install: $(STAMP)
 
 # torch and torchvision are asked for together: a torchvision that does not fit its torch fails at import.
-$(STAMP): pyproject.toml $(wildcard vmp/kernels/*.c)
+$(STAMP): pyproject.toml $(wildcard vmp/layer/kernels/*.c)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet torch torchvision
@@ -41,4 +41,4 @@ bench: $(STAMP)
 	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
 
 clean:
-	rm -rf $(VENV) results/demo build *.egg-info vmp/kernels/*.so
+	rm -rf $(VENV) results/demo build *.egg-info vmp/layer/kernels/*.so

@@ -13,14 +13,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from sweeps.cell import run_cell
-from sweeps.executors import EXECUTORS, Resources, make_executor
+from sweeps.executors.base import EXECUTORS, Resources, make_executor
+from sweeps.executors.cell import run_cell
 from sweeps.plan import grid_tasks
 from sweeps.study import Study
-from vmp.data import MotionData
+from vmp.data.registry import MotionData
+from vmp.data.sampling import SamplingConfig
 from vmp.experiment import Runtime
-from vmp.sampling import SamplingConfig
-from vmp.training import TrainConfig
+from vmp.training.loop import TrainConfig
 
 CELLS = 30
 STUDY = Study(

@@ -22,9 +22,9 @@ import av
 import numpy as np
 import psutil
 
-from vmp.data.cachedir import FOLDER_VARIABLE, LIMIT_VARIABLE
-from vmp.data.files import FileVideos, Item, Listing
-from vmp.sampling import SamplingConfig, sample_indices
+from vmp.data.cache.folder import FOLDER_VARIABLE, LIMIT_VARIABLE
+from vmp.data.sampling import SamplingConfig, sample_indices
+from vmp.data.sets.files import FileVideos, Item, Listing
 from vmp.video import Geometry, VideoReader, decode
 
 NATIVE = Geometry()

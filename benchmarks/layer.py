@@ -19,8 +19,8 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from vmp.kernels import choose_kernel
-from vmp.layer import VideoMotionPrompt
+from vmp.layer.kernels.registry import choose_kernel
+from vmp.layer.published import VideoMotionPrompt
 
 MEAN, STD = (0.45,) * 3, (0.225,) * 3
 LARGE, SMALL = (4, 3, 17, 224, 224), (8, 3, 9, 112, 112)
@@ -147,7 +147,7 @@ print(status("VmHWM") - before)
 
 _FIRST = """
 import time, torch
-from vmp.layer import VideoMotionPrompt
+from vmp.layer.published import VideoMotionPrompt
 layer, clip = VideoMotionPrompt((0.45,) * 3, (0.225,) * 3), torch.rand(2, 3, 4, 64, 64)
 torch.autograd.backward([2 * torch.ones(2, requires_grad=True)], [torch.ones(2)])  # torch then imports sympy, 0.3 s
 start = time.perf_counter()
@@ -160,8 +160,8 @@ print(time.perf_counter() - start)
 _STREAM = """
 import sys, time, torch
 from pathlib import Path
-from vmp.layer import VideoMotionPrompt
-from vmp.streaming import stream, video_frames
+from vmp.layer.published import VideoMotionPrompt
+from vmp.layer.streaming import stream, video_frames
 torch.set_num_threads(1)
 layer = VideoMotionPrompt((0.45,) * 3, (0.225,) * 3)
 for _ in zip(range(40), stream(video_frames({path!r}), layer)): pass

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sweeps.plan import grid_tasks as grid_tasks
+    from sweeps.propose.optuna_search import SearchSettings as SearchSettings
     from sweeps.record import CellRecord as CellRecord
     from sweeps.record import Plan as Plan
     from sweeps.record import StudyFolder as StudyFolder
     from sweeps.run import run_study as run_study
-    from sweeps.search import SearchSettings as SearchSettings
     from sweeps.study import Study as Study
     from sweeps.study import builtin_studies as builtin_studies
     from sweeps.study import load_study as load_study
@@ -23,7 +23,7 @@ _HOME = {
     "builtin_studies": "sweeps.study",
     "grid_tasks": "sweeps.plan",
     "run_study": "sweeps.run",
-    "SearchSettings": "sweeps.search",
+    "SearchSettings": "sweeps.propose.optuna_search",
     "StudyFolder": "sweeps.record",
     "Plan": "sweeps.record",
     "CellRecord": "sweeps.record",

@@ -9,7 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from sweeps.plan import Task
-    from sweeps.search import SearchSettings
+    from sweeps.propose.optuna_search import SearchSettings
     from sweeps.study import Study
 
 _study = click.argument("study", metavar="STUDY")
@@ -89,10 +89,10 @@ def run(
 
     Exit code 0 when every planned cell is complete, 3 when some are missing, failed or diverged.
     """
-    from sweeps.progress import ConsoleReporter
+    from sweeps.propose.optuna_search import SearchSettings
     from sweeps.run import run_study
-    from sweeps.search import SearchSettings
     from sweeps.study import load_study
+    from sweeps.track.console import ConsoleReporter
 
     definition = load_study(study, overrides)
     settings: SearchSettings | None = SearchSettings(method="tpe", arms=arms) if search else None

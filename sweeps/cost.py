@@ -11,10 +11,10 @@ import torch
 
 from sweeps.plan import Task
 from sweeps.record import canonical_json
-from vmp.config import from_plain
-from vmp.data import SPLITS, load_data
+from vmp.core.config import from_plain
+from vmp.data.registry import SPLITS, load_data
 from vmp.experiment import Experiment, Runtime, build_loaders, build_trainer
-from vmp.optim import build_optimizer
+from vmp.training.optim import build_optimizer
 
 _STEPS = 3
 

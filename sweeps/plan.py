@@ -9,11 +9,11 @@ from typing import Any
 
 from sweeps.record import CellRecord, Plan, PlannedCell, Scalar, StudyFolder, canonical_json, fingerprint
 from sweeps.study import Study
-from vmp.backbones import backbone_files
-from vmp.config import to_plain
-from vmp.data import load_data
+from vmp.backbones.registry import backbone_files
+from vmp.core.config import to_plain
+from vmp.core.fingerprint import code_fingerprints
+from vmp.data.registry import load_data
 from vmp.experiment import Experiment, describe_data
-from vmp.fingerprint import code_fingerprints
 
 
 @dataclass(frozen=True, kw_only=True)

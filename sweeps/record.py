@@ -1,47 +1,41 @@
-"""The record format: what a study leaves on disk, and the only thing that `analysis` reads.
+"""The record format: what a study leaves on disk, and the only thing that `analysis` reads. See results/README.md.
 
 ::
 
     DIR/plan.json            every planned cell, written before anything runs
-    DIR/cells/<hash>.json    one finished cell each, written atomically, never edited
+    DIR/cells/<hash>.json    one file per finished cell, written atomically, never edited
 
-This module knows JSON and files, nothing else: it must stay importable without torch, ray and vmp.
-One file a cell and an atomic rename instead of a database: readers never lock, a kill never leaves half a
-record, and a network file system is enough (see docs/decisions/one-file-a-cell.md).
+This module knows JSON and files, nothing else: it must stay importable without torch and ray. One file per cell and an
+atomic rename instead of a database: readers never lock, a kill never leaves half a record, and a network file system is
+enough (see docs/decisions/one-file-a-cell.md).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, JsonValue, ValidationError
 
-FORMAT: Literal[1] = 1
+from vmp.core.errors import InputError
+from vmp.core.files import write_text
+from vmp.core.outcome import DataSummary, Outcome, Plain
+
+FORMAT: Literal[2] = 2
 PLAN_FILE = "plan.json"
 CELLS_FOLDER = "cells"
 
-Status = Literal["complete", "diverged", "failed"]
 Scalar = bool | int | float | str | None
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+MetricName = Literal["top1", "mean_class"]
 
 
-class RecordError(ValueError):
-    """A study folder that cannot be read or written as one; the message names the file and the way out."""
-
-    exit_code = 2
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
-
-
-class PlannedCell(_Record):
-    """One cell of the plan: a configuration ("arm", told by its factors) with one seed.
+class PlannedCell(Plain):
+    """One cell of the plan: a configuration ("arm", named by its factors) with one seed.
 
     Attributes:
         hash: Name of the cell, 16 hex digits over settings, seed, data and code.
@@ -50,92 +44,130 @@ class PlannedCell(_Record):
         seed: The paired seed; every arm of a study runs the same ones.
     """
 
-    hash: str = Field(pattern=r"^[0-9a-f]{16}$")
+    hash: Hash
     factors: dict[str, Scalar]
     seed: int
 
 
-class Plan(_Record):
+class StudyHeader(Plain):
+    """What a study says of itself.
+
+    Attributes:
+        name, question: For people.
+        margin: Difference of the metric below which two arms count as practically equal, in (0, 1).
+        margin_is_default: Whether the study left the margin at its default.
+        reference: Factors of the arm that the others are compared with; None for the control, else the baseline.
+        settings: The settings that the factors vary, as a study file spells them.
+    """
+
+    name: str
+    question: str = ""
+    margin: float = Field(gt=0, lt=1)
+    margin_is_default: bool = False
+    reference: dict[str, Scalar] | None = None
+    settings: dict[str, JsonValue] = {}
+
+
+class SearchHeader(Plain):
+    """How arms come about.
+
+    Attributes:
+        method: ``grid``, or a method of ``vmp sweep run --search``.
+        options: Of the method.
+        seed: Of the proposals.
+        arms: Arms to propose; None for a grid.
+        proposed: Arms proposed once the search has ended, also where the space held fewer; None while it runs.
+    """
+
+    method: str = "grid"
+    options: dict[str, JsonValue] = {}
+    seed: int = 0
+    arms: int | None = None
+    proposed: int | None = None
+
+
+class CodeHeader(Plain):
+    """The code that computes a cell: one hash, and one for each module."""
+
+    hash: str
+    modules: dict[str, str] = {}
+
+
+class Plan(Plain):
     """The whole study, before and after it runs.
 
     Attributes:
-        study: The resolved study definition as plain data.
+        study: The definition.
         factors: For each factor the values planned (grid) or proposed so far (search), in the study's order.
-        metric: What arms are compared by, ``"top1"`` or ``"mean_class"``; cells hold ``val_<metric>`` (select on it)
-            and ``test_<metric>`` (report it).
+        metric: What arms are compared by; cells hold ``val_<metric>`` (select on it) and ``test_<metric>`` (report it).
         seeds: The paired seeds.
-        search: ``{"method": "grid"}``, or ``{"method": "tpe", "arms": N}`` with the number of arms to propose, and
-            ``"proposed": N`` once the search has ended, also where the space held fewer.
-        code: ``{"hash": ..., "files": {path: hash}}`` of the code that computes a cell.
-        data: ``{"hash": ..., "name": ..., "splits": {"train": n, "val": n, "test": n}, "classes": [...]}``.
+        search: How arms come about. code: What computes a cell. data: The study's data set.
+        created: When, in ISO 8601.
         cells: Every cell, arms in the study's order and seeds within an arm.
     """
 
-    format: Literal[1] = FORMAT
-    study: dict[str, Any]
+    format: Literal[2] = FORMAT
+    study: StudyHeader
     factors: dict[str, list[Scalar]]
-    metric: str
+    metric: MetricName
     seeds: list[int]
-    search: dict[str, Any]
-    code: dict[str, Any]
-    data: dict[str, Any]
+    search: SearchHeader = SearchHeader()
+    code: CodeHeader
+    data: DataSummary
     created: str
     cells: list[PlannedCell]
 
 
-class CellRecord(_Record):
-    """What one cell leaves behind.
+class Hardware(Plain):
+    """The machine of a cell; `device` names the GPU, or is ``cpu``."""
+
+    cpu: str
+    cores: int | None
+    memory_gib: int
+    device: str
+
+
+class Provenance(Plain):
+    """What made a record.
 
     Attributes:
-        status: ``complete``; ``diverged`` (training became non-finite: a result, never repeated); ``failed`` (an
-            error or a dead worker: repeated by the next run).
-        reason: One sentence for ``diverged`` and ``failed``, else ``None``.
-        metrics: Scalars at the end of training. ``None`` where a number does not exist for the arm.
-        curves: One list for each measured quantity, an entry an epoch; ``curves["epoch"]`` counts from 1.
-        settings: The complete resolved configuration that was run.
-        data: Data hash, decodable count, split sizes, sampling protocol.
-        provenance: Versions, code hash, commit, hardware, start, seconds, engine.
+        engine: The executor.
+        versions: Of Python, this package and the libraries that matter.
+        kernel: The layer's kernel on this machine.
+        code: Hash of the code that computed the cell.
+        commit: Of a checkout; None for an installed package. dirty: Whether that checkout was changed.
+        hardware: The machine.
+        started: In ISO 8601, UTC.
+        seconds: Wall time of the cell.
     """
 
-    format: Literal[1] = FORMAT
-    hash: str = Field(pattern=r"^[0-9a-f]{16}$")
+    engine: str
+    versions: dict[str, str] = {}
+    kernel: str | None = None
+    code: str | None = None
+    commit: str | None = None
+    dirty: bool | None = None
+    hardware: Hardware | None = None
+    started: str | None = None
+    seconds: float | None = None
+
+
+class CellRecord(Outcome):
+    """What one cell leaves behind: its `vmp.core.outcome.Outcome`, its place in the study, and what made it.
+
+    Attributes:
+        settings: The complete configuration that was run, as a study file spells it.
+    """
+
+    format: Literal[2] = FORMAT
+    hash: Hash
     factors: dict[str, Scalar]
     seed: int
-    status: Status
-    reason: str | None = None
-    metrics: dict[str, Scalar] = {}
-    curves: dict[str, list[float | None]] = {}
-    settings: dict[str, Any] = {}
-    data: dict[str, Any] = {}
-    provenance: dict[str, Any] = {}
+    settings: dict[str, JsonValue] = {}
+    provenance: Provenance
 
 
-_T = TypeVar("_T", bound=_Record)
-
-
-def canonical_json(value: Any) -> str:
-    """`value` as JSON text with one spelling: sorted keys, no spaces, no NaN. Equal values give equal bytes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-
-
-def fingerprint(value: Any) -> str:
-    """The first 16 hex digits of the SHA-256 of `value`'s canonical JSON."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]
-
-
-def write_text_atomically(path: Path, text: str) -> None:
-    """Write so that `path` holds either its old content or all of `text`, whatever dies in between."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+_T = TypeVar("_T", bound=Plain)
 
 
 class StudyFolder:
@@ -153,7 +185,7 @@ class StudyFolder:
             with tempfile.TemporaryFile(dir=self.path):
                 pass
         except OSError as error:
-            raise RecordError(
+            raise InputError(
                 f"cannot write the study folder '{self.path}': {error.strerror or error}; "
                 "give --out a folder that you may write to"
             ) from error
@@ -162,18 +194,16 @@ class StudyFolder:
         return self.plan_path.is_file()
 
     def read_plan(self) -> Plan:
-        """The plan. Raises RecordError when the folder is no study or the file is damaged."""
+        """The plan. Raises InputError when the folder is no study or the file is damaged."""
         if not self.has_plan():
-            raise RecordError(
+            raise InputError(
                 f"'{self.path}' holds no study: there is no {PLAN_FILE} in it; "
                 "name the folder given to `vmp sweep run STUDY --out DIR`"
             )
         return _read(self.plan_path, Plan)
 
     def write_plan(self, plan: Plan) -> None:
-        write_text_atomically(
-            self.plan_path, json.dumps(plan.model_dump(mode="json"), indent=1, allow_nan=False) + "\n"
-        )
+        write_text(self.plan_path, _to_text(plan))
 
     def cell_path(self, cell_hash: str) -> Path:
         return self.cells_path / f"{cell_hash}.json"
@@ -182,18 +212,17 @@ class StudyFolder:
         return self.cell_path(cell_hash).is_file()
 
     def read_cell(self, cell_hash: str) -> CellRecord:
-        """One record. Raises RecordError when the file is damaged or belongs to another cell."""
+        """One record. Raises InputError when the file is damaged or belongs to another cell."""
         record = _read(self.cell_path(cell_hash), CellRecord)
         if record.hash != cell_hash:
-            raise RecordError(
+            raise InputError(
                 f"'{self.cell_path(cell_hash)}' holds the record of cell {record.hash}; "
                 "move it away and run the study again to redo the cell"
             )
         return record
 
     def write_cell(self, record: CellRecord) -> None:
-        text = json.dumps(record.model_dump(mode="json"), indent=1, allow_nan=False) + "\n"
-        write_text_atomically(self.cell_path(record.hash), text)
+        write_text(self.cell_path(record.hash), _to_text(record))
 
     def records(self, plan: Plan) -> Iterator[CellRecord]:
         """The records there are for the plan's cells, in the plan's order."""
@@ -202,15 +231,28 @@ class StudyFolder:
                 yield self.read_cell(cell.hash)
 
 
+def _to_text(record: Plain) -> str:
+    return json.dumps(record.model_dump(mode="json"), indent=1, allow_nan=False) + "\n"
+
+
 def _read(path: Path, kind: type[_T]) -> _T:
     try:
         return kind.model_validate_json(path.read_bytes())
     except OSError as error:
-        raise RecordError(f"cannot read '{path}': {error.strerror or error}") from error
+        raise InputError(f"cannot read '{path}': {error.strerror or error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
+        first = min(error.errors(), key=lambda one: one["loc"] != ("format",))
         where = ".".join(str(part) for part in first["loc"])
-        raise RecordError(
-            f"'{path}' is damaged{f' at {where!r}' if where else ''}: {first['msg']}; "
+        if where == "format":
+            raise InputError(
+                f"'{path}' has the record format {first['input']!r}, this version reads format {FORMAT}; "
+                "run the study again in an empty folder, or report it with the version that wrote it"
+            ) from error
+        raise InputError(
+            f"'{path}' is damaged{f' at {where!r}' if where else ''}: {_rule(first)}; "
             "move it away and run the study again to redo what it held"
         ) from error
+
+
+def _rule(problem: Any) -> str:
+    return str(problem["msg"]).removeprefix("Value error, ")

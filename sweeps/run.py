@@ -8,14 +8,14 @@ from pathlib import Path
 
 import filelock
 
-from sweeps.executors import Event, Resources, make_executor
+from sweeps.executors.base import Event, Resources, make_executor
 from sweeps.plan import Task, explain_changes, grid_tasks, make_plan
-from sweeps.progress import Reporter, silent
+from sweeps.propose.optuna_search import Search, SearchSettings
 from sweeps.record import CellRecord, StudyFolder
-from sweeps.search import Search, SearchSettings
 from sweeps.status import Standing, lock_of, read_standing
 from sweeps.study import Study
-from vmp.errors import InputError
+from sweeps.track.console import Reporter, silent
+from vmp.core.errors import InputError
 from vmp.experiment import Runtime
 
 
@@ -35,7 +35,7 @@ def run_study(
         study: The definition.
         out: The study's folder; made if need be.
         workers: Cells at a time.
-        engine: A key of `sweeps.executors.EXECUTORS`.
+        engine: A key of `sweeps.executors.base.EXECUTORS`.
         device: Device of each worker.
         search: Propose arms within the factors' ranges instead of enumerating the grid.
         reporter: Told of the plan and of every event.

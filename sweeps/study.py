@@ -19,8 +19,8 @@ import yaml
 from pydantic import Field
 
 from sweeps.record import Scalar
-from vmp.config import config, from_plain, to_plain, unknown_key
-from vmp.errors import InputError
+from vmp.core.config import config, from_plain, to_plain, unknown_key
+from vmp.core.errors import InputError
 from vmp.experiment import Experiment, Settings
 
 FACTOR_NAMES = {

@@ -72,7 +72,7 @@ def call_vmp(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="session", autouse=True)
 def importable() -> Iterator[None]:
-    """Workers can import `tests.staged`, wherever pytest was started."""
+    """Workers can import `tests.sweeps.staged`, wherever pytest was started."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
         yield

@@ -6,28 +6,28 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from pydantic import Field
 
-from vmp.backbones import BackboneConfig, build_backbone, check_backbone
-from vmp.config import config
-from vmp.data import SPLITS, DataConfig, MotionData, VideoSet, load_data
+from vmp.backbones.registry import BackboneConfig, build_backbone, check_backbone
+from vmp.core.config import config
+from vmp.core.errors import InputError
+from vmp.core.outcome import DataSummary, Excluded, Outcome, Protocol
+from vmp.core.seeding import derive_seed
 from vmp.data.augment import AugmentConfig
 from vmp.data.base import SplitName
-from vmp.diagnostics import COLLAPSE_RULE
-from vmp.errors import InputError
-from vmp.layer_config import LayerConfig
-from vmp.loading import ClipLoader, NormalizeConfig, TestConfig
-from vmp.motion import check_motion
-from vmp.prompted import MotionPrompted
-from vmp.regularizers import RegularizerConfig
-from vmp.sampling import SamplingConfig
-from vmp.seeding import derive_seed
-from vmp.training import Checkpointing, Curves, Figures, TrainConfig, Trainer
+from vmp.data.loading import ClipLoader, NormalizeConfig, TestConfig
+from vmp.data.registry import SPLITS, DataConfig, MotionData, VideoSet, load_data
+from vmp.data.sampling import SamplingConfig
+from vmp.layer.config import LayerConfig
+from vmp.layer.diagnostics import COLLAPSE_RULE
+from vmp.layer.motion.registry import check_motion
+from vmp.layer.prompted import MotionPrompted
+from vmp.training.loop import Checkpointing, Listener, TrainConfig, Trainer, go_on, start_figures
+from vmp.training.regularizers import RegularizerConfig
 
 _WEIGHT_OF_V = ("schedule", "warmup", "adaptive", "every", "most")  # of the regulariser; idle where lambda is 0
 
@@ -141,24 +141,13 @@ class Runtime:
         return device
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What a run gives: see `sweeps.record.CellRecord` for the same fields on disk."""
-
-    status: Literal["complete", "diverged"]
-    reason: str | None
-    metrics: Figures
-    curves: Curves
-    data: dict[str, Any]
-
-
 def run_experiment(
     experiment: Experiment,
     seed: int,
     *,
     runtime: Runtime = Runtime(),
     checkpoint: Checkpointing | None = None,
-    on_epoch: Callable[[int], None] = lambda epoch: None,
+    on_epoch: Listener = go_on,
 ) -> Outcome:
     """Train on train, measure on val after every epoch and on test once, at the end.
 
@@ -167,10 +156,11 @@ def run_experiment(
         seed: Start, order, sampling and dropout derive from it, each on a stream of its own.
         runtime: Device and threads.
         checkpoint: Resume from here, and keep it up to date.
-        on_epoch: Called with the number of epochs done.
+        on_epoch: Called after every epoch with the epochs done and their figures; ends the run by returning a reason.
 
     Returns:
-        The outcome. A run whose loss or weights become non-finite ends as ``diverged`` with the reason and no metrics.
+        The outcome. A run whose loss or weights become non-finite ends as ``diverged`` with the reason and no metrics;
+        one that `on_epoch` ended is ``stopped``, keeps its last figures, and was never tested.
 
     Raises:
         InputError: The configuration and the data do not fit (too few classes or frames, an empty split, ...).
@@ -178,15 +168,19 @@ def run_experiment(
     data = load_data(experiment.data)
     loaders = build_loaders(experiment, data, seed, runtime)
     trainer = build_trainer(experiment, data, seed, runtime)
+    start = start_figures(trainer.model.layer)
     state = trainer.fit(loaders["train"], loaders["val"], checkpoint=checkpoint, on_epoch=on_epoch)
-    description = describe_data(experiment, data)
+    common: dict[str, Any] = {"start": start, "curves": state.curves, "data": describe_data(data)}
+    common |= {"protocol": describe_protocol(experiment), "collapse_rule": COLLAPSE_RULE}
     if state.diverged is not None:
-        return Outcome(status="diverged", reason=state.diverged, metrics={}, curves=state.curves, data=description)
-    tested = trainer.evaluate(loaders["test"])
+        return Outcome(status="diverged", reason=state.diverged, **common)
     metrics = {name: values[-1] for name, values in state.curves.items() if name not in ("epoch", "lr")}
-    kept = [name for name in tested if name in ("top1", "mean_class", "loss", "count") or name.startswith("top1[")]
-    metrics |= {f"test_{name}": tested[name] for name in kept}
-    return Outcome(status="complete", reason=None, metrics=metrics, curves=state.curves, data=description)
+    if state.stopped is not None:
+        return Outcome(status="stopped", reason=state.stopped, metrics=metrics, **common)
+    tested = trainer.evaluate(loaders["test"])
+    metrics |= {f"test_{name}": tested.figures[name] for name in ("top1", "mean_class", "loss", "count")}
+    scores = {"val": state.scores, "test": tested.scores}
+    return Outcome(status="complete", metrics=metrics, scores=scores, **common)
 
 
 def build_trainer(experiment: Experiment, data: VideoSet, seed: int, runtime: Runtime) -> Trainer:
@@ -233,22 +227,24 @@ def build_loaders(experiment: Experiment, data: VideoSet, seed: int, runtime: Ru
     }
 
 
-def describe_data(experiment: Experiment, data: VideoSet) -> dict[str, Any]:
-    """What a result must say of its data: hash, decodable count, splits, classes, protocol."""
-    splits = {split: sum(video.split == split for video in data.videos) for split in SPLITS}
-    return {
-        "name": data.name,
-        "hash": data.fingerprint,
-        "splits": splits,
-        "classes": list(data.classes),
-        "decodable": len(data.videos),
-        "excluded": [list(row) for row in data.excluded],
-        "protocol": {
-            "sampler": experiment.sampling.strategy,
-            "frames": experiment.sampling.num_frames,
-            "rate": experiment.sampling.rate,
-            "views": experiment.test.views,
-            "crops": experiment.test.crops,
-        },
-        "collapse_rule": COLLAPSE_RULE,
-    }
+def describe_data(data: VideoSet) -> DataSummary:
+    """What a result must say of its data: hash, decodable count, splits, classes, what is left out."""
+    return DataSummary(
+        name=data.name,
+        hash=data.fingerprint,
+        splits={split: sum(video.split == split for video in data.videos) for split in SPLITS},
+        classes=list(data.classes),
+        decodable=len(data.videos),
+        excluded=[Excluded(id=name, reason=reason) for name, reason in data.excluded],
+    )
+
+
+def describe_protocol(experiment: Experiment) -> Protocol:
+    """How clips are drawn from the videos, for a reader of the results."""
+    return Protocol(
+        sampler=experiment.sampling.strategy,
+        frames=experiment.sampling.num_frames,
+        rate=experiment.sampling.rate,
+        views=experiment.test.views,
+        crops=experiment.test.crops,
+    )

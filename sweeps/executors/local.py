@@ -21,10 +21,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sweeps.executors import Event, Progress, Resources, failed_record
+from sweeps.executors.base import Event, Progress, Resources, failed_record
 from sweeps.plan import Task
 from sweeps.record import CellRecord
-from vmp.errors import InputError
+from vmp.core.errors import InputError
 
 _ATTEMPTS = 2  # one more for a cell whose worker died: a passing shortage is survived, a deadly cell does not loop
 
@@ -39,7 +39,7 @@ class _Worker:
 
 
 class LocalExecutor:
-    """`resources.workers` processes, one torch thread each; see `sweeps.executors.Executor` for the contract."""
+    """`resources.workers` processes, one torch thread each; see `sweeps.executors.base.Executor` for the contract."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
@@ -114,7 +114,7 @@ class LocalExecutor:
         task_read, task_write = os.pipe()
         answer_read, answer_write = os.pipe()
         threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-        command = [sys.executable, "-m", "sweeps.worker", str(task_read), str(answer_write)]
+        command = [sys.executable, "-m", "sweeps.executors.worker", str(task_read), str(answer_write)]
         self._resources.logs.mkdir(parents=True, exist_ok=True)
         with self.log(number).open("ab") as log:
             process = subprocess.Popen(

@@ -26,8 +26,8 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 import ray
 from ray import tune
 
-from sweeps.cell import run_cell
-from sweeps.executors import Event, Resources, failed_record
+from sweeps.executors.base import Event, Resources, failed_record
+from sweeps.executors.cell import run_cell
 from sweeps.plan import Task, code_hash
 from sweeps.record import CellRecord
 from vmp.experiment import Runtime
@@ -83,7 +83,7 @@ class _Forward(tune.Callback):
 
 
 class RayTuneExecutor:
-    """At most `resources.workers` trials at a time, one CPU each; see `sweeps.executors.Executor` for the contract.
+    """At most `resources.workers` trials at a time, one CPU each; see `sweeps.executors.base.Executor` for the contract.
 
     Joins a Ray that is already initialised or the cluster in ``RAY_ADDRESS``, else starts one of its own.
     """

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from vmp.errors import InputError
+from vmp.core.errors import InputError
 
 
 class TimeFirst(nn.Module):

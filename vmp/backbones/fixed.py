@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from vmp.errors import InputError
+from vmp.core.errors import InputError
 
 
 class FixedClip(nn.Module):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vmp.backbones.fixed import FixedClip
-from vmp.errors import InputError
+from vmp.core.errors import InputError
 
 _TINY_DEPTH = 10  # stages (1, 1, 1, 1): pytorchvideo's own table begins at 18 (SlowFast) and 50 (ResNet)
 

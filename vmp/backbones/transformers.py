@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from vmp.backbones.fixed import FixedClip
-from vmp.errors import InputError
+from vmp.core.errors import InputError
 
 
 def _settings(

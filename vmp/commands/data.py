@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from vmp.data.files import FileDataConfig
+    from vmp.data.sets.files import FileDataConfig
 
 _SET = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a field of the data set.")
 _DATASET = click.argument("dataset", type=click.Path(path_type=Path))
@@ -49,7 +49,7 @@ def scan(dataset: Path, settings: tuple[str, ...], quarantine: Path | None) -> N
 @_SET
 def prepare(dataset: Path, settings: tuple[str, ...]) -> None:
     """Decode a data set into the cache, so that no study has to wait for it."""
-    from vmp.data.cachedir import CacheFolder
+    from vmp.data.cache.folder import CacheFolder
 
     loaded = _dataset(dataset, settings).load()
     clips, size = CacheFolder.from_environment().usage()
@@ -64,7 +64,7 @@ def cache(clear: bool) -> None:
 
     VMP_CACHE_DIR and VMP_CACHE_LIMIT_GB (50; 0 = decode anew each time) set its place and its limit.
     """
-    from vmp.data.cachedir import CacheFolder
+    from vmp.data.cache.folder import CacheFolder
 
     folder = CacheFolder.from_environment()
     if clear:

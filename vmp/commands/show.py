@@ -33,11 +33,11 @@ def show(
     size: int,
 ) -> None:
     """Show frames, differences, attention maps and prompts of VIDEO for a slope and shift, or for a checkpoint."""
-    from vmp.atomic import replacing
-    from vmp.config import from_plain
-    from vmp.errors import InputError
-    from vmp.sampling import SamplingConfig
-    from vmp.show import build_layer, choose_frames, draw_show, prepare_show, render_video
+    from vmp.core.config import from_plain
+    from vmp.core.errors import InputError
+    from vmp.core.files import replacing
+    from vmp.data.sampling import SamplingConfig
+    from vmp.show.clip import build_layer, choose_frames, draw_show, prepare_show, render_video
     from vmp.video import Geometry, VideoReader
 
     layer = build_layer(slope=slope, shift=shift, checkpoint=checkpoint, channel_order=channel_order)

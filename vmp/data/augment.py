@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from vmp.config import config
-from vmp.errors import InputError
-from vmp.seeding import generator
+from vmp.core.config import config
+from vmp.core.errors import InputError
+from vmp.core.seeding import generator
 
 
 @config

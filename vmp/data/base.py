@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from vmp.sampling import Timeline
+from vmp.data.sampling import Timeline
 
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
@@ -38,7 +38,7 @@ class Video:
 
 
 class VideoSet(Protocol):
-    """The interface of every data set (tests/test_datasets.py is its contract).
+    """The interface of every data set (tests/vmp/data/test_sets.py is its contract).
 
     Attributes:
         name: Short name for tables.

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from vmp.errors import InputError
+from vmp.core.errors import InputError
 from vmp.video import PacketIndex
 
 

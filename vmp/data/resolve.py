@@ -8,10 +8,10 @@ from typing import Any
 
 import yaml
 
-from vmp.config import from_plain
-from vmp.data.files import FileDataConfig
-from vmp.errors import InputError
-from vmp.lookup import lookup
+from vmp.core.choices import lookup
+from vmp.core.config import from_plain
+from vmp.core.errors import InputError
+from vmp.data.sets.files import FileDataConfig
 
 
 def resolve_dataset(path: Path, settings: Sequence[str] = ()) -> FileDataConfig:
@@ -25,7 +25,7 @@ def resolve_dataset(path: Path, settings: Sequence[str] = ()) -> FileDataConfig:
     Raises:
         InputError: Nothing there, no data set, or a data set that is not made of video files.
     """
-    from vmp.data import DATASETS
+    from vmp.data.registry import DATASETS
 
     plain = _plain(path)
     for setting in settings:

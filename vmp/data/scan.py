@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vmp.atomic import replacing
+from vmp.core.errors import InputError
+from vmp.core.files import replacing
 from vmp.data.base import SplitName
-from vmp.data.cachedir import CacheFolder
-from vmp.data.clips import ClipStore
-from vmp.data.files import FileDataConfig, Item, Listing, open_store, read_quarantine
-from vmp.errors import InputError
+from vmp.data.cache.clips import ClipStore
+from vmp.data.cache.folder import CacheFolder
+from vmp.data.sets.files import FileDataConfig, Item, Listing, open_store, read_quarantine
 from vmp.video import VideoInfo
 
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from vmp.core.errors import InputError
+from vmp.core.seeding import generator
 from vmp.data.base import SplitName
-from vmp.errors import InputError
-from vmp.seeding import generator
 
 
 def complete_splits(

@@ -21,7 +21,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from vmp.errors import InputError
+from vmp.core.errors import InputError
 from vmp.video.geometry import MAX_PIXELS
 
 # Demuxers of single self-contained video files. Left out on purpose: playlists (concat, hls, dash), image sequences,

@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
-from vmp.errors import InputError
+from vmp.core.errors import InputError
 
 Pixels = NDArray[np.uint8]
 # The largest picture taken seriously (8K UHD is 33 million): a damaged header must not allocate gigabytes.

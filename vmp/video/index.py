@@ -22,7 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from vmp.errors import InputError
+from vmp.core.errors import InputError
 from vmp.video.files import as_fraction, decode_packet, frame_rate, frames_of, is_flush, open_video, packets_of, tag_of
 from vmp.video.geometry import oriented_size
 

@@ -14,7 +14,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from vmp.errors import InputError
+from vmp.core.errors import InputError
 from vmp.video.files import open_video
 from vmp.video.geometry import Converter, Geometry, Pixels
 from vmp.video.reader import check_numbers

@@ -1,0 +1,285 @@
+"""Every kernel gives the numbers of the plain steps in float64: values and gradients, whatever the shape and layout."""
+
+from __future__ import annotations
+
+import copy
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from tests.conftest import ROOT
+from vmp.core.errors import InputError
+from vmp.layer.kernels import buffers, registry
+from vmp.layer.kernels.registry import KERNELS, choose_kernel, native_works
+from vmp.layer.published import VideoMotionPrompt
+
+MEAN, STD = (0.45, 0.4, 0.5), (0.225, 0.2, 0.25)
+NATIVE = pytest.param(
+    "native", marks=pytest.mark.skipif(not native_works(), reason="the kernel in C was not compiled at installation")
+)
+FUSED = ["blocked", NATIVE]
+
+
+def clip_of(*shape: int, seed: int = 0) -> Tensor:
+    pixels = torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+    return (pixels - 0.45) / 0.225
+
+
+def outcome(
+    layer: VideoMotionPrompt, clip: Tensor, upstream: tuple[Tensor, Tensor, float], m: Tensor, n: Tensor
+) -> dict[str, Tensor]:
+    """Results and gradients under fixed upstream gradients of prompt, attention and variation."""
+    leaf = clip.detach().requires_grad_()
+    out = torch.func.functional_call(layer, {"m": m, "n": n}, (leaf,))
+    to_prompt, to_attention, to_variation = upstream
+    loss = (out.prompt * to_prompt.to(clip.dtype)).sum() + (out.attention * to_attention.to(clip.dtype)).sum()
+    loss = loss + to_variation * out.variation
+    grads = torch.autograd.grad(loss, [leaf, m, n])
+    return dict(zip(("prompt", "attention", "variation", "clip", "m", "n"), [*out, *grads], strict=True))
+
+
+def compare(kernel: str, clip: Tensor, **arguments: object) -> None:
+    b, _, t, h, w = clip.shape
+    generator = torch.Generator().manual_seed(1)
+    upstream = (
+        torch.randn(b, 3, t - 1, h, w, generator=generator),
+        torch.randn(b, t - 1, h, w, generator=generator),
+        10.0,
+    )
+    layer = VideoMotionPrompt(MEAN, STD, kernel=kernel, **arguments)  # type: ignore[arg-type]
+    got = outcome(layer, clip, upstream, layer.m, layer.n)
+    exact_layer = copy.deepcopy(layer).double()
+    exact_layer.kernel = "plain"
+    # With an m and an n for each pixel of a map, their gradients are the terms that the layer's gradients are sums of.
+    maps = [p.detach().expand(b, t - 1, h, w).clone().requires_grad_() for p in (exact_layer.m, exact_layer.n)]
+    exact = outcome(exact_layer, clip.double().contiguous(), upstream, *maps)
+    for name, value in got.items():
+        expected = exact[name].sum() if name in "mn" else exact[name]
+        # The error of a sum of terms that cancel is that of the terms: compare with their root sum of squares.
+        scale = max(1.0, expected.abs().max().item(), exact[name].norm().item() if name in "mn" else 0.0)
+        error = (value.double() - expected).abs().max().item()
+        assert error <= 1e-6 * scale, (kernel, name, error, scale)
+
+
+@pytest.mark.parametrize("kernel", FUSED)
+@settings(deadline=None, max_examples=25)
+@given(
+    b=st.integers(1, 3), t=st.integers(3, 6), h=st.integers(1, 40), w=st.integers(1, 40), seed=st.integers(0, 99),
+    m=st.sampled_from([-1.5, 0.02, 0.1, 0.7]), n=st.sampled_from([-3.0, -0.3, 0.0, 0.4]), signed=st.booleans(),
+    later=st.booleans(),
+)  # fmt: skip
+@example(b=2, t=3, h=101, w=97, seed=0, m=0.1, n=0.0, signed=True, later=True)  # more than one run of pixels a plane
+def test_float32_agrees_with_float64_to_1e_6(
+    kernel: str, b: int, t: int, h: int, w: int, seed: int, m: float, n: float, signed: bool, later: bool
+) -> None:
+    prompted = "later" if later else "earlier"
+    compare(kernel, clip_of(b, 3, t, h, w, seed=seed), m=m, n=n, signed=signed, prompted_frame=prompted)
+
+
+LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "channels last": lambda x: x.contiguous(memory_format=torch.channels_last_3d),
+    "(b, t, c, h, w)": lambda x: x.transpose(1, 2).contiguous().transpose(1, 2),
+    "every second frame": lambda x: x.repeat_interleave(2, dim=2)[:, :, ::2],
+    "cropped": lambda x: torch.nn.functional.pad(x, (3, 2, 1, 2))[..., 1:-2, 3:-2],
+    "transposed planes": lambda x: x.transpose(3, 4).contiguous().transpose(3, 4),
+    "one sample repeated": lambda x: x[:1].expand(3, -1, -1, -1, -1),
+    "one frame repeated": lambda x: x[:, :, :1].expand(-1, -1, 4, -1, -1),
+    "negative by a flag": lambda x: torch.complex(x, -x).conj().imag,
+}
+
+
+@pytest.mark.parametrize("kernel", FUSED)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_clips_are_read_where_they_lie(kernel: str, layout: str) -> None:
+    clip = LAYOUTS[layout](clip_of(2, 3, 5, 13, 11))
+    compare(kernel, clip)
+
+
+@pytest.mark.parametrize("kernel", [NATIVE])
+def test_a_channels_last_clip_gives_a_channels_last_prompt(kernel: str) -> None:
+    clip = clip_of(2, 3, 4, 8, 8).contiguous(memory_format=torch.channels_last_3d)
+    assert VideoMotionPrompt(MEAN, STD, kernel=kernel)(clip).prompt.is_contiguous(memory_format=torch.channels_last_3d)
+
+
+@pytest.mark.parametrize("kernel", FUSED)
+@pytest.mark.parametrize("upstream", ["sum", "transposed", "prompt only", "variation only"])
+def test_any_upstream_gradient_is_understood(upstream: str, kernel: str) -> None:
+    clip, grads = clip_of(2, 3, 4, 9, 8), []
+    for name in ("plain", kernel):
+        layer = VideoMotionPrompt(MEAN, STD, kernel=name)
+        out = layer(clip)
+        loss = {
+            "sum": out.prompt.sum() + out.variation,
+            "transposed": (out.prompt.transpose(1, 2) * torch.arange(8.0)).sum(),
+            "prompt only": out.prompt.square().sum(),
+            "variation only": out.variation,
+        }[upstream]
+        loss.backward()
+        grads.append(torch.stack([layer.m.grad, layer.n.grad]))
+    torch.testing.assert_close(grads[1], grads[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", FUSED)
+def test_hooks_on_saved_tensors_may_change_their_layout(kernel: str) -> None:
+    layer, clip, grads = VideoMotionPrompt(MEAN, STD, kernel=kernel), clip_of(2, 3, 4, 9, 8), []
+    for unpack in (lambda x: x, lambda x: x.transpose(-1, -2).contiguous().transpose(-1, -2) if x.ndim else x):
+        with torch.autograd.graph.saved_tensors_hooks(lambda x: x, unpack):
+            variation = layer(clip).variation
+        grads.append(torch.autograd.grad(variation, layer.n)[0])
+    torch.testing.assert_close(grads[1], grads[0], rtol=1e-5, atol=0)
+
+
+def test_gradcheck_of_the_fused_function_in_float64() -> None:
+    layer = VideoMotionPrompt(MEAN, STD, kernel="blocked", n=0.2).double()
+    clip = clip_of(1, 3, 4, 2, 3).double().requires_grad_()
+
+    def steps(clip: Tensor, m: Tensor, n: Tensor) -> tuple[Tensor, ...]:
+        return tuple(torch.func.functional_call(layer, {"m": m, "n": n}, (clip,)))
+
+    assert torch.autograd.gradcheck(steps, (clip, layer.m, layer.n))
+
+
+def test_autocast_does_not_change_the_numbers() -> None:
+    layer, clip = VideoMotionPrompt(MEAN, STD), clip_of(1, 3, 4, 16, 16)
+    plain = layer(clip)
+    with torch.autocast("cpu", torch.bfloat16):
+        under = layer(clip)
+    assert all(torch.equal(a, b) and a.dtype == b.dtype for a, b in zip(plain, under, strict=True))
+
+
+@pytest.mark.parametrize("kernel", FUSED)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_the_default_type_of_torch_does_not_change_the_numbers(dtype: torch.dtype, kernel: str) -> None:
+    layer, clip = VideoMotionPrompt(MEAN, STD, kernel=kernel), clip_of(1, 3, 4, 16, 16)
+    before, expected = torch.get_default_dtype(), layer(clip)
+    try:
+        torch.set_default_dtype(dtype)
+        assert buffers.empty((1, 2)).dtype == torch.float32  # or the kernel would write past the end
+        got = layer(clip)
+    finally:
+        torch.set_default_dtype(before)
+    assert all(torch.equal(a, b) and a.dtype == b.dtype for a, b in zip(got, expected, strict=True))
+
+
+@pytest.mark.skipif(not native_works(), reason="the kernel in C was not compiled at installation")
+def test_the_kernel_was_compiled_after_its_source_was_changed() -> None:
+    from vmp.layer.kernels import native
+
+    source, compiled = Path(buffers.__file__).with_name("native.c"), Path(native.__file__)
+    if source.parent == ROOT / "vmp" / "kernels":  # installed as editable; a wheel holds what it was built from
+        assert compiled.stat().st_mtime >= source.stat().st_mtime, "native.c is newer: run `make install`"
+
+
+def test_a_second_derivative_is_refused_and_the_plain_kernel_has_it() -> None:
+    clip = clip_of(1, 3, 4, 4, 4)
+    for kernel in ("plain", "blocked"):
+        layer = VideoMotionPrompt(MEAN, STD, kernel=kernel)
+        (grad,) = torch.autograd.grad(layer(clip).prompt.sum(), layer.n, create_graph=True)
+        if kernel == "plain":
+            assert torch.isfinite(torch.autograd.grad(grad, layer.n)[0])
+        else:
+            with pytest.raises(RuntimeError, match="does not require grad"):
+                torch.autograd.grad(grad, layer.n)
+
+
+def test_the_choice_of_kernel() -> None:
+    clip = clip_of(1, 3, 3, 4, 4)
+    assert choose_kernel(clip) == ("native" if native_works() else "blocked")
+    assert choose_kernel(clip.double()) == "blocked"
+    assert choose_kernel(clip.to("meta")) == "plain"
+    with pytest.raises(InputError, match=r"takes float32 clips on the CPU, got torch.float64"):
+        VideoMotionPrompt(MEAN, STD, kernel="native")(clip.double())
+    with pytest.raises(InputError, match=r"unknown kernel 'nativ'. Did you mean 'native'"):
+        VideoMotionPrompt(MEAN, STD, kernel="nativ")
+    assert set(KERNELS) == {"plain", "blocked", "native", "compiled"}
+
+
+def test_without_a_compiler_the_layer_takes_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "native_driver", None)
+    clip = clip_of(1, 3, 3, 4, 4)
+    assert choose_kernel(clip) == "blocked"
+    compare("auto", clip)
+    with pytest.raises(InputError, match=r"was not compiled when this package was installed"):
+        VideoMotionPrompt(MEAN, STD, kernel="native")(clip)
+
+
+@pytest.mark.parametrize("kernel", [NATIVE])
+@pytest.mark.parametrize("shape", [(3, 3, 6, 120, 130), (1, 3, 4, 256, 200)], ids=str)
+def test_results_do_not_depend_on_the_number_of_threads(shape: tuple[int, ...], kernel: str) -> None:
+    clip, results, before = clip_of(*shape), [], torch.get_num_threads()
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            layer = VideoMotionPrompt(MEAN, STD, kernel=kernel)
+            out = layer(clip)
+            (out.prompt.square().sum() + 10 * out.variation).backward()
+            results.append([*out, layer.m.grad, layer.n.grad])
+    finally:
+        torch.set_num_threads(before)
+    for more in results[1:]:
+        for one, other in zip(results[0][:3], more[:3], strict=True):
+            assert torch.equal(one, other)
+    # The gradient that comes from above is torch's, whose sums may depend on the number of threads.
+    torch.testing.assert_close(results[0][3:], results[1][3:], rtol=1e-6, atol=0)
+
+
+def test_memory_is_used_again_only_when_nothing_refers_to_it() -> None:
+    shape = (1, 3, 4, 320, 320)
+    first = buffers.empty(shape)
+    address = first.data_ptr()
+    kept = first[0, 1].numpy()  # a view of a view, through numpy
+    kept[:] = 7.0
+    del first
+    assert buffers.empty(shape).data_ptr() != address
+    assert (kept == 7.0).all()
+    del kept
+    assert address in {buffers.empty(shape).data_ptr() for _ in range(3)}
+
+
+def test_calls_from_several_threads_do_not_disturb_each_other() -> None:
+    layer = VideoMotionPrompt(MEAN, STD)
+    clips = [clip_of(2, 3, 4, 200, 200, seed=i) for i in range(4)]
+    expected = [layer(clip).prompt.clone() for clip in clips]
+    wrong = []
+
+    def work(i: int) -> None:
+        for _ in range(5):
+            if not torch.equal(layer(clips[i]).prompt, expected[i]):
+                wrong.append(i)
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+FORKED = """
+import os, signal, sys, torch
+from vmp.layer.published import VideoMotionPrompt
+torch.set_num_threads(2)
+layer, clip = VideoMotionPrompt((0.45,) * 3, (0.225,) * 3), torch.rand(2, 3, 4, 256, 256).exp()
+expected = layer(clip).prompt.detach() if sys.argv[1] == "called" else None
+pid = os.fork()
+if pid == 0:
+    signal.alarm(30)  # a child that waits for threads which are not there
+    prompt = layer(clip).prompt.detach()
+    os._exit(0 if expected is None or (prompt.numpy() == expected.numpy()).all() else 1)  # torch itself would hang
+assert os.waitpid(pid, 0)[1] == 0
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork") or not native_works(), reason="needs fork, and the kernel in C")
+@pytest.mark.parametrize("before", ["called", "only imported"])
+def test_a_forked_child_can_use_the_layer(before: str) -> None:
+    assert subprocess.run([sys.executable, "-c", FORKED, before], timeout=60).returncode == 0

@@ -1,0 +1,77 @@
+"""Every entry of every table trains a small cell from a study file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sweeps.executors.base import Event, Executor, Resources, make_executor
+from sweeps.plan import grid_tasks
+from sweeps.record import CellRecord
+from sweeps.study import load_study
+from vmp.backbones.registry import BACKBONES
+from vmp.core.presets import PRESETS
+from vmp.data.sampling import SAMPLERS
+from vmp.layer.motion.registry import MOTIONS
+from vmp.layer.normalizations import NORMALIZATIONS
+
+SMALL_BACKBONES = [name for name in BACKBONES if name.endswith("_tiny")]
+STUDIES: dict[str, dict[str, list[Any]]] = {
+    "normalization": {"layer.normalization": list(NORMALIZATIONS)},
+    "motion": {"layer.motion": list(MOTIONS)},
+    "preset": {"layer.preset": list(PRESETS)},
+    "layer": {"layer.signed": [True, False], "layer.compensation": ["none", "translation"]},
+    "sharing": {"layer.sharing": ["layer", "channel", "time"], "layer.learn_slope": [True, False]},
+    "adaptive": {"regularizer.adaptive": ["none", "gradient_ratio", "uncertainty"], "lambda": [1]},
+    "schedule": {"regularizer.schedule": ["constant", "warmup", "cosine", "linear"], "lambda": [1]},
+    "remedy": {"regularizer.remedy": ["none", "spread_floor", "relative", "closed_at_rest"], "lambda": [1]},
+    "sampling": {"sampling": [name for name in SAMPLERS if name != "key-frame"]},  # which needs encoded video
+    "length": {"data.num_frames": [9, 30]},
+    "precision": {"train.precision": ["float32", "bfloat16"]},
+    "backbone": {"backbone": SMALL_BACKBONES},
+}
+
+# of lambda, over the two batches of the one epoch: they start at 0 and at 1/2 of the training
+MEAN_SHARE = {"constant": 1, "warmup": 0.5, "cosine": 0.75, "linear": 0.75}
+
+
+@pytest.fixture(scope="module")
+def executor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
+    """One worker for all studies: torch is imported once."""
+    folder = tmp_path_factory.mktemp("worker")
+    resources = Resources(workers=1, device="cpu", checkpoints=folder / "checkpoints", logs=folder / "logs")
+    with make_executor("local", resources) as made:
+        yield made
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_every_entry_trains_from_a_study_file(name: str, executor: Executor, tmp_path: Path) -> None:
+    definition = {
+        "name": name,
+        "factors": STUDIES[name],
+        "seeds": [0],
+        "data": {"kind": "motion", "train": 12, "val": 6, "test": 6, "num_frames": 9, "size": 32},
+        "sampling": {"num_frames": 8},
+        "backbone": {"name": "cnn3d_tiny"},
+        "train": {"epochs": 1, "batch_size": 6, "lambda": 0.1},
+    }
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(definition))
+    tasks, events = grid_tasks(load_study(path)), list[Event]()
+    executor.run(tasks, events.append)
+    records = [event for event in events if isinstance(event, CellRecord)]
+    assert [record.reason for record in records] == [None] * len(tasks)
+    for record in records:
+        assert record.metrics["variation"] >= 0  # type: ignore[operator]
+        regularizer, weight = record.settings["regularizer"], record.settings["train"]["lambda"]
+        if regularizer["adaptive"] == "none":
+            assert record.curves["lambda"] == pytest.approx([MEAN_SHARE[regularizer["schedule"]] * weight])
+
+
+def test_the_table_of_studies_covers_the_backbones() -> None:
+    families = {name.split("_")[0] for name in BACKBONES}
+    assert {name.split("_")[0] for name in SMALL_BACKBONES} == families, "a family has no small configuration"

@@ -1,0 +1,202 @@
+"""One training run: exact resume, divergence, parameter groups, schedules, metrics."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vmp.core.errors import InputError
+from vmp.data.augment import AugmentConfig
+from vmp.data.loading import ClipLoader
+from vmp.data.registry import MotionData, load_data
+from vmp.data.sampling import SamplingConfig
+from vmp.experiment import Experiment, Runtime, build_loaders, build_trainer, run_experiment
+from vmp.layer.config import LayerConfig
+from vmp.training.accuracy import Accuracy
+from vmp.training.checkpoint import load_checkpoint, save_checkpoint
+from vmp.training.loop import Checkpointing, TrainConfig
+from vmp.training.optim import OptimizerConfig, build_optimizer, learning_rate_factor
+
+TINY = Experiment(
+    data=MotionData(train=24, val=12, test=12, size=16, num_frames=6),
+    sampling=SamplingConfig(num_frames=4),
+    train=TrainConfig(epochs=3, batch_size=8, lambda_=1.0, optimizer=OptimizerConfig(lr=1e-2)),
+    backbone={"name": "cnn3d_tiny", "dropout": 0.3},  # type: ignore[arg-type]
+)
+
+
+class _Killed(Exception):
+    pass
+
+
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+    """Killed in every epoch in turn, with dropout, momentum and a decaying rate: the numbers must not move."""
+    whole = run_experiment(TINY, seed=3)
+    checkpoint = Checkpointing(path=tmp_path / "cell.pt", key="cell", every_seconds=0.0)
+    for survived in range(1, TINY.train.epochs):
+
+        def die(epoch: int, last: int = survived + 1) -> None:
+            if epoch == last:
+                raise _Killed
+
+        with pytest.raises(_Killed):
+            run_experiment(TINY, seed=3, checkpoint=checkpoint, on_epoch=die)
+        assert load_checkpoint(checkpoint.path)["epoch"] == survived
+    resumed = run_experiment(TINY, seed=3, checkpoint=checkpoint)
+    assert resumed.curves == whole.curves
+    assert resumed.metrics == whole.metrics
+
+
+def test_a_checkpoint_of_another_cell_is_not_used(tmp_path: Path) -> None:
+    path = tmp_path / "cell.pt"
+    run_experiment(TINY, seed=3, checkpoint=Checkpointing(path=path, key="other", every_seconds=0.0))
+    whole = run_experiment(TINY, seed=4)
+    assert path.exists()
+    assert run_experiment(TINY, seed=4, checkpoint=Checkpointing(path=path, key="mine")).metrics == whole.metrics
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x80\x02cos\nsystem\n(S'true'\ntR."])
+def test_a_checkpoint_that_is_damaged_or_hostile_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "cell.pt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"cell\.pt.*delete it"):
+        load_checkpoint(path)
+
+
+def test_an_interrupted_write_leaves_the_old_checkpoint(tmp_path: Path) -> None:
+    path = tmp_path / "cell.pt"
+    save_checkpoint(path, {"epoch": 1})
+    with pytest.raises(Exception, match="pickle"):
+        save_checkpoint(path, {"epoch": lambda: None})
+    assert load_checkpoint(path) == {"epoch": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["cell.pt"]
+
+
+def test_divergence_ends_a_run_with_a_reason() -> None:
+    wild = dataclasses.replace(
+        TINY.train, optimizer=OptimizerConfig(name="sgd", lr=1e30, clip_norm=None, warmup_epochs=0)
+    )
+    outcome = run_experiment(dataclasses.replace(TINY, train=wild), seed=0)
+    assert outcome.status == "diverged"
+    assert outcome.metrics == {}
+    assert outcome.reason is not None
+    assert "epoch 1" in outcome.reason
+
+
+def test_every_arm_of_a_seed_starts_from_the_same_backbone_and_other_seeds_do_not() -> None:
+    def start(prompt: str, seed: int) -> torch.Tensor:
+        experiment = dataclasses.replace(TINY, layer=LayerConfig(prompt=prompt, m=None if prompt != "vmp" else 0.7))  # type: ignore[arg-type]
+        trainer = build_trainer(experiment, load_data(TINY.data), seed, Runtime())
+        return torch.cat([p.detach().flatten() for p in trainer.model.backbone.parameters()])
+
+    assert torch.equal(start("vmp", 0), start("control", 0))
+    assert torch.equal(start("vmp", 0), start("none", 0))
+    assert not torch.equal(start("vmp", 0), start("vmp", 1))
+
+
+def test_m_and_n_have_their_own_rate_and_never_decay() -> None:
+    trainer = build_trainer(TINY, load_data(TINY.data), 0, Runtime())
+    optimizer = build_optimizer(OptimizerConfig(lr=0.1, prompt_lr=0.3, weight_decay=0.5), trainer.model)
+    group = next(g for g in optimizer.param_groups if any(p is trainer.model.layer.m for p in g["params"]))
+    assert [p is q for p, q in zip(group["params"], (trainer.model.layer.m, trainer.model.layer.n), strict=True)] == [
+        True
+    ] * 2
+    assert (group["lr"], group["weight_decay"]) == (0.3, 0.0)
+    held = [id(p) for g in optimizer.param_groups for p in g["params"]]
+    assert sorted(held) == sorted(id(p) for p in trainer.model.parameters())  # each exactly once
+
+
+def test_lambda_moves_the_attention_and_only_the_vmp_arm_has_one() -> None:
+    def last(prompt: str, weight: float) -> dict[str, object]:
+        train = dataclasses.replace(TINY.train, lambda_=weight, epochs=4, optimizer=OptimizerConfig(prompt_lr=0.05))
+        layer = LayerConfig(prompt=prompt)  # type: ignore[arg-type]
+        return dict(run_experiment(dataclasses.replace(TINY, train=train, layer=layer), seed=0).metrics)
+
+    free, held = last("vmp", 0.0), last("vmp", 100.0)
+    assert held["variation"] < free["variation"]  # type: ignore[operator]
+    assert held["lambda"] == 100.0
+    control, none = last("control", 100.0), last("none", 100.0)
+    assert (control["variation"], control["mean_attention"], control["slope"], control["collapsed"]) == (
+        0.0,
+        1.0,
+        None,
+        None,
+    )
+    assert none["variation"] is None
+    assert none["mean_attention"] is None
+    assert control["lambda"] == none["lambda"] == 0.0  # nothing for lambda to act on: one cell, not two
+
+
+def test_batches_do_not_depend_on_loader_processes() -> None:
+    def batches(workers: int) -> list[torch.Tensor]:
+        loader = ClipLoader(
+            load_data(TINY.data),
+            "train",
+            sampling=SamplingConfig(strategy="random", num_frames=4),
+            frames=5,
+            size=16,
+            batch_size=8,
+            seed=1,
+            augment=AugmentConfig(flip=0.5, scale=(1.0, 1.5), crop="random"),
+            workers=workers,
+        )
+        return [batch.frames for epoch in (0, 1) for batch in loader.epoch(epoch)]
+
+    alone, helped = batches(0), batches(2)
+    assert all(torch.equal(a, b) for a, b in zip(alone, helped, strict=True))
+    assert not torch.equal(alone[0], alone[3])  # a new epoch has a new order
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40),
+    st.integers(1, 40),
+)
+@settings(max_examples=50, deadline=None)
+def test_accuracy_against_counting_by_hand(pairs: list[tuple[int, int]], split: int) -> None:
+    accuracy = Accuracy(4)
+    for part in (pairs[:split], pairs[split:]):
+        if part:
+            guessed, labels = zip(*part, strict=True)
+            accuracy.update(torch.nn.functional.one_hot(torch.tensor(guessed), 4).float(), torch.tensor(labels))
+    assert accuracy.top1 == pytest.approx(sum(g == y for g, y in pairs) / len(pairs))
+    recalls = [sum(g == y for g, y in pairs if y == c) / sum(y == c for _, y in pairs) for c in {y for _, y in pairs}]
+    assert accuracy.mean_class == pytest.approx(sum(recalls) / len(recalls))
+
+
+def test_schedules() -> None:
+    cosine = OptimizerConfig(schedule="cosine", warmup_epochs=1)
+    assert [learning_rate_factor(cosine, epoch=e, epochs=5) for e in (0.5, 1, 3, 5)] == pytest.approx([0.5, 1, 0.5, 0])
+    published = OptimizerConfig(schedule="steps", milestones=(11, 14), warmup_epochs=0)
+    assert [learning_rate_factor(published, epoch=e, epochs=25) for e in (1, 11, 14, 25)] == pytest.approx(
+        [1, 0.1, 0.01, 0.01]
+    )
+    with pytest.raises(ValueError, match="needs milestones"):
+        OptimizerConfig(schedule="steps")
+
+
+def test_accumulated_batches_equal_one_large_batch() -> None:
+    """For a network without batch statistics, 8 clips at once and 2 x 4 accumulated make the same step."""
+
+    def weights(batch_size: int, accumulate: int) -> torch.Tensor:
+        optimizer = OptimizerConfig(
+            name="sgd", lr=0.1, momentum=0.0, warmup_epochs=0, schedule="constant", clip_norm=None
+        )
+        train = TrainConfig(epochs=1, batch_size=batch_size, accumulate=accumulate, optimizer=optimizer)
+        experiment = dataclasses.replace(
+            TINY,
+            train=train,
+            data=dataclasses.replace(TINY.data, size=32),
+            backbone={"name": "timesformer_tiny", "dropout": 0.0},
+        )
+        data = load_data(experiment.data)
+        trainer = build_trainer(experiment, data, 0, Runtime())
+        loaders = build_loaders(experiment, data, 0, Runtime())
+        trainer.fit(loaders["train"], loaders["val"])
+        return torch.cat([p.detach().flatten() for p in trainer.model.parameters()])
+
+    torch.testing.assert_close(weights(8, 1), weights(4, 2), rtol=1e-4, atol=1e-6)

@@ -1,0 +1,257 @@
+"""Exact frames: whatever the container says, frame i is the i-th frame that a plain decoder gives."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import shutil
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from tiny_videos import numbers, picture, write_video
+
+from vmp.core.errors import InputError
+from vmp.video import Geometry, PacketIndex, VideoReader, build_index, decode
+from vmp.video.torchcodec import TorchcodecReader
+
+NATIVE = Geometry()
+FORMATS: dict[str, dict] = {
+    "b-frames.mp4": {"frames": 40, "options": {"x264-params": "keyint=12:bframes=3"}},
+    "open-gop.mp4": {"frames": 40, "options": {"x264-params": "keyint=12:bframes=3:open-gop=1:scenecut=0"}},
+    "intra-refresh.mp4": {"frames": 30, "options": {"x264-params": "keyint=12:bframes=0:intra-refresh=1"}},
+    "jumping-pts.avi": {"frames": 40, "options": {"bf": "2", "g": "12"}},
+    "b-frames.avi": {"frames": 40, "codec": "mpeg4", "options": {"bf": "2", "g": "12"}},
+    "pictures.avi": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
+    "vp9.webm": {"frames": 30, "codec": "libvpx-vp9", "options": {"g": "10", "deadline": "realtime", "cpu-used": "8"}},
+    "b-frames.mkv": {"frames": 30, "options": {"bf": "2", "g": "10"}},
+    "stream.ts": {"frames": 30, "options": {"bf": "2", "g": "10"}},
+    "program.mpg": {"frames": 30, "codec": "mpeg2video", "options": {"bf": "2", "g": "10"}},
+    "raw.h264": {"frames": 30, "container": "h264", "options": {"g": "10"}},
+    "variable-rate.mp4": {"frames": 12, "stamps": [0, 1, 3, 4, 9, 10, 12, 13, 14, 20, 21, 30]},
+    "odd-size.mp4": {"width": 51, "height": 49, "pix_fmt": "yuv444p"},
+    "odd-size.avi": {"width": 51, "height": 49, "codec": "mpeg4"},
+    "grey.mp4": {"pix_fmt": "gray"},
+    "ten-bit.mp4": {"pix_fmt": "yuv420p10le"},
+    "one-frame.mp4": {"frames": 1},
+    "with-sound.mp4": {"audio": True},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("videos")
+    for name, options in FORMATS.items():
+        write_video(folder / name, **options)
+    return folder
+
+
+def plain_decode(path: Path) -> list[np.ndarray]:
+    """The bare loop: the independent answer."""
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_frames_are_those_of_a_plain_decode_in_any_order(folder: Path, name: str) -> None:
+    path = folder / name
+    expected = plain_decode(path)
+    frames, info = decode(path)
+    assert info.frames == len(expected) == FORMATS[name].get("frames", 12)
+    assert numbers(frames) == [(0, i) for i in range(len(expected))]
+    assert all(np.array_equal(a, b) for a, b in zip(frames, expected, strict=True))
+
+    index = PacketIndex.from_bytes(build_index(path).to_bytes())
+    assert (index.frames, index.height, index.width) == (info.frames, info.height, info.width)
+    assert index.fps == pytest.approx(info.fps)
+    assert tuple(index.key_frames) == info.key_frames
+    reader = VideoReader(path, NATIVE, index)
+    order = np.random.default_rng(0).permutation(np.repeat(np.arange(len(expected)), 2))
+    assert np.array_equal(reader.read(order), frames[order])
+    assert np.array_equal(reader.read(order[:1]), frames[order[:1]])
+    if name not in ("intra-refresh.mp4", "program.mpg", "raw.h264"):
+        assert reader.fallbacks == 0, "these are to be reached by their index"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_torchcodec_keeps_the_contract_where_it_loads(folder: Path, name: str) -> None:
+    try:
+        reader = TorchcodecReader(folder / name, NATIVE)
+    except InputError as error:
+        pytest.skip(str(error))
+    if name in ("raw.h264", "jumping-pts.avi", "b-frames.avi", "program.mpg", "stream.ts"):
+        pytest.skip("time stamps do not order this container")
+    expected = decode(folder / name)[0]
+    assert reader.frames == len(expected)
+    order = np.random.default_rng(0).permutation(len(expected))
+    frames = reader.read(order)
+    assert numbers(frames) == [(0, i) for i in order]
+    assert np.abs(frames.astype(int) - expected[order]).mean() < 4
+    assert reader.read([0, 0]).shape == (2, *expected.shape[1:])
+    with pytest.raises(InputError, match=f"has frames 0 to {len(expected) - 1}"):
+        reader.read([len(expected)])
+    assert TorchcodecReader(folder / name, Geometry(size=16)).read([0]).shape == (1, 16, 16, 3)
+
+
+def test_the_real_trouble_is_in_these_files(folder: Path) -> None:
+    with av.open(str(folder / "jumping-pts.avi")) as container:
+        stamps = [frame.pts for frame in container.decode(video=0)]
+    assert stamps != sorted(stamps), "AVI with B-frames has jumping time stamps"
+
+
+def test_rotation_is_applied(tmp_path: Path) -> None:
+    upright = decode(write_video(tmp_path / "a.mp4", 3, width=64))[0]
+    for degrees in (90, 180, -90):
+        path = write_video(tmp_path / f"{degrees}.mp4", 3, width=64, rotation=degrees)
+        frames, info = decode(path)
+        assert np.array_equal(frames, np.rot90(upright, degrees // 90, axes=(1, 2)))
+        assert (info.height, info.width) == frames.shape[1:3]
+        assert np.array_equal(VideoReader(path, NATIVE).read([2, 0]), frames[[2, 0]])
+
+
+def test_frames_hidden_by_an_edit_list_do_not_count(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "whole.mp4", 20, options={"x264-params": "keyint=20:bframes=0"})
+    cut = tmp_path / "cut.mp4"
+    with av.open(str(source)) as whole, av.open(str(cut), "w") as out:
+        stream = out.add_stream_from_template(whole.streams.video[0])
+        for packet in whole.demux(video=0):
+            if packet.dts is not None:
+                shift = int(5 / 25 / float(packet.time_base))
+                packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, stream
+                out.mux(packet)
+    frames, info = decode(cut)
+    assert info.frames == len(plain_decode(cut))
+    assert np.array_equal(VideoReader(cut, NATIVE).read(range(info.frames)), frames)
+    assert build_index(cut).frames == info.frames
+
+
+@pytest.mark.parametrize(("fit", "shape"), [("crop", (24, 24)), ("short", (24, 40)), ("stretch", (24, 24))])
+def test_working_size(tmp_path: Path, fit: str, shape: tuple[int, int]) -> None:
+    path = write_video(tmp_path / "wide.mp4", 3, width=80)
+    geometry = Geometry(size=24, fit=fit)
+    frames, info = decode(path, geometry)
+    assert frames.shape == (3, *shape, 3)
+    assert geometry.shape(info.height, info.width) == shape
+    if fit != "crop":
+        assert numbers(frames) == [(0, 0), (0, 1), (0, 2)]
+    else:
+        middle = picture(2, width=80)[:, 16:64].astype(float)
+        assert np.abs(frames[2].mean(axis=2) - middle.reshape(24, 2, 24, 2).mean(axis=(1, 3))).mean() < 6
+
+
+def test_a_wrong_index_costs_time_but_never_a_frame(folder: Path) -> None:
+    right = decode(folder / "b-frames.mp4")[0]
+    index = build_index(folder / "b-frames.mp4")
+    exact = build_index(folder / "b-frames.mp4", exact=True)
+    wrong_order = dataclasses.replace(exact, order=np.roll(exact.order, 3))
+    wrong_places = dataclasses.replace(index, position=index.position + 1)
+    other_file = build_index(folder / "open-gop.mp4")
+    for wrong in (wrong_order, wrong_places, other_file):
+        reader = VideoReader(folder / "b-frames.mp4", NATIVE, wrong)
+        assert np.array_equal(reader.read([30, 3]), right[[30, 3]])
+        assert reader.fallbacks == 1
+
+
+def test_asking_for_frames_that_are_not_there(folder: Path) -> None:
+    reader = VideoReader(folder / "one-frame.mp4", NATIVE)
+    with pytest.raises(InputError, match=r"one-frame\.mp4: has frames 0 to 0, asked for 0 to 1"):
+        reader.read([0, 1])
+    with pytest.raises(InputError, match="asked for -1"):
+        reader.read([-1])
+
+
+def test_unusable_files_are_named_in_one_sentence(tmp_path: Path) -> None:
+    sound = tmp_path / "sound.mp4"
+    with av.open(str(sound), "w") as out:
+        stream = out.add_stream("aac", rate=8000)
+        block = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        block.sample_rate = 8000
+        out.mux(stream.encode(block))
+        out.mux(stream.encode(None))
+    (tmp_path / "empty.mp4").touch()
+    (tmp_path / "text.avi").write_text("not a video\n" * 1000)
+    (tmp_path / "folder.mp4").mkdir()
+    reasons = {
+        "missing.mp4": "no such file",
+        "empty.mp4": r"empty \(0 bytes\)",
+        "text.avi": "not a readable video file",
+        "folder.mp4": "not a regular file",
+        "sound.mp4": "no video stream",
+    }
+    for name, reason in reasons.items():
+        with pytest.raises(InputError, match=rf"{name}: .*{reason}") as caught:
+            decode(tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "playlist",
+    ["ffconcat version 1.0\nfile '{}'\n", "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{}\n#EXT-X-ENDLIST\n"],
+)
+def test_a_text_file_cannot_show_another_video(folder: Path, tmp_path: Path, playlist: str) -> None:
+    fake = tmp_path / "fake.mp4"
+    fake.write_text(playlist.format(folder / "b-frames.mp4"))
+    with pytest.raises(InputError, match="not a readable video file"):
+        decode(fake)
+
+
+def test_a_header_that_lies_about_the_frame_count(tmp_path: Path) -> None:
+    data = bytearray(write_video(tmp_path / "a.avi", 9, codec="mpeg4").read_bytes())
+    for tag, offset in ((b"avih", 8 + 16), (b"strh", 8 + 32)):
+        at = data.index(tag) + offset
+        assert int.from_bytes(data[at : at + 4], "little") == 9
+        data[at : at + 4] = (5000).to_bytes(4, "little")
+    liar = tmp_path / "liar.avi"
+    liar.write_bytes(data)
+    with av.open(str(liar)) as container:
+        assert container.streams.video[0].frames == 5000
+    assert decode(liar)[1].frames == build_index(liar).frames == 9
+
+
+def damaged(data: bytes, chance: random.Random) -> bytes:
+    broken = bytearray(data)
+    at = chance.randrange(len(data))
+    match chance.choice(["truncate", "flip", "many", "header", "zero", "cut", "insert"]):
+        case "truncate":
+            del broken[at:]
+        case "flip":
+            broken[at] ^= 1 << chance.randrange(8)
+        case "many":
+            for _ in range(chance.randrange(2, 100)):
+                broken[chance.randrange(len(data))] = chance.randrange(256)
+        case "header":
+            for _ in range(chance.randrange(1, 20)):
+                broken[chance.randrange(min(len(data), 800))] = chance.randrange(256)
+        case "zero":
+            broken[at : at + 2000] = bytes(len(broken[at : at + 2000]))
+        case "cut":
+            del broken[at : at + 1000]
+        case "insert":
+            broken[at:at] = chance.randbytes(500)
+    return bytes(broken)
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("name", ["b-frames.mp4", "jumping-pts.avi", "vp9.webm", "b-frames.mkv", "stream.ts"])
+def test_damaged_files_give_a_sentence_or_their_own_frames(folder: Path, tmp_path: Path, name: str) -> None:
+    av.logging.set_level(av.logging.PANIC)
+    data, geometry = (folder / name).read_bytes(), Geometry(size=16)
+    chance = random.Random(name)
+    path = tmp_path / name
+    shutil.copy(folder / "grey.mp4", tmp_path / "neighbour.mp4")
+    for _ in range(60):
+        path.write_bytes(damaged(data, chance))
+        try:
+            frames, info = decode(path, geometry)
+            assert frames.shape == (info.frames, 16, 16, 3)
+            exact = VideoReader(path, geometry, build_index(path, exact=True)).read([info.frames - 1, 0])
+            quick = VideoReader(path, geometry)
+            read = quick.read([quick.index.frames - 1])
+        except InputError as error:
+            message = str(error)
+        else:
+            assert np.array_equal(exact, frames[[-1, 0]])
+            assert read.shape == frames[:1].shape
+            continue
+        assert name in message

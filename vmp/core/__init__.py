@@ -1,0 +1,1 @@
+"""The ground floor: what every package may stand on. Nothing here imports torch, ray or optuna."""

@@ -1,0 +1,87 @@
+"""Hashes that name settings, data and code, so that a finished cell is recognised and a changed one is not reused."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_PACKAGE = Path(__file__).parent.parent
+
+
+def canonical_json(value: Any) -> str:
+    """`value` as JSON text with one spelling: sorted keys, no spaces, no NaN, 1 for 1.0. Equal values, equal bytes."""
+    return json.dumps(_spelt_once(value), sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+
+
+def fingerprint(value: Any) -> str:
+    """16 hex digits over `value`'s canonical JSON: equal plain values give equal digits on every machine."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]
+
+
+def _spelt_once(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: _spelt_once(item) for key, item in value.items()}
+    return [_spelt_once(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+@cache
+def code_fingerprints(entry: str = "vmp.experiment") -> dict[str, str]:
+    """``{module: hash}`` of the modules of this package that `entry` can reach by imports, itself included.
+
+    Comments, docstrings and layout of Python do not count: editing them invalidates no finished cell. Modules that
+    only look at results or draw are not reached, so changing them re-runs nothing either.
+    """
+    found: dict[str, str] = {}
+    waiting = [entry]
+    while waiting:
+        module = waiting.pop()
+        path = _source(module)
+        if module in found or path is None:
+            continue
+        if path.suffix != ".py":
+            found[module] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+            continue
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        waiting.extend(_imports(tree))
+        found[module] = hashlib.sha256(ast.unparse(_strip_docstrings(tree)).encode()).hexdigest()[:16]
+    return dict(sorted(found.items()))
+
+
+def _source(module: str) -> Path | None:
+    if module.split(".")[0] != _PACKAGE.name or module == _PACKAGE.name:
+        return None  # the package's own contents page computes nothing
+    path = _PACKAGE.joinpath(*module.split(".")[1:])
+    for candidate in (path.with_suffix(".py"), path / "__init__.py", path.with_suffix(".c")):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _imports(tree: ast.AST) -> list[str]:
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.append(node.module)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]  # an imported name may be a module
+    return names
+
+
+def _strip_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            first = node.body[0] if node.body else None
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = node.body[1:] or [ast.Pass()]
+    return tree

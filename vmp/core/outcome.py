@@ -1,0 +1,120 @@
+"""What one training run gives, as plain typed data: the same in memory, between processes and on disk."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from vmp.core.metrics import check_value
+
+Status = Literal["complete", "diverged", "stopped", "failed"]
+Figure = bool | int | float | None
+
+
+class Plain(BaseModel):
+    """A frozen record that refuses unknown fields and non-finite numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _in_catalogue(figures: dict[str, Figure]) -> dict[str, Figure]:
+    for key, value in figures.items():
+        check_value(key, value)
+    return figures
+
+
+def _columns_in_catalogue(curves: dict[str, list[Figure]]) -> dict[str, list[Figure]]:
+    lengths = {key: len(values) for key, values in curves.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"curves must have one entry for each epoch, got lengths {lengths}")
+    for key, values in curves.items():
+        for value in values:
+            check_value(key, value)
+    return curves
+
+
+Figures = Annotated[dict[str, Figure], AfterValidator(_in_catalogue)]
+"""Keys of `vmp.core.metrics.METRICS` and their values; None where the number does not exist for this arm."""
+Curves = Annotated[dict[str, list[Figure]], AfterValidator(_columns_in_catalogue)]
+"""Keys of `METRICS` and one value for each epoch."""
+
+
+class Hits(Plain):
+    """Of `total` videos, `correct` were classified right."""
+
+    correct: int = Field(ge=0)
+    total: int = Field(ge=0)
+
+
+class Scores(Plain):
+    """Hits of one split at the end of training.
+
+    Attributes:
+        classes: By class index.
+        strata: By tag, such as ``camera=moving``; only tags that some videos carry and others do not.
+    """
+
+    classes: list[Hits] = []
+    strata: dict[str, Hits] = {}
+
+
+class Excluded(Plain):
+    """A video that the annotation lists and the study does not use."""
+
+    id: str
+    reason: str
+
+
+class DataSummary(Plain):
+    """What a result must say of its data.
+
+    Attributes:
+        name, hash: Of the data set; the hash covers everything that decides pixels, labels and splits.
+        splits: Videos in each split.
+        classes: Names by class index.
+        decodable: Videos that can be read.
+        excluded: The others.
+    """
+
+    name: str
+    hash: str
+    splits: dict[str, int]
+    classes: list[str]
+    decodable: int
+    excluded: list[Excluded] = []
+
+
+class Protocol(Plain):
+    """How clips are drawn from videos: sampler, frames that reach the backbone, test views and crops."""
+
+    sampler: str
+    frames: int
+    rate: float | None
+    views: int
+    crops: int
+
+
+class Outcome(Plain):
+    """What a run gives.
+
+    Attributes:
+        status: ``complete``; ``diverged`` (training became non-finite: a result, never repeated); ``stopped`` (ended
+            early by a rule: kept, and out of every comparison); ``failed`` (an error or a dead worker).
+        reason: One sentence unless ``complete``.
+        metrics: Figures at the end of training; empty unless complete, or stopped after an epoch.
+        start: The layer's figures before training (slope, shift, attention at rest, ...), validation clips.
+        curves: Figures after each epoch; ``curves["epoch"]`` counts from 1.
+        scores: Hits of ``val`` and ``test`` by class and stratum; empty unless complete.
+        data: The data set. protocol: How clips were drawn from it. collapse_rule: When ``collapsed`` is true.
+    """
+
+    status: Status
+    reason: str | None = None
+    metrics: Figures = {}
+    start: Figures = {}
+    curves: Curves = {}
+    scores: dict[Literal["val", "test"], Scores] = {}
+    data: DataSummary | None = None
+    protocol: Protocol | None = None
+    collapse_rule: str | None = None

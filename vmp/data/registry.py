@@ -1,0 +1,39 @@
+"""Data sets: one visible table, one interface (`vmp.data.base.VideoSet`)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Annotated
+
+from pydantic import Field
+
+from vmp.data.base import SPLITS, Video, VideoSet
+from vmp.data.sets.embedded import MotionData
+from vmp.data.sets.finegym import FineGymData
+from vmp.data.sets.hmdb51 import Hmdb51Data
+from vmp.data.sets.manifest import FolderData, ManifestData
+from vmp.data.sets.mpii import MpiiCooking2Data
+from vmp.data.sets.slowfast import SlowFastData
+
+AnyData = MotionData | FolderData | ManifestData | SlowFastData | Hmdb51Data | MpiiCooking2Data | FineGymData
+DataConfig = Annotated[AnyData, Field(discriminator="kind")]
+
+DATASETS: dict[str, type[AnyData]] = {
+    "motion": MotionData,
+    "folder": FolderData,
+    "manifest": ManifestData,
+    "slowfast": SlowFastData,
+    "hmdb51": Hmdb51Data,
+    "mpii-cooking-2": MpiiCooking2Data,
+    "finegym": FineGymData,
+}
+"""Every kind of data set that a study file can name, by its ``kind``."""
+
+
+@lru_cache(maxsize=4)
+def load_data(settings: AnyData) -> VideoSet:
+    """The data set that `settings` describe. The last four stay in memory: the cells that a process runs share them."""
+    return settings.load()
+
+
+__all__ = ["DATASETS", "SPLITS", "DataConfig", "Video", "VideoSet", "load_data"]

@@ -1,0 +1,226 @@
+"""The embedded benchmark: six motions of a textured disc, told apart by motion alone.
+
+A disc with a 1/f texture moves over a 1/f background of the same statistics. Four classes translate (right, left,
+down, up), two rotate (clockwise, counter-clockwise). Position, texture angle and both textures are drawn uniformly on
+the torus, so a single frame has the same distribution under every class: appearance alone stays at chance (1/6), and
+`tests/vmp/data/test_embedded.py` checks it with probes on single frames. The knobs break it in the ways in which real video
+breaks frame differencing: a moving camera, occlusion, a low frame rate, noise, flicker, an appearance shortcut.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from vmp.core.config import config, to_plain
+from vmp.core.errors import InputError
+from vmp.core.fingerprint import fingerprint
+from vmp.core.seeding import generator
+from vmp.data.base import SPLITS, SplitName, Video
+from vmp.data.motion_scores import motion_scores
+from vmp.data.sampling import Timeline
+
+CLASSES = ("right", "left", "down", "up", "clockwise", "counter-clockwise")
+# Unit motion of each class in image coordinates (y down): x velocity, y velocity, rotation.
+_MOTIONS = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], dtype=float)
+FRAME_RATE = 25.0
+_CONTRAST = 0.18  # standard deviation of a texture around mid-grey
+_TINT = 0.25  # how strongly the appearance shortcut colours a clip
+_CHUNK = 64  # videos rendered together: bounds the working memory, changes no byte
+
+
+@config
+class MotionData:
+    """Settings of the procedural motion data set.
+
+    Attributes:
+        kind: Names this data set in a study file.
+        train, val, test: Number of videos in each split; classes are balanced.
+        num_frames: Frames in each video, after `decimation`.
+        size: Height and width in pixels.
+        radius: Disc radius in pixels; None takes 0.22 of `size`.
+        speed: Lowest and highest speed of a translation in pixels a frame, before decimation. A rotation moves the
+            disc's rim by the same number of pixels.
+        camera: Largest camera velocity in pixels a frame, drawn for each video and axis in [-camera, camera].
+        occluders: Number of textured squares, a quarter of `size` wide, fixed in front of the scene.
+        decimation: Every n-th frame is kept: the frame rate falls and the motion between frames grows.
+        noise: Standard deviation of the sensor noise, in units of the full grey range.
+        flicker: Standard deviation of the relative brightness change from frame to frame.
+        background: 1/f ``texture``, or ``plain`` mid-grey.
+        shortcut: Correlation rho between label and colour tint in train and val: with probability |rho| a clip
+            wears the tint of its class (rho > 0) or of the next class (rho < 0), else a random class's. 0: no tint.
+        test_shortcut: The same for test; None takes `shortcut`. Train at rho and test at -rho to see who relied on it.
+        seed: Equal settings and seed give identical bytes.
+    """
+
+    kind: Literal["motion"] = "motion"
+    train: Annotated[int, Field(ge=len(CLASSES))] = 600
+    val: Annotated[int, Field(ge=len(CLASSES))] = 300
+    test: Annotated[int, Field(ge=len(CLASSES))] = 600
+    num_frames: Annotated[int, Field(ge=2, le=4096)] = 9
+    size: Annotated[int, Field(ge=16, le=512)] = 32
+    radius: Annotated[float, Field(gt=0)] | None = None
+    speed: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = (1.0, 2.0)
+    camera: Annotated[float, Field(ge=0)] = 0.0
+    occluders: Annotated[int, Field(ge=0, le=16)] = 0
+    decimation: Annotated[int, Field(ge=1, le=64)] = 1
+    noise: Annotated[float, Field(ge=0, le=1)] = 0.02
+    flicker: Annotated[float, Field(ge=0, le=1)] = 0.0
+    background: Literal["texture", "plain"] = "texture"
+    shortcut: Annotated[float, Field(ge=-1, le=1)] = 0.0
+    test_shortcut: Annotated[float, Field(ge=-1, le=1)] | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.speed[0] > self.speed[1]:
+            raise ValueError(f"speed must rise from lowest to highest, got {list(self.speed)}")
+        if self.radius is not None and self.radius > self.size / 2:
+            raise ValueError(f"radius must be at most half of size ({self.size / 2:g}), got {self.radius:g}")
+
+    def load(self) -> MotionVideos:
+        return MotionVideos(self)
+
+
+class MotionVideos:
+    """The rendered data set; see `vmp.data.base.VideoSet` for the interface.
+
+    Grey pixels are kept (uint8, ``(videos, frames, size, size)``) and coloured on reading: a third of the memory.
+    Rendering waits for the first read, so that planning a study costs nothing.
+    """
+
+    def __init__(self, settings: MotionData) -> None:
+        self.settings, self.name = settings, "motion"
+        self.classes: tuple[str, ...] = CLASSES
+        self.excluded: tuple[tuple[str, str], ...] = ()
+        counts: dict[SplitName, int] = {"train": settings.train, "val": settings.val, "test": settings.test}
+        fps = FRAME_RATE / settings.decimation
+        self.videos = tuple(
+            Video(
+                id=f"{split}/{i}",
+                label=i % len(CLASSES),
+                split=split,
+                num_frames=settings.num_frames,
+                fps=fps,
+                tags=(("motion", "rotation" if CLASSES[i % len(CLASSES)].endswith("clockwise") else "translation"),),
+            )
+            for split in SPLITS
+            for i in range(counts[split])
+        )
+        # Rendering is a pure function of the settings and of this module, whose text is part of every cell's code hash.
+        self.fingerprint = fingerprint(to_plain(settings))
+        self._grey: NDArray[np.uint8] | None = None
+        self._tint: NDArray[np.float32] | None = None
+
+    def read(self, index: int, frames: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Frames of one video, uint8 RGB ``(t, size, size, 3)``."""
+        if self._grey is None or self._tint is None:
+            self._grey, self._tint = _render_all(self.settings, self.videos)
+        grey = self._grey[index, frames][..., None]
+        if self.settings.shortcut == 0 and not self.settings.test_shortcut:
+            return np.broadcast_to(grey, (*grey.shape[:-1], 3))
+        return np.clip(np.rint(grey * self._tint[index]), 0, 255).astype(np.uint8)
+
+    def timeline(self, index: int, what: Literal["key_frames", "motion"]) -> Timeline:
+        """Motion scores of one video. Raises InputError for key frames: nothing here was ever encoded."""
+        if what == "key_frames":
+            raise InputError("the embedded benchmark has no key frames: sample key-frame from video files only")
+        return Timeline(motion=motion_scores(self.read(index, np.arange(self.settings.num_frames))))
+
+
+def _render_all(settings: MotionData, videos: tuple[Video, ...]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    size, frames = settings.size, settings.num_frames
+    grey = np.empty((len(videos), frames, size, size), np.uint8)
+    tint = np.ones((len(videos), 3), np.float32)
+    for start in range(0, len(videos), _CHUNK):
+        chunk = videos[start : start + _CHUNK]
+        # One stream a video: neither the other videos nor the chunk size can change its pixels.
+        streams = [generator(settings.seed, "motion", video.id) for video in chunk]
+        grey[start : start + len(chunk)] = _render(settings, np.array([v.label for v in chunk]), streams)
+        for i, (video, stream) in enumerate(zip(chunk, streams, strict=True)):
+            tint[start + i] = _draw_tint(settings, video, stream)
+    return grey, tint
+
+
+def _render(settings: MotionData, labels: NDArray[np.int64], streams: list[np.random.Generator]) -> NDArray[np.uint8]:
+    """Videos ``(b, frames, size, size)`` for `labels`, each drawn from its own stream in a fixed order."""
+    size = settings.size
+    radius = settings.radius if settings.radius is not None else 0.22 * size
+    spectra = np.stack([s.standard_normal((2, 2, size, size)) for s in streams])
+    uniform = np.stack([s.random(8) for s in streams])
+    backdrop, skin = _pink_texture(spectra[:, 0]), _pink_texture(spectra[:, 1])
+    if settings.background == "plain":
+        backdrop = np.full_like(backdrop, 0.5)
+
+    time = np.arange(settings.num_frames, dtype=float) * settings.decimation  # in source frames
+    speed = settings.speed[0] + (settings.speed[1] - settings.speed[0]) * uniform[:, 0]
+    motion = _MOTIONS[labels] * speed[:, None]
+    camera = (uniform[:, 1:3] * 2 - 1) * settings.camera
+    centre = uniform[:, None, 3:5] * size + (motion[:, None, :2] + camera[:, None]) * time[:, None]
+    angle = 2 * np.pi * uniform[:, 5, None] + motion[:, 2, None] / radius * time
+    shift = uniform[:, None, 6:8] * size + camera[:, None] * time[:, None]
+
+    y, x = np.meshgrid(np.arange(size, dtype=float), np.arange(size, dtype=float), indexing="ij")
+    video = _sample_torus(backdrop, y - shift[..., 1, None, None], x - shift[..., 0, None, None])
+    # Offsets from the disc's centre on the torus, in [-size/2, size/2), turned into the disc's own frame.
+    dy = (y - centre[..., 1, None, None] + size / 2) % size - size / 2
+    dx = (x - centre[..., 0, None, None] + size / 2) % size - size / 2
+    cos, sin = np.cos(angle)[..., None, None], np.sin(angle)[..., None, None]
+    disc = _sample_torus(skin, cos * dy - sin * dx, cos * dx + sin * dy)
+    mask = np.clip(radius + 0.5 - np.hypot(dy, dx), 0, 1)
+    video += mask * (disc - video)
+    _degrade(settings, video, streams)
+    return np.rint(np.clip(video, 0, 1) * 255).astype(np.uint8)
+
+
+def _degrade(settings: MotionData, video: NDArray[np.float64], streams: list[np.random.Generator]) -> None:
+    """Add occluders, flicker and noise in place."""
+    frames, size = video.shape[1:3]
+    width = size // 4
+    for clip, stream in zip(video, streams, strict=True):
+        for _ in range(settings.occluders):
+            top, left = stream.integers(0, size - width + 1, 2)
+            patch = _pink_texture(stream.standard_normal((1, 2, size, size)))[0, :width, :width]
+            clip[:, top : top + width, left : left + width] = patch
+        if settings.flicker:
+            clip *= 1 + settings.flicker * stream.standard_normal((frames, 1, 1))
+        if settings.noise:
+            clip += settings.noise * stream.standard_normal(clip.shape)
+
+
+def _draw_tint(settings: MotionData, video: Video, stream: np.random.Generator) -> NDArray[np.float64]:
+    """Channel gains of one clip: a hue for each class, around 1."""
+    rho = settings.shortcut
+    if video.split == "test" and settings.test_shortcut is not None:
+        rho = settings.test_shortcut
+    if settings.shortcut == 0 and not settings.test_shortcut:
+        return np.ones(3)
+    linked = stream.random() < abs(rho)
+    wearer = (video.label + (rho < 0)) % len(CLASSES) if linked else int(stream.integers(len(CLASSES)))
+    hue = 2 * np.pi * (wearer / len(CLASSES) + np.arange(3) / 3)
+    return 1 + _TINT * np.cos(hue)
+
+
+def _pink_texture(noise: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Periodic textures with a 1/f amplitude spectrum, mean 0.5, from ``(b, 2, size, size)`` white noise."""
+    size = noise.shape[-1]
+    frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.fftfreq(size)[None])
+    frequency[0, 0] = np.inf  # no constant part: every texture has the same mean
+    field = np.fft.ifft2((noise[:, 0] + 1j * noise[:, 1]) / frequency).real
+    return 0.5 + _CONTRAST * field / field.std(axis=(-2, -1), keepdims=True)
+
+
+def _sample_torus(texture: NDArray[np.float64], y: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Bilinear samples of periodic textures ``(b, s, s)`` at ``y, x`` ``(b, frames, s, s)``."""
+    size = texture.shape[-1]
+    y0, x0 = np.floor(y), np.floor(x)
+    fy, fx = y - y0, x - x0
+    top, left = y0.astype(np.int64) % size, x0.astype(np.int64) % size
+    bottom, right = (top + 1) % size, (left + 1) % size
+    flat = texture.reshape(len(texture), -1)
+    videos = np.arange(len(texture)).reshape(-1, *[1] * (y.ndim - 1))
+    upper = (1 - fx) * flat[videos, top * size + left] + fx * flat[videos, top * size + right]
+    lower = (1 - fx) * flat[videos, bottom * size + left] + fx * flat[videos, bottom * size + right]
+    return (1 - fy) * upper + fy * lower

@@ -1,0 +1,103 @@
+"""The lists of PySlowFast and of the released VMP code: ``train.csv``, ``val.csv``, ``test.csv``."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from vmp.core.config import config
+from vmp.core.errors import InputError
+from vmp.data.base import SPLITS, SplitName
+from vmp.data.sets.files import FileDataConfig, Listing
+from vmp.data.sets.rows import Row, build, group_of
+
+
+@config
+class SlowFastData(FileDataConfig):
+    """Lists without a header: ``<path><separator><label>`` or ``<path><separator><frames><separator><label>``.
+
+    Lines are split from the right, since folders may hold spaces (``train/take outV/x.mp4 12``). ``train.csv`` and
+    ``test.csv`` are needed; if ``val.csv`` is not there, validation is carved from train by group.
+
+    Attributes:
+        kind: ``"slowfast"``.
+        path: Folder with the lists.
+        root: Folder that relative video paths start from; None for `path`.
+        separator: Between the fields.
+        classes: File with one class name a line, by label; None names a class by its videos' folder where all share
+            one, else by its number.
+        group_pattern: Regular expression with one group that finds a video's source in its path, e.g. ``([^/]+)_\\d+``
+            for clips named by their recording and a number; None takes every video for a source of its own.
+    """
+
+    kind: Literal["slowfast"] = "slowfast"
+    path: str = Field(min_length=1)
+    root: str | None = None
+    separator: str = Field(default=" ", min_length=1)
+    classes: str | None = None
+    group_pattern: str | None = None
+
+    def listing(self) -> Listing:
+        """Read the lists.
+
+        Raises:
+            InputError: A list is missing, or a line has no label.
+        """
+        folder = Path(self.path)
+        root = Path(self.root) if self.root is not None else folder
+        labelled: list[tuple[int, Row]] = []
+        for split in SPLITS:
+            file = folder / f"{split}.csv"
+            if file.is_file():
+                labelled += _read(self, file, split, root)
+            elif split != "val":
+                raise InputError(f"{file}: no such file; `path` names the folder with train.csv and test.csv")
+        names = _names(self, labelled)
+        rows = [dataclasses.replace(row, label=names[label]) for label, row in labelled]
+        return build(self, rows, root, name=folder.name, where=self.path, test_fraction=0, classes=names)
+
+
+def _read(cfg: SlowFastData, file: Path, split: SplitName, root: Path) -> list[tuple[int, Row]]:
+    rows = []
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        origin = f"{file}, line {number}"
+        path, found, label = line.strip().rpartition(cfg.separator)
+        if not found or not path.strip() or not label.strip().isdecimal():
+            raise InputError(f"{origin}: {line.strip()!r} is not '<path>{cfg.separator}<label>' with a number as label")
+        # Three fields: the middle one counts frames, unless the path itself ends in a number after a separator.
+        head, middle, count = path.rpartition(cfg.separator)
+        if middle and count.strip().isdecimal() and not (root / path).is_file():
+            path = head
+        name = Path(path.strip()).as_posix()
+        group = group_of(cfg.group_pattern, name, str(file))
+        has_group = cfg.group_pattern is not None
+        rows.append(
+            (int(label), Row(path=name, label="", split=split, group=group, has_group=has_group, origin=origin))
+        )
+    return rows
+
+
+def _names(cfg: SlowFastData, labelled: list[tuple[int, Row]]) -> list[str]:
+    count = max((label for label, _ in labelled), default=-1) + 1
+    if not labelled:
+        raise InputError(f"{cfg.path}: the lists hold no videos")
+    if cfg.classes is not None:
+        try:
+            names = [n.strip() for n in Path(cfg.classes).read_text(encoding="utf-8").splitlines() if n.strip()]
+        except OSError as error:
+            raise InputError(f"{cfg.classes}: the class names cannot be read ({error.strerror})") from error
+        if len(names) < count or len(set(names)) < len(names):
+            raise InputError(
+                f"{cfg.classes}: needs {count} different class names, one a line; it has {len(set(names))}"
+            )
+        return names
+    folders: dict[int, set[str]] = {}
+    for label, row in labelled:
+        folders.setdefault(label, set()).add(Path(row.path).parent.name)
+    single = [next(iter(folders.get(i, {""}))) if len(folders.get(i, ())) == 1 else "" for i in range(count)]
+    return single if all(single) and len(set(single)) == count else [str(i) for i in range(count)]

@@ -1,0 +1,123 @@
+"""The Video Motion Prompt layer and its two controls.
+
+Every layer takes a normalised clip (b, 3, t, h, w) and returns a `MotionPrompt`; it has `extra_frames`, how many frames
+more than the backbone it consumes, and `curve`, its attention as a function of the frame difference. No layer logs.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from vmp.core.errors import InputError
+from vmp.layer import functional as F
+
+
+class MotionPrompt(NamedTuple):
+    """What a layer makes of a clip.
+
+    prompt: (b, 3, t-1, h, w), in the clip's type. attention: (b, t-1, h, w), in [0, 1].
+    variation: V, a scalar that carries gradient; the caller multiplies it by lambda.
+    """
+
+    prompt: Tensor
+    attention: Tensor
+    variation: Tensor
+
+
+class UndefinedVariation(Tensor):
+    """V of a clip with two frames: NaN to look at, nothing when multiplied by a lambda of 0, an `InputError` otherwise.
+
+    With two frames there is one attention map and no pair of maps to compare, while the prompt itself is well defined.
+    The layer does not know lambda, so the error waits for the place where V would enter a loss.
+    """
+
+    _LOSS_ARITHMETIC = frozenset({"add", "radd", "sub", "rsub", "div", "truediv", "add_", "backward", "sum", "mean"})
+
+    @classmethod
+    def make(cls, device: torch.device) -> Tensor:
+        return torch.full((), float("nan"), device=device).as_subclass(cls)
+
+    @classmethod
+    def __torch_function__(
+        cls, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        name = getattr(func, "__name__", "").strip("_")
+        if name in {"mul", "rmul", "multiply"}:
+            weights = [a for a in args if not isinstance(a, cls)]
+            if weights and torch.as_tensor(weights[0]).detach().eq(0).all():
+                return torch.zeros((), device=next(a.device for a in args if isinstance(a, cls)))
+        if name in cls._LOSS_ARITHMETIC or name in {"mul", "rmul", "multiply"}:
+            raise InputError(
+                "the attention variation V is undefined for clips of 2 frames: it compares consecutive attention maps. "
+                "Sample at least 3 frames, or set lambda to 0."
+            )
+        return super().__torch_function__(func, types, args, kwargs or {})
+
+
+def variation_or_undefined(variation: Tensor, clip: Tensor) -> Tensor:
+    """V as it was computed, or `UndefinedVariation` when the clip has two frames."""
+    return variation if clip.shape[2] > 2 else UndefinedVariation.make(clip.device)
+
+
+class PromptLayer(nn.Module, ABC):
+    """What every layer of the family has beside `forward`.
+
+    extra_frames: how many frames more than the backbone it consumes.
+    context: how many frames before a frame its prompt depends on, None if on all of them; for streaming.
+    """
+
+    extra_frames: int = 1
+    context: int | None = 1
+
+    @abstractmethod
+    def curve(self, difference: Tensor) -> Tensor:
+        """The attention that the present parameters give to a frame difference, of any shape."""
+
+    def prompt_parameters(self) -> list[nn.Parameter]:
+        """The trainable parameters of the attention itself, such as m and n, without those of a learnt motion stem."""
+        return [p for p in self.parameters() if p.requires_grad]
+
+
+def check_finite(total: float | Tensor) -> None:
+    """Raise `InputError` if a sum over the clip, or over its frame differences, is NaN or infinite."""
+    if not math.isfinite(total):
+        raise InputError(
+            "the clip holds NaN or infinite values. Look at the decoding and at the normalisation (std > 0)."
+        )
+
+
+class FramesOnly(PromptLayer):
+    """Passes frames through with attention 1: the control arm (later T-1 frames) or the bare backbone (all T frames).
+
+        P_t = x_{t+1} (drop_first) or x_t,   A = 1,   V = 0
+
+    Args:
+        drop_first: True is the fair control, it sees the frames that the prompt would weight. T -> T-1; False T -> T.
+
+    Shapes: (b, 3, t, h, w) -> prompt (b, 3, t', h, w), attention (b, t', h, w), variation (), with t' = t-1 or t.
+
+    Raises: `InputError` as `VideoMotionPrompt` does.
+    """
+
+    def __init__(self, drop_first: bool, check_finite: bool = True) -> None:
+        super().__init__()
+        self.drop_first, self.check_finite = drop_first, check_finite
+        self.extra_frames = self.context = int(drop_first)
+
+    def curve(self, difference: Tensor) -> Tensor:
+        return torch.ones_like(difference)
+
+    def forward(self, clip: Tensor) -> MotionPrompt:
+        F.check_clip(clip, min_frames=1 + self.extra_frames)
+        if self.check_finite:
+            check_finite(clip.detach().sum(dtype=torch.float64))
+        prompt = clip[:, :, self.extra_frames :]
+        b, _, t, h, w = prompt.shape
+        one = torch.ones((), dtype=clip.dtype, device=clip.device)
+        return MotionPrompt(prompt, one.expand(b, t, h, w), torch.zeros((), device=clip.device))

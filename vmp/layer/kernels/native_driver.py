@@ -1,0 +1,119 @@
+"""Hands torch tensors to the kernel in C: addresses with layouts, on torch's number of threads, without copies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vmp.layer.kernels import native  # after torch, whose OpenMP it then shares
+from vmp.layer.kernels.buffers import empty
+from vmp.layer.kernels.steps import Backward, Forward, Steps, Upstream
+
+Layout = tuple[int, int, int, int]
+_PAST_CACHE = 8 << 20  # bytes of a prompt: with clip and attention more than a cache would hold until it is read
+_PIXELS_A_THREAD = 1 << 16  # below this, a second thread would hardly have begun before the first is done
+
+_forked = False
+
+
+def _note_fork() -> None:
+    # OpenMP's threads do not survive a fork (a data loader's worker), and it would wait for them for ever.
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
+
+
+def _threads(clip: Tensor) -> int:
+    return 1 if _forked else max(1, min(torch.get_num_threads(), clip.numel() // (3 * _PIXELS_A_THREAD)))
+
+
+def _layout(tensor: Tensor) -> Layout | None:
+    """(batch, channel, time, pixel) strides of a (b, c, t, h, w) tensor, None if its planes are not evenly strided."""
+    b, c, t, row, pixel = tensor.stride()
+    height, width = tensor.shape[3:]
+    if height > 1 and width > 1 and row != width * pixel:
+        return None
+    return b, c, t, pixel if width > 1 else row
+
+
+def _readable(tensor: Tensor) -> tuple[Tensor, Layout]:
+    """The tensor, or a copy with evenly strided planes; the caller holds it for as long as the kernel runs.
+
+    A tensor that is negative only by a flag of torch's, as the imaginary part of a conjugate, is copied too.
+    """
+    layout = _layout(tensor)
+    if layout is None or tensor.is_neg():
+        tensor = tensor.clone(memory_format=torch.contiguous_format)
+        layout = _layout(tensor)
+        assert layout is not None
+    return tensor, layout
+
+
+def _of(steps: Steps) -> tuple[tuple[float, float, float], float, float, bool, bool]:
+    return steps.weights, steps.slope, steps.shift, steps.signed, steps.later
+
+
+def forward(clip: Tensor, steps: Steps) -> Forward:
+    """The fused forward pass for a float32 clip on the CPU. A channels-last clip gives a channels-last prompt."""
+    b, _, t, h, w = clip.shape
+    clip, layout = _readable(clip)
+    memory = torch.channels_last_3d if layout[1] == 1 and layout[3] == 3 else torch.contiguous_format
+    prompt, attention = empty((b, 3, t - 1, h, w), memory), empty((b, t - 1, h, w))
+    _, out = _readable(prompt)
+    past_cache = out[3] == 1 and 4 * prompt.numel() >= _PAST_CACHE and _may_pass_cache(prompt)
+    total, squares = native.forward(
+        (b, t, h * w), _of(steps), clip.data_ptr(), layout, prompt.data_ptr(), out, attention.data_ptr(), past_cache,
+        _threads(clip),
+    )  # fmt: skip
+    return Forward(prompt, attention, total, squares)
+
+
+def backward(clip: Tensor, steps: Steps, attention: Tensor, above: Upstream, need_clip: bool) -> Backward:
+    """The fused backward pass."""
+    b, _, t, h, w = clip.shape
+    clip, layout = _readable(clip)
+    grad, grad_layout = _readable(above.prompt)
+    maps, maps_layout = (None, (0, 0, 0, 0)) if above.attention is None else _readable(above.attention.unsqueeze(1))
+    attention = attention.contiguous()  # torch's hooks on saved tensors may have given it another layout
+    grad_clip = empty(clip.shape) if need_clip else None
+    step, weighted = native.backward(
+        (b, t, h * w), _of(steps), clip.data_ptr(), layout, attention.data_ptr(), grad.data_ptr(), grad_layout,
+        0 if maps is None else maps.data_ptr(), maps_layout, above.scale,
+        0 if grad_clip is None else grad_clip.data_ptr(), _threads(clip),
+    )  # fmt: skip
+    return Backward(step, weighted / steps.slope, grad_clip)
+
+
+def forward_bytes(
+    frames: Sequence[np.ndarray], steps: Steps, mean: Sequence[float], std: Sequence[float], before: Tensor | None
+) -> tuple[Tensor, Tensor, np.ndarray]:
+    """The fused forward pass for t consecutive decoded frames (h, w, 3) of uint8, on one thread, without gradients.
+
+    Returns: prompt (3, t-1, h, w), attention (t-1, h, w), and for each map the sum of squared differences to the one
+        before it (for the first: to `before`, 0 without it).
+    """
+    frames = [np.ascontiguousarray(frame) for frame in frames]
+    t, (h, w, _) = len(frames), frames[0].shape
+    prompt, attention = empty((3, t - 1, h, w)), empty((t - 1, h, w))
+    squares = np.zeros(t - 1)
+    red, green, blue = (weight / (255 * s) for weight, s in zip(steps.weights, std, strict=True))
+    scale = 1 / (255 * std[0]), 1 / (255 * std[1]), 1 / (255 * std[2])
+    offset = mean[0] / std[0], mean[1] / std[1], mean[2] / std[2]
+    native.forward_bytes(
+        (1, t, h * w), _of(steps._replace(weights=(red, green, blue))), scale, offset,
+        tuple(frame.ctypes.data for frame in frames), prompt.data_ptr(), attention.data_ptr(),
+        0 if before is None else before.data_ptr(), squares.ctypes.data, _may_pass_cache(prompt),
+    )  # fmt: skip
+    return prompt, attention, squares
+
+
+def _may_pass_cache(prompt: Tensor) -> bool:
+    """Whether every part of a contiguous prompt starts on 16 bytes and holds a multiple of four numbers."""
+    return prompt.shape[-1] * prompt.shape[-2] % 4 == 0 and prompt.data_ptr() % 16 == 0

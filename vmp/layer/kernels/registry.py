@@ -1,0 +1,146 @@
+"""Ways to compute the published steps, in one table: `KERNELS`. All give the numbers of `vmp.layer.functional`.
+
+"plain" materialises every step and lets autograd differentiate it: the reference, for any device, differentiable twice.
+"blocked" and "native" are one autograd function that recomputes in its backward pass and keeps nothing beside the clip
+and its results: eager operations on blocks that stay in the cache, and a kernel in C.
+"compiled" gives the plain steps to `torch.compile`; made for GPUs, where none of us has tried it: on a CPU its first
+call costs half a minute, and it agrees.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from vmp.core import power
+from vmp.core.choices import lookup
+from vmp.core.errors import InputError
+from vmp.layer import functional as F
+from vmp.layer.kernels import blocked
+from vmp.layer.kernels.steps import Kernel, Steps, Upstream
+
+try:  # now and not when it is needed: it has to see forks
+    from vmp.layer.kernels import native_driver
+except ImportError:
+    native_driver = None  # type: ignore[assignment]
+
+
+class _Fused(torch.autograd.Function):
+    """(clip, m, n) -> (prompt, attention, V, a sum of all D) by a `Kernel`, with gradients for all three inputs."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, clip: Tensor, m: Tensor, n: Tensor, steps: Steps, kernel: Kernel
+    ) -> tuple[Tensor, Tensor, Tensor, float]:
+        slope, ctx.slope_by_m = power.slope_and_derivative(m.item())
+        shift, ctx.shift_by_n = power.shift_and_derivative(n.item())
+        steps = steps._replace(slope=slope, shift=shift)
+        prompt, attention, total, squares = kernel.forward(clip, steps)
+        terms = attention[:, 1:].numel()
+        variation = torch.tensor(
+            squares / terms if terms else math.nan, dtype=F.compute_dtype(clip), device=clip.device
+        )
+        ctx.save_for_backward(clip, m, n, attention)
+        ctx.steps, ctx.kernel, ctx.terms = steps, kernel, terms
+        ctx.set_materialize_grads(False)
+        return prompt, attention, variation, total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        grad_prompt, grad_attention, grad_variation = grads[:3]
+        clip, m, n, attention = ctx.saved_tensors
+        if grad_prompt is None:
+            b, _, t, h, w = clip.shape
+            grad_prompt = clip.new_zeros(()).expand(b, 3, t - 1, h, w)
+        scale = 0.0 if grad_variation is None or not ctx.terms else 2.0 * grad_variation.item() / ctx.terms
+        step, step_offset, grad_clip = ctx.kernel.backward(
+            clip, ctx.steps, attention, Upstream(grad_prompt, grad_attention, scale), ctx.needs_input_grad[0]
+        )
+        grad_m = m.new_tensor(step_offset * ctx.slope_by_m)
+        grad_n = n.new_tensor(-ctx.steps.slope * step * ctx.shift_by_n)
+        return grad_clip, grad_m, grad_n, None, None
+
+
+class Result(NamedTuple):
+    """variation is NaN for two frames. total: a sum that is not finite exactly when the clip is not."""
+
+    prompt: Tensor
+    attention: Tensor
+    variation: Tensor
+    total: float | Tensor
+
+
+def plain(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
+    """The steps of `vmp.layer.functional`, one after the other."""
+    slope, shift = (f(v.to(F.compute_dtype(clip))) for f, v in ((F.slope_from_m, m), (F.shift_from_n, n)))
+    difference = F.weighted_difference(clip, steps.weights, steps.signed)
+    attention = F.power_normalization(difference, slope, shift)
+    prompt = F.motion_prompt(attention, clip, "later" if steps.later else "earlier")
+    squares = (attention[:, 1:] - attention[:, :-1]).square()
+    return Result(prompt, attention.to(clip.dtype), squares.mean(), difference.detach().sum())
+
+
+@cache
+def _compile() -> Callable[..., Result]:
+    return torch.compile(plain, dynamic=True)
+
+
+def compiled(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
+    """`plain` through `torch.compile`."""
+    return _compile()(clip, m, n, steps)
+
+
+def fused_eager(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
+    """`vmp.layer.kernels.blocked`: eager operations on blocks that stay in the cache. Not differentiable twice."""
+    return Result(*_Fused.apply(clip, m, n, steps, blocked))
+
+
+def fused_native(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
+    """`vmp.layer.kernels.native_driver`, a kernel in C: float32 on the CPU. Not differentiable twice."""
+    return Result(*_Fused.apply(clip, m, n, steps, native_driver))
+
+
+KERNELS: dict[str, Callable[[Tensor, Tensor, Tensor, Steps], Result]] = {
+    "plain": plain,
+    "blocked": fused_eager,
+    "native": fused_native,
+    "compiled": compiled,
+}
+
+
+def native_works() -> bool:
+    """Whether the kernel in C is there: it is compiled when the package is installed on a machine with a compiler."""
+    return native_driver is not None
+
+
+def choose_kernel(clip: Tensor) -> str:
+    """The fastest kernel that works on this clip: the key of `KERNELS` that "auto" stands for."""
+    if torch.compiler.is_compiling() or clip.device.type != "cpu":
+        return "plain"
+    return "native" if clip.dtype == torch.float32 and native_works() else "blocked"
+
+
+def run_steps(clip: Tensor, m: Tensor, n: Tensor, steps: Steps, kernel: str = "auto") -> Result:
+    """Prompt, attention, V of a checked clip by one of `KERNELS`, or by the fastest that works on it ("auto").
+
+    Raises: `InputError` for an unknown kernel, or one that cannot take the clip.
+    """
+    if kernel == "auto":
+        return KERNELS[choose_kernel(clip)](clip, m, n, steps)
+    if kernel == "native" and (clip.dtype != torch.float32 or clip.device.type != "cpu"):
+        raise InputError(
+            f'kernel "native" takes float32 clips on the CPU, got {clip.dtype} on {clip.device}: use "auto".'
+        )
+    if kernel == "native" and not native_works():
+        raise InputError(
+            'kernel "native" was not compiled when this package was installed: install it again on a machine with a '
+            'C compiler and Python\'s headers, or use "auto".'
+        )
+    return lookup(KERNELS, kernel, "kernel")(clip, m, n, steps)

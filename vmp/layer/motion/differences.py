@@ -1,0 +1,58 @@
+"""Differences of frames: what the published layer looks at, and its nearest variants."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from vmp.layer import functional as F
+
+Statistics = tuple[Sequence[float], Sequence[float], str]  # mean, std, channel_order
+
+
+class FrameDifference(nn.Module):
+    """Signed difference of gray levels, D_t = g_{t+1} - g_t. Shapes: (b, 3, t, h, w) -> (b, t-1, h, w)."""
+
+    def __init__(self, statistics: Statistics) -> None:
+        super().__init__()
+        self.mean, self.std, self.order = statistics
+
+    def forward(self, clip: Tensor) -> Tensor:
+        return F.frame_difference(clip, self.std, self.order)
+
+
+class RGBDifference(nn.Module):
+    """Difference of each colour (TSN), so that each has its own attention. (b, 3, t, h, w) -> (b, 3, t-1, h, w)."""
+
+    def __init__(self, statistics: Statistics) -> None:
+        super().__init__()
+        self.mean, self.std = statistics[:2]
+
+    def forward(self, clip: Tensor) -> Tensor:
+        F.check_clip(clip)
+        wide = clip.to(F.compute_dtype(clip))
+        return (wide[:, :, 1:] - wide[:, :, :-1]) * wide.new_tensor(self.std).view(1, 3, 1, 1, 1)
+
+
+class MultiStepDifference(nn.Module):
+    """Mean of the differences to the last `steps` frames, (1/k) sum_j (g_{t+1} - g_{t+1-j}); fewer at the clip's start.
+
+    Shapes: (b, 3, t, h, w) -> (b, t-1, h, w). Slow motion, lost in one step, adds up over several.
+    """
+
+    def __init__(self, statistics: Statistics, steps: int = 3) -> None:
+        super().__init__()
+        (self.mean, self.std, self.order), self.steps = statistics, steps
+        self.context = steps
+
+    def forward(self, clip: Tensor) -> Tensor:
+        F.check_clip(clip)
+        gray = F.gray(clip, self.mean, self.std, self.order)
+        frames = gray.shape[1]
+        maps = []
+        for t in range(1, frames):
+            earlier = gray[:, max(0, t - self.steps) : t]
+            maps.append(gray[:, t] - earlier.mean(1))
+        return torch.stack(maps, 1)

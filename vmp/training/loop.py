@@ -1,0 +1,349 @@
+"""One training run: a model, two loaders and a seed in; curves and a status out.
+
+Nothing here knows of studies, records or arms. A run resumed from its checkpoint ends with the same numbers as one that
+was never interrupted: everything random is a function of (seed, epoch), so a checkpoint holds weights, optimiser state
+and curves, and no generator state.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from vmp.core.config import config
+from vmp.core.metrics import METRICS
+from vmp.core.outcome import Curves, Figures, Hits, Scores
+from vmp.core.seeding import derive_seed
+from vmp.data.loading import Batch, ClipLoader, NormalizeConfig, normalize
+from vmp.layer.base import FramesOnly, PromptLayer
+from vmp.layer.diagnostics import AttentionStatistics, attention_at_zero, is_collapsed
+from vmp.layer.prompted import MotionPrompted, prompt_parameters
+from vmp.training.accuracy import Accuracy
+from vmp.training.checkpoint import load_checkpoint, save_checkpoint
+from vmp.training.optim import OptimizerConfig, build_optimizer, set_learning_rate
+from vmp.training.regularizers import Regularizer
+
+Listener = Callable[[int, Figures], str | None]
+"""Told the epochs done and the figures of the last one; returns why the training is to stop, or None to go on."""
+
+
+def go_on(epoch: int, figures: Figures) -> str | None:
+    """The listener that never stops a training."""
+    del epoch, figures
+    return None
+
+
+@config
+class TrainConfig:
+    """The training loop's settings.
+
+    Attributes:
+        epochs: Passes over the training split.
+        batch_size: Clips in a batch.
+        accumulate: Batches whose gradients are added before the weights move (published: 8 clips x 8 = 64).
+        lambda_: ``lambda`` in a study file: weight of the temporal attention variation V in the loss, >= 0
+            (Chen et al. 2024, Eq. 6).
+        precision: ``float32``, or ``bfloat16`` autocast around the forward pass.
+        optimizer: Optimiser, learning rates, schedule.
+    """
+
+    epochs: Annotated[int, Field(ge=1)] = 8
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    accumulate: Annotated[int, Field(ge=1)] = 1
+    lambda_: Annotated[float, Field(ge=0, alias="lambda")] = 0.0
+    precision: Literal["float32", "bfloat16"] = "float32"
+    optimizer: OptimizerConfig = OptimizerConfig()
+
+
+@dataclass(kw_only=True)
+class TrainingState:
+    """Where a run stands.
+
+    Attributes:
+        epoch: Epochs done; every list of `curves` has as many entries.
+        curves: Measured after each epoch: training figures, and validation figures with the attention's.
+        scores: Validation hits after the last epoch.
+        diverged: Where the loss or the weights became non-finite, or None.
+        stopped: Why the listener ended the training early, or None.
+    """
+
+    epoch: int = 0
+    curves: Curves = field(default_factory=dict)
+    scores: Scores = Scores()
+    diverged: str | None = None
+    stopped: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpointing:
+    """Where to keep the state of an unfinished run, and for whom.
+
+    Attributes:
+        path: The file.
+        key: Names the run; a file with another key is somebody else's and is ignored.
+        every_seconds: Shortest time between two writes: a kill loses at most this and one epoch.
+    """
+
+    path: Path
+    key: str
+    every_seconds: float = 30.0
+
+
+class Evaluation(NamedTuple):
+    """One split, measured.
+
+    figures: ``top1``, ``mean_class``, ``loss``, ``count``, and the attention's figures: ``variation``,
+        ``mean_attention``, ``log_mean_attention``, ``attention_std``, ``attention_at_zero``, ``slope``, ``shift``,
+        ``m``, ``n``, ``collapsed``; None where the arm has no such thing.
+    scores: hits by class and by stratum.
+    """
+
+    figures: Figures
+    scores: Scores
+
+
+class _Diverged(Exception):
+    """The loss or the weights became non-finite; the message says where."""
+
+
+class Losses(NamedTuple):
+    """logits: ``(b, classes)``. task, total: losses without and with the regulariser. weight: the effective lambda."""
+
+    logits: Tensor
+    task: Tensor
+    total: Tensor
+    weight: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trainer:
+    """Trains and evaluates `model` under fixed settings.
+
+    Attributes:
+        model: On `device`; trained in place.
+        regularizer: Adds lambda * V to the task's loss; its own parameters, if any, are trained too.
+        settings: The loop's settings.
+        num_classes: Classes of the data set.
+        normalization: Channel statistics of the clips.
+        seed: The cell's seed; order, flips and dropout derive from it.
+        device: Where batches go.
+    """
+
+    model: MotionPrompted
+    regularizer: Regularizer
+    settings: TrainConfig
+    num_classes: int
+    normalization: NormalizeConfig
+    seed: int
+    device: torch.device
+
+    def fit(
+        self,
+        train_loader: ClipLoader,
+        val_loader: ClipLoader,
+        *,
+        checkpoint: Checkpointing | None = None,
+        on_epoch: Listener = go_on,
+    ) -> TrainingState:
+        """Train to the last epoch, measuring validation after each.
+
+        Args:
+            train_loader, val_loader: The two splits.
+            checkpoint: Resumed from if it is there, and kept up to date.
+            on_epoch: Called after every epoch; ends the training by returning a reason.
+
+        Returns:
+            The final state. With `TrainingState.diverged` set, training ended early and the weights are worthless.
+        """
+        optimizer = build_optimizer(self.settings.optimizer, self.model, self.regularizer)
+        state = self._resume(checkpoint, optimizer)
+        saved = time.monotonic()
+        while state.epoch < self.settings.epochs:
+            try:
+                figures = self._fit_epoch(train_loader, optimizer, state.epoch)
+            except _Diverged as reason:
+                state.diverged = str(reason)
+                break
+            state.epoch += 1
+            validated = self.evaluate(val_loader)
+            state.scores = validated.scores
+            figures |= {"epoch": state.epoch} | _named(validated.figures, "val")
+            for name, value in figures.items():
+                state.curves.setdefault(name, []).append(value)
+            reason = on_epoch(state.epoch, figures)
+            if reason is not None and state.epoch < self.settings.epochs:
+                state.stopped = reason
+                break
+            if (
+                checkpoint
+                and state.epoch < self.settings.epochs
+                and time.monotonic() - saved >= checkpoint.every_seconds
+            ):
+                saved = time.monotonic()
+                self._save(checkpoint, optimizer, state)
+        return state
+
+    def _fit_epoch(self, loader: ClipLoader, optimizer: torch.optim.Optimizer, epoch: int) -> Figures:
+        settings = self.settings
+        self.model.train()
+        torch.manual_seed(derive_seed(self.seed, "dropout", epoch))
+        accuracy, mean = Accuracy(self.num_classes), _Means()
+        factor = 0.0
+        for step, batch in enumerate(loader.epoch(epoch)):
+            if step % settings.accumulate == 0:
+                now = epoch + (step + settings.accumulate) / len(loader)
+                factor = set_learning_rate(optimizer, settings.optimizer, epoch=now, epochs=settings.epochs)
+            losses = self.losses(batch, progress=(epoch + step / len(loader)) / settings.epochs)
+            total = losses.total.item()
+            if not math.isfinite(total):
+                raise _Diverged(f"the training loss became {total} in epoch {epoch + 1}, batch {step + 1}")
+            (losses.total / settings.accumulate).backward()
+            if (step + 1) % settings.accumulate == 0 or step + 1 == len(loader):
+                if settings.optimizer.clip_norm is not None:
+                    nn.utils.clip_grad_norm_(self._parameters(), settings.optimizer.clip_norm)
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+            accuracy.update(losses.logits.detach(), batch.labels.to(self.device))
+            figures = {"train_loss": total, "task_loss": losses.task.item(), "lambda": losses.weight}
+            mean.add(len(batch.labels), **figures)
+            mean.add_tensors(frame_gap_seconds=batch.gap_seconds, duplicate_frame_ratio=batch.duplicate_ratio)
+        if not all(bool(torch.isfinite(parameter).all()) for parameter in self._parameters()):
+            raise _Diverged(f"the weights became non-finite in epoch {epoch + 1}")
+        return mean.compute() | {"train_top1": accuracy.top1, "lr": settings.optimizer.lr * factor}
+
+    def losses(self, batch: Batch, *, progress: float = 0.0) -> Losses:
+        """What one training batch gives, `progress` (in [0, 1]) into the training."""
+        with self._autocast():
+            out = self.model.layer(self._clip(batch))
+            logits = self.model.classify(out.prompt)
+        task = nn.functional.cross_entropy(logits.float(), batch.labels.to(self.device))
+        own, curve = prompt_parameters(self.model), self.model.layer.curve
+        total, weight = self.regularizer(task, out, progress=progress, parameters=own, curve=curve)
+        return Losses(logits, task, total, weight)
+
+    def _parameters(self) -> list[nn.Parameter]:
+        """All that is trained: the model's parameters, and those of a regulariser that learns its weight."""
+        return [*self.model.parameters(), *self.regularizer.parameters()]
+
+    @torch.no_grad()
+    def evaluate(self, loader: ClipLoader) -> Evaluation:
+        """Accuracy, loss and attention of one split; a video with several clips is classified by their mean probability."""
+        self.model.eval()
+        accuracy, attention, mean = Accuracy(self.num_classes), AttentionStatistics(), _Means()
+        correct: list[Tensor] = []
+        for batch in loader.epoch(0):
+            with self._autocast():
+                prompt, maps, variation = self.model.layer(self._clip(batch))
+                logits = self.model.classify(prompt)
+            labels = batch.labels.to(self.device)
+            scores = _average_views(logits.float(), len(labels))
+            accuracy.update(scores, labels)
+            correct.append((scores.argmax(1) == labels).cpu())
+            attention.update(maps)
+            mean.add(len(labels), loss=nn.functional.nll_loss(scores, labels).item(), variation=float(variation))
+        figures: Figures = {"top1": accuracy.top1, "mean_class": accuracy.mean_class, "count": accuracy.total}
+        hits = torch.cat(correct)
+        strata = {
+            tag: Hits(correct=int(hits[members].sum()), total=len(members)) for tag, members in loader.strata().items()
+        }
+        return Evaluation(
+            figures | _layer_figures(self.model.layer, attention, mean.compute()),
+            Scores(classes=accuracy.by_class, strata=strata),
+        )
+
+    def _clip(self, batch: Batch) -> Tensor:
+        return normalize(batch.frames.to(self.device, non_blocking=True), self.normalization)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16")
+
+    def _save(self, checkpoint: Checkpointing, optimizer: torch.optim.Optimizer, state: TrainingState) -> None:
+        content: dict[str, Any] = {"key": checkpoint.key, "epoch": state.epoch, "curves": state.curves}
+        content |= {"model": self.model.state_dict(), "regularizer": self.regularizer.state_dict()}
+        content |= {"optimizer": optimizer.state_dict()}
+        save_checkpoint(checkpoint.path, content)
+
+    def _resume(self, checkpoint: Checkpointing | None, optimizer: torch.optim.Optimizer) -> TrainingState:
+        if checkpoint is None or not checkpoint.path.is_file():
+            return TrainingState()
+        saved = load_checkpoint(checkpoint.path, device=self.device)
+        if saved.get("key") != checkpoint.key:
+            return TrainingState()
+        self.model.load_state_dict(saved["model"])
+        self.regularizer.load_state_dict(saved["regularizer"])
+        optimizer.load_state_dict(saved["optimizer"])
+        return TrainingState(epoch=saved["epoch"], curves=saved["curves"])
+
+
+def _average_views(logits: Tensor, videos: int) -> Tensor:
+    """Log of the mean probability over a video's clips, ``(videos, classes)``, from ``(videos * clips, classes)``."""
+    clips = logits.log_softmax(-1).reshape(videos, -1, logits.shape[-1])
+    return clips.logsumexp(1) - math.log(clips.shape[1])
+
+
+class _Means:
+    """Means over clips of figures that arrive batch by batch."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._clips: dict[str, int] = {}
+
+    def add(self, clips: int, **figures: float) -> None:
+        for name, value in figures.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value * clips
+            self._clips[name] = self._clips.get(name, 0) + clips
+
+    def add_tensors(self, **figures: Tensor) -> None:
+        for name, values in figures.items():
+            self.add(len(values), **{name: float(values.double().mean())})
+
+    def compute(self) -> Figures:
+        return {name: total / self._clips[name] for name, total in self._sums.items()}
+
+
+def start_figures(layer: nn.Module) -> Figures:
+    """What a layer starts from, before any data: slope, shift, m, n, attention at rest; empty for the controls."""
+    if isinstance(layer, FramesOnly) or not isinstance(layer, PromptLayer):
+        return {}
+    figures: Figures = {name: float(getattr(layer, name).mean()) for name in _PARAMETERS if hasattr(layer, name)}
+    return {name: _finite(value) for name, value in (figures | {"attention_at_zero": attention_at_zero(layer)}).items()}
+
+
+_PARAMETERS = ("slope", "shift", "m", "n")
+_ATTENTION = ("mean_attention", "log_mean_attention", "attention_std", "attention_at_zero", "collapsed", *_PARAMETERS)
+
+
+def _layer_figures(layer: nn.Module, attention: AttentionStatistics, means: Figures) -> Figures:
+    """`means` with what there is to say of the layer's attention; None for what the arm does not have."""
+    figures: Figures = dict.fromkeys(_ATTENTION) | means
+    if isinstance(layer, FramesOnly) and not layer.drop_first:
+        return figures | {"variation": None}
+    measured = attention.as_dict()
+    figures |= {name: measured[name] for name in ("mean_attention", "log_mean_attention", "attention_std")}
+    if isinstance(layer, PromptLayer):
+        figures["attention_at_zero"] = attention_at_zero(layer)
+    if prompt_parameters(layer):  # what is not learnt cannot collapse: a control is constant by definition
+        figures["collapsed"] = is_collapsed(measured["mean_attention"], measured["attention_std"])
+    if not isinstance(layer, FramesOnly):
+        figures |= {name: float(getattr(layer, name).mean()) for name in _PARAMETERS if hasattr(layer, name)}
+    return {name: _finite(value) for name, value in figures.items()}
+
+
+def _finite(value: float | int | bool | None) -> float | int | bool | None:
+    """`value`, or None where it is infinite or undefined: records are plain JSON."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _named(figures: Figures, split: str) -> Figures:
+    """An evaluation's figures under the names that `METRICS` has for this split."""
+    own = ("top1", "mean_class", "loss", "count")
+    named = {f"{split}_{name}": value for name, value in figures.items() if name in own}
+    return {name: value for name, value in (named | figures).items() if name in METRICS}
