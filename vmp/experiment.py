@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from pydantic import Field
 
-from vmp.backbones.registry import BackboneConfig, build_backbone, check_backbone
-from vmp.core.config import config
+from vmp.backbones.registry import BackboneConfig, backbone_files, build_backbone, check_backbone
+from vmp.core.config import config, to_plain
 from vmp.core.errors import InputError
 from vmp.core.outcome import DataSummary, Excluded, Outcome, Protocol
 from vmp.core.seeding import derive_seed
@@ -181,6 +181,13 @@ def run_experiment(
     metrics |= {f"test_{name}": tested.figures[name] for name in ("top1", "mean_class", "loss", "count")}
     scores = {"val": state.scores, "test": tested.scores}
     return Outcome(status="complete", metrics=metrics, scores=scores, **common)
+
+
+def identity(experiment: Experiment) -> dict[str, Any]:
+    """Everything but seed and code that decides a number: two experiments with equal identities are one computation."""
+    plain = {"settings": to_plain(experiment), "data": load_data(experiment.data).fingerprint}
+    files = backbone_files(experiment.backbone)
+    return plain | ({"files": files} if files else {})
 
 
 def build_trainer(experiment: Experiment, data: VideoSet, seed: int, runtime: Runtime) -> Trainer:
