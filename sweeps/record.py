@@ -7,7 +7,7 @@
 
 This module knows JSON and files, nothing else: it must stay importable without torch and ray. One file per cell and an
 atomic rename instead of a database: readers never lock, a kill never leaves half a record, and a network file system is
-enough (see docs/decisions/one-file-a-cell.md).
+enough (see docs/decisions/one-file-per-cell.md).
 """
 
 from __future__ import annotations
