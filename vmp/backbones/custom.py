@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
+from vmp.core.choices import find_object
 from vmp.core.errors import InputError
 
 
@@ -24,28 +21,9 @@ class TimeFirst(nn.Module):
         return self.module(clip.transpose(1, 2))
 
 
-def find(path: str) -> Callable[..., Any]:
-    """The factory that ``package.module:factory`` names; raises `InputError` if there is none."""
-    if (here := str(Path.cwd())) not in sys.path and "" not in sys.path:
-        sys.path.append(here)  # a program's own folder is there and the user's is not; workers are started with both
-    module_name, _, factory_name = path.partition(":")
-    try:
-        module = import_module(module_name)
-    except ImportError as error:
-        raise InputError(
-            f"backbone {path!r}: cannot import {module_name!r} ({error}). "
-            "Give 'package.module:factory', importable from here."
-        ) from error
-    factory = getattr(module, factory_name, None)
-    if not callable(factory):
-        known = ", ".join(sorted(n for n in vars(module) if callable(getattr(module, n)) and not n.startswith("_")))
-        raise InputError(f"backbone {path!r}: {module_name} has no callable {factory_name!r}. It has: {known}.")
-    return factory
-
-
 def build(path: str, layout: str, arguments: dict[str, Any]) -> nn.Module:
     """The module that ``package.module:factory`` returns for `arguments`; raises `InputError` if it cannot be had."""
-    factory = find(path)
+    factory = find_object(path, "backbone")
     try:
         built = factory(**arguments)
     except TypeError as error:

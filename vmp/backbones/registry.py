@@ -6,21 +6,19 @@ imports neither pytorchvideo nor transformers; a builder imports its library whe
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from torch import nn
 
 from vmp.backbones import cnn3d, custom, pytorchvideo, transformers
 from vmp.backbones.weights import check_is_there, load_checkpoint
-from vmp.core.choices import lookup
+from vmp.core.choices import find_object, foreign_source
 from vmp.core.config import config
 from vmp.core.errors import InputError
 
@@ -28,8 +26,8 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Backbone:
-    """One line of the table: how to build it, and what it demands of a clip.
+class Design:
+    """How a backbone of the table is built, and what it demands of a clip.
 
     builder: called with (num_classes, num_frames, size, dropout, **options).
     frames_multiple: K must be a multiple of this. min_frames: and at least this.
@@ -47,13 +45,13 @@ class Backbone:
     dropout: float = 0.0
 
 
-def _tiny(builder: Callable[..., nn.Module], about: str, options: dict[str, Any], **demands: int) -> Backbone:
-    return Backbone(builder=builder, options=options, about=about, **demands)
+def _tiny(builder: Callable[..., nn.Module], about: str, options: dict[str, Any], **demands: int) -> Design:
+    return Design(builder=builder, options=options, about=about, **demands)
 
 
-def _full(builder: Callable[..., nn.Module], about: str, options: dict[str, Any], **demands: int) -> Backbone:
+def _full(builder: Callable[..., nn.Module], about: str, options: dict[str, Any], **demands: int) -> Design:
     """Full size: as published, with half of the features dropped in front of the classifier."""
-    return Backbone(builder=builder, options=options, about=about, dropout=0.5, **demands)
+    return Design(builder=builder, options=options, about=about, dropout=0.5, **demands)
 
 
 _PLANE = {"widths": (16, 32, 64)}
@@ -62,7 +60,7 @@ _X3D_TINY = {"width_factor": 1.0, "depth_factor": 0.2, "stem_stride": 4, "head_d
 _X3D_M = {"width_factor": 2.0, "depth_factor": 2.2, "stem_stride": 2, "head_dim": 2048}
 _VIT_TINY, _VIT_BASE = {"hidden": 96, "layers": 4, "heads": 4}, {"hidden": 768, "layers": 12, "heads": 12}
 
-BACKBONES: dict[str, Backbone] = {
+DESIGNS: dict[str, Design] = {
     "cnn3d_tiny": _tiny(cnn3d.build, "three 3D convolutions; trains in seconds", _PLANE, min_size=16),
     "c2d_tiny": _tiny(
         pytorchvideo.build_resnet, "C2D, stages (1, 1, 1, 1), width 16", {"kind": "c2d", **_TINY}, min_frames=2
@@ -135,32 +133,127 @@ BACKBONES: dict[str, Backbone] = {
 
 
 @config
-class BackboneConfig:
-    """Which backbone stands behind the layer.
+class BackboneConfig(ABC):
+    """Which network stands behind the layer.
 
-    name: a key of `BACKBONES`, or "package.module:factory" for one of your own: the factory is called with num_classes,
-        num_frames, size = (height, width) and `options`, and returns a module that gives logits.
-    layout: of the clips that a module of your own takes, "bcthw" or "btchw".
-    options: further keyword arguments of a factory of your own.
-    dropout: in front of the classifier, in [0, 1); the table's value if not given. In transformers, in every layer.
-    checkpoint: a local file with weights (.safetensors, or a torch file of tensors); what does not fit is left out.
+    Attributes:
+        kind: A key of `BACKBONES`, or the dotted path of a configuration class of one's own.
+        checkpoint: A local file with weights (.safetensors, or a torch file of tensors); what does not fit is ignored,
+            with a warning.
     """
 
-    name: str = "slow_tiny"
-    layout: Literal["bcthw", "btchw"] = "bcthw"
-    options: dict[str, Any] = Field(default_factory=dict)
-    dropout: float | None = Field(default=None, ge=0, lt=1)
+    kind: str
     checkpoint: Path | None = None
 
-    def __post_init__(self) -> None:
-        if ":" in self.name:
-            return
-        lookup(BACKBONES, self.name, "backbone")
-        if self.options or self.layout != "bcthw":
+    def check(self, *, num_classes: int, num_frames: int, size: tuple[int, int]) -> None:
+        """Raise `InputError` if the backbone cannot take such clips. Nothing is built.
+
+        Args:
+            num_classes: Length of the logits.
+            num_frames: K, the frames that reach the backbone: after the layer, which consumes one.
+            size: (height, width) of a clip.
+        """
+
+    @abstractmethod
+    def build(self, *, num_classes: int, num_frames: int, size: tuple[int, int]) -> nn.Module:
+        """The module (b, 3, K, h, w) -> logits (b, num_classes), without the checkpoint."""
+
+    def files(self) -> dict[str, Path]:
+        """Files outside this package that decide what is built; a cell's name holds their hashes."""
+        if self.checkpoint is None:
+            return {}
+        check_is_there(self.checkpoint)
+        return {"checkpoint": self.checkpoint}
+
+
+@config
+class DesignedBackbone(BackboneConfig):
+    """A backbone of the table.
+
+    Attributes:
+        dropout: In front of the classifier, in [0, 1); the design's own if not given. In transformers, in every layer.
+    """
+
+    design: ClassVar[Design]
+
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+
+    @property
+    def dropout_rate(self) -> float:
+        """The dropout that is used."""
+        return self.design.dropout if self.dropout is None else self.dropout
+
+    def check(self, *, num_classes: int, num_frames: int, size: tuple[int, int]) -> None:
+        design = self.design
+        if num_frames < design.min_frames or num_frames % design.frames_multiple:
+            nearest = max(design.min_frames, -(-num_frames // design.frames_multiple) * design.frames_multiple)
             raise InputError(
-                f"options and layout are for modules of your own (name = 'package.module:factory'), "
-                f"not for {self.name}."
+                f"{self.kind} takes at least {design.min_frames} frames, in multiples of {design.frames_multiple}, "
+                f"but {num_frames} reach it after the layer. "
+                f"Use num_frames = {nearest} (the sampler then draws one more for the layer)."
             )
+        for side, value in zip(("height", "width"), size, strict=True):
+            if value < design.min_size or value % design.size_multiple:
+                nearest = max(design.min_size, -(-value // design.size_multiple) * design.size_multiple)
+                raise InputError(
+                    f"{self.kind} takes a {side} of at least {design.min_size}, in multiples of "
+                    f"{design.size_multiple}, got {value}. Use {nearest}."
+                )
+
+    def build(self, *, num_classes: int, num_frames: int, size: tuple[int, int]) -> nn.Module:
+        return self.design.builder(
+            num_classes=num_classes,
+            num_frames=num_frames,
+            size=size,
+            dropout=self.dropout_rate,
+            **self.design.options,
+        )
+
+
+@config
+class CustomBackbone(BackboneConfig):
+    """A backbone of one's own, made by a function.
+
+    Attributes:
+        factory: ``package.module:function``; called with num_classes, num_frames, size = (height, width) and `options`,
+            it returns a module that gives logits.
+        layout: Of the clips that the module takes.
+        options: Further keyword arguments of the function.
+    """
+
+    kind: Literal["custom"] = "custom"
+    factory: str = Field(pattern=r"^[\w.]+:\w+$")
+    layout: Literal["bcthw", "btchw"] = "bcthw"
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    def check(self, *, num_classes: int, num_frames: int, size: tuple[int, int]) -> None:
+        find_object(self.factory, "backbone")
+
+    def build(self, *, num_classes: int, num_frames: int, size: tuple[int, int]) -> nn.Module:
+        arguments = {"num_classes": num_classes, "num_frames": num_frames, "size": size, **self.options}
+        return custom.build(self.factory, self.layout, arguments)
+
+    def files(self) -> dict[str, Path]:
+        find_object(self.factory, "backbone")
+        source = foreign_source(self.factory)
+        return super().files() | ({"module": source} if source else {})
+
+
+def _kind(name: str, design: Design) -> type[BackboneConfig]:
+    """The configuration class of one design; made here, because 21 classes differ in nothing but their design."""
+    content = {
+        "__doc__": f"{design.about}.",
+        "__annotations__": {"kind": Literal[name]},
+        "kind": name,
+        "design": design,
+    }
+    return config(type(name, (DesignedBackbone,), {"__module__": __name__, **content}))
+
+
+BACKBONES: dict[str, type[BackboneConfig]] = {
+    **{name: _kind(name, design) for name, design in DESIGNS.items()},
+    "custom": CustomBackbone,
+}
 
 
 def check_backbone(
@@ -169,58 +262,17 @@ def check_backbone(
     """The (height, width) to build for; `InputError` if the backbone cannot take such clips. Nothing is built.
 
     Args:
+        cfg: The backbone.
+        num_classes: Length of the logits, >= 2.
         num_frames: K, the frames that reach the backbone: after the layer, which consumes one.
+        size: Side of the square clip, or (height, width).
     """
-    height, width = (size, size) if isinstance(size, int) else size
+    sides = (size, size) if isinstance(size, int) else size
     if num_classes < 2:
         raise InputError(f"a classifier needs at least 2 classes, got num_classes = {num_classes}.")
-    if cfg.checkpoint is not None:
-        check_is_there(cfg.checkpoint)
-    if ":" in cfg.name:
-        custom.find(cfg.name)
-        return height, width
-    entry = lookup(BACKBONES, cfg.name, "backbone")
-    if num_frames < entry.min_frames or num_frames % entry.frames_multiple:
-        nearest = max(entry.min_frames, -(-num_frames // entry.frames_multiple) * entry.frames_multiple)
-        raise InputError(
-            f"{cfg.name} takes at least {entry.min_frames} frames, in multiples of {entry.frames_multiple}, "
-            f"but {num_frames} reach it after the layer. "
-            f"Use num_frames = {nearest} (the sampler then draws one more for the layer)."
-        )
-    for side, value in (("height", height), ("width", width)):
-        if value < entry.min_size or value % entry.size_multiple:
-            nearest = max(entry.min_size, -(-value // entry.size_multiple) * entry.size_multiple)
-            raise InputError(
-                f"{cfg.name} takes a {side} of at least {entry.min_size}, in multiples of {entry.size_multiple}, "
-                f"got {value}. Use {nearest}."
-            )
-    return height, width
-
-
-def backbone_files(cfg: BackboneConfig) -> dict[str, str]:
-    """Hashes of the files outside this package that decide what `cfg` builds; a cell's name holds them.
-
-    They are the checkpoint, and the source file of a module of one's own (not of what that imports).
-
-    Raises: `InputError` if one is not there.
-    """
-    files = {}
-    if cfg.checkpoint is not None:
-        check_is_there(cfg.checkpoint)
-        files["checkpoint"] = cfg.checkpoint
-    if ":" in cfg.name:
-        custom.find(cfg.name)
-        source = getattr(sys.modules[cfg.name.partition(":")[0]], "__file__", None)
-        if source:
-            files["module"] = Path(source)
-    return {name: _content_hash(path, path.stat().st_size, path.stat().st_mtime_ns) for name, path in files.items()}
-
-
-@cache
-def _content_hash(path: Path, size: int, modified: int) -> str:
-    del size, modified  # they make a changed file another key
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
+    cfg.files()
+    cfg.check(num_classes=num_classes, num_frames=num_frames, size=sides)
+    return sides
 
 
 def build_backbone(cfg: BackboneConfig, *, num_classes: int, num_frames: int, size: int | tuple[int, int]) -> nn.Module:
@@ -236,16 +288,7 @@ def build_backbone(cfg: BackboneConfig, *, num_classes: int, num_frames: int, si
     Raises: `InputError` for an unknown name or clips that the backbone cannot take.
     """
     sides = check_backbone(cfg, num_classes=num_classes, num_frames=num_frames, size=size)
-    if ":" in cfg.name:
-        module = custom.build(
-            cfg.name, cfg.layout, {"num_classes": num_classes, "num_frames": num_frames, "size": sides, **cfg.options}
-        )
-    else:
-        entry = BACKBONES[cfg.name]
-        dropout = entry.dropout if cfg.dropout is None else cfg.dropout
-        module = entry.builder(
-            num_classes=num_classes, num_frames=num_frames, size=sides, dropout=dropout, **entry.options
-        )
+    module = cfg.build(num_classes=num_classes, num_frames=num_frames, size=sides)
     if cfg.checkpoint is not None:
         report = load_checkpoint(module, cfg.checkpoint)
         _log.log(logging.INFO if report.is_complete else logging.WARNING, "%s", report)

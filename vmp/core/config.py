@@ -220,6 +220,7 @@ def _explain(cls: Any, problem: Any) -> ConfigError:
         return ConfigError(str(inner), where=tuple(where), is_sentence=True)
     wanted = next((words for name, words in _IN_WORDS.items() if kind.startswith(name) and "_" in kind), None)
     rule = f"must be {wanted}" if wanted and kind.endswith(("_type", "_parsing")) else problem["msg"]
+    rule = rule.replace("Input should be", "must be")
     return ConfigError(f"{rule[:1].lower()}{rule[1:]}, got {_shown(problem['input'])}", where=tuple(where))
 
 

@@ -85,3 +85,16 @@ def _strip_docstrings(tree: ast.Module) -> ast.Module:
             ):
                 node.body = node.body[1:] or [ast.Pass()]
     return tree
+
+
+def file_hash(path: Path) -> str:
+    """16 hex digits over the content of a file; read once for as long as it does not change."""
+    status = path.stat()
+    return _content_hash(path, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _content_hash(path: Path, size: int, modified: int) -> str:
+    del size, modified  # they make a changed file another key
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]

@@ -21,7 +21,7 @@ from vmp.core.errors import InputError
 from vmp.core.seeding import generator
 from vmp.data.augment import AugmentConfig, augment_clip, view_crop
 from vmp.data.base import SplitName, VideoSet
-from vmp.data.sampling import NEEDS_TIMELINE, SamplingConfig, duplicate_frame_ratio, frame_gap_seconds, sample_indices
+from vmp.data.sampling import Sampler, duplicate_frame_ratio, frame_gap_seconds, sample_indices
 
 
 @config
@@ -94,7 +94,7 @@ class ClipLoader:
         data: VideoSet,
         split: SplitName,
         *,
-        sampling: SamplingConfig,
+        sampling: Sampler,
         frames: int,
         size: int,
         batch_size: int,
@@ -136,11 +136,6 @@ class ClipLoader:
                 members.setdefault(f"{name}={value}", []).append(position)
         return {tag: found for tag, found in sorted(members.items()) if len(found) < len(self.indices)}
 
-    def frame_indices(self, epoch: int) -> dict[str, list[list[int]]]:
-        """Which frames each video gives in an epoch: video id -> frame numbers of each of its clips."""
-        epoch = epoch if self.split == "train" else 0
-        return {self._clips.data.videos[i].id: self._clips.frame_indices(i, epoch) for i in self.indices}
-
 
 class _Item(NamedTuple):
     clips: list[NDArray[np.uint8]]
@@ -154,7 +149,7 @@ class _Clips(Dataset[_Item]):
         self,
         data: VideoSet,
         train: bool,
-        sampling: SamplingConfig,
+        sampling: Sampler,
         frames: int,
         size: int,
         seed: int,
@@ -186,7 +181,7 @@ class _Clips(Dataset[_Item]):
         return [self._sample(index, epoch, view).tolist() for view in range(self.views.views)]
 
     def _sample(self, index: int, epoch: int, view: int) -> NDArray[np.int64]:
-        video, need = self.data.videos[index], NEEDS_TIMELINE.get(self.sampling.strategy)
+        video, need = self.data.videos[index], self.sampling.needs
         return sample_indices(
             self.sampling,
             video.num_frames,

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from vmp.core.choices import lookup
 from vmp.core.errors import InputError
 from vmp.layer import functional as F
 
@@ -22,47 +22,13 @@ class MotionPrompt(NamedTuple):
     """What a layer makes of a clip.
 
     prompt: (b, 3, t-1, h, w), in the clip's type. attention: (b, t-1, h, w), in [0, 1].
-    variation: V, a scalar that carries gradient; the caller multiplies it by lambda.
+    variation: V, a scalar that carries gradient; the caller multiplies it by lambda. None for a clip of two frames: it
+        has one attention map, and V compares consecutive ones.
     """
 
     prompt: Tensor
     attention: Tensor
-    variation: Tensor
-
-
-class UndefinedVariation(Tensor):
-    """V of a clip with two frames: NaN to look at, nothing when multiplied by a lambda of 0, an `InputError` otherwise.
-
-    With two frames there is one attention map and no pair of maps to compare, while the prompt itself is well defined.
-    The layer does not know lambda, so the error waits for the place where V would enter a loss.
-    """
-
-    _LOSS_ARITHMETIC = frozenset({"add", "radd", "sub", "rsub", "div", "truediv", "add_", "backward", "sum", "mean"})
-
-    @classmethod
-    def make(cls, device: torch.device) -> Tensor:
-        return torch.full((), float("nan"), device=device).as_subclass(cls)
-
-    @classmethod
-    def __torch_function__(
-        cls, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        name = getattr(func, "__name__", "").strip("_")
-        if name in {"mul", "rmul", "multiply"}:
-            weights = [a for a in args if not isinstance(a, cls)]
-            if weights and torch.as_tensor(weights[0]).detach().eq(0).all():
-                return torch.zeros((), device=next(a.device for a in args if isinstance(a, cls)))
-        if name in cls._LOSS_ARITHMETIC or name in {"mul", "rmul", "multiply"}:
-            raise InputError(
-                "the attention variation V is undefined for clips of 2 frames: it compares consecutive attention maps. "
-                "Sample at least 3 frames, or set lambda to 0."
-            )
-        return super().__torch_function__(func, types, args, kwargs or {})
-
-
-def variation_or_undefined(variation: Tensor, clip: Tensor) -> Tensor:
-    """V as it was computed, or `UndefinedVariation` when the clip has two frames."""
-    return variation if clip.shape[2] > 2 else UndefinedVariation.make(clip.device)
+    variation: Tensor | None
 
 
 class PromptLayer(nn.Module, ABC):
@@ -99,14 +65,18 @@ class FramesOnly(PromptLayer):
 
     Args:
         drop_first: True is the fair control, it sees the frames that the prompt would weight. T -> T-1; False T -> T.
+        prompted_frame: "later" or "earlier": which T-1 frames the control sees.
 
     Shapes: (b, 3, t, h, w) -> prompt (b, 3, t', h, w), attention (b, t', h, w), variation (), with t' = t-1 or t.
 
     Raises: `InputError` as `VideoMotionPrompt` does.
     """
 
-    def __init__(self, drop_first: bool, check_finite: bool = True) -> None:
+    def __init__(self, drop_first: bool, check_finite: bool = True, prompted_frame: str = "later") -> None:
         super().__init__()
+        self.first_frame = int(
+            drop_first and lookup({"later": True, "earlier": False}, prompted_frame, "prompted_frame")
+        )
         self.drop_first, self.check_finite = drop_first, check_finite
         self.extra_frames = self.context = int(drop_first)
 
@@ -117,7 +87,7 @@ class FramesOnly(PromptLayer):
         F.check_clip(clip, min_frames=1 + self.extra_frames)
         if self.check_finite:
             check_finite(clip.detach().sum(dtype=torch.float64))
-        prompt = clip[:, :, self.extra_frames :]
+        prompt = clip[:, :, self.first_frame : clip.shape[2] - self.extra_frames + self.first_frame]
         b, _, t, h, w = prompt.shape
         one = torch.ones((), dtype=clip.dtype, device=clip.device)
         return MotionPrompt(prompt, one.expand(b, t, h, w), torch.zeros((), device=clip.device))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from vmp.layer import functional as F
-from vmp.layer.base import MotionPrompt, PromptLayer, check_finite, variation_or_undefined
+from vmp.layer.base import MotionPrompt, PromptLayer, check_finite
 from vmp.layer.normalizations import Sigmoid
 
 
@@ -74,4 +74,4 @@ class ComposedPrompt(PromptLayer):
         prompt = F.motion_prompt(attention, clip, self.prompted_frame)
         wide = attention.to(F.compute_dtype(attention))
         squares = (wide[..., 1:, :, :] - wide[..., :-1, :, :]).square()
-        return MotionPrompt(prompt, attention.to(clip.dtype), variation_or_undefined(squares.mean(), clip))
+        return MotionPrompt(prompt, attention.to(clip.dtype)(squares.mean(), clip))

@@ -7,17 +7,20 @@ Koniusz, Zhang, Porikli, "A deeper look at power normalizations", CVPR 2018, for
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from vmp.core.choices import lookup
+from vmp.core.config import Choice, config
 from vmp.core.errors import InputError
 from vmp.layer import functional as F
+from vmp.layer.starts import STARTS, FixedStart, Start
 
-SHARING = ("layer", "channel", "time")
+Function = Callable[[Tensor, Tensor], Tensor]
 
 
 def gamma(x: Tensor, g: Tensor) -> Tensor:
@@ -45,7 +48,7 @@ class Sigmoid(nn.Module):
     """The published normalisation A = 1 / (1 + exp(-a (D - b))), with one pair (m, n) or several.
 
     Args:
-        m, n: initial values, numbers or tensors of `shape`; see `vmp.layer.base.VideoMotionPrompt`.
+        m, n: initial values, numbers or tensors of `shape`; see `vmp.layer.published.VideoMotionPrompt`.
         shape: of the parameters: () for one pair, (3, 1, 1, 1) one for each channel, (t-1, 1, 1) one for each map.
         learn_slope, learn_shift: whether they receive gradients.
         signed: False takes |D|.
@@ -76,8 +79,8 @@ class Sigmoid(nn.Module):
             difference = difference.unsqueeze(1)
         if self.m.ndim == 3 and len(self.m) != difference.shape[-3]:
             raise InputError(
-                f'this layer has parameters for {len(self.m)} maps (sharing = "time"), the clip gives '
-                f"{difference.shape[-3]}. Build it with maps = {difference.shape[-3]}, one less than the clip's frames."
+                f"this layer has parameters for {len(self.m)} maps (sharing: time), the clip gives "
+                f"{difference.shape[-3]}. Build it for {difference.shape[-3] + 1} frames."
             )
         return F.power_normalization(difference, F.slope_from_m(self.m), F.shift_from_n(self.n))
 
@@ -139,43 +142,166 @@ class Fixed(nn.Module):
         return self.function(difference)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """about: the equation. default: value of the one parameter, None if there is none."""
+@config
+class NormalizationConfig(ABC):
+    """A power normalisation: how a motion map becomes attention.
 
-    about: str
-    default: float | None = None
-    function: Callable[..., Tensor] | None = None
-    full: bool = False
-
-
-NORMALIZATIONS: dict[str, Entry] = {
-    "sigmoid": Entry(about="1 / (1 + exp(-a (D - b))), learnt slope a and shift b (published)"),
-    "gamma": Entry(about="|D|^g", default=0.5, function=gamma),
-    "maxexp": Entry(about="1 - (1 - |D|)^eta", default=10.0, function=maxexp),
-    "sigme": Entry(about="2 / (1 + exp(-eta |D|)) - 1", default=10.0, function=sigme),
-    "asinhe": Entry(about="asinh(g |D|) / asinh(g)", default=10.0, function=asinhe, full=True),
-    "linear": Entry(about="(D + 1) / 2", function=lambda d: ((d + 1) / 2).clamp(0, 1)),
-    "positive": Entry(about="max(D, 0): what became brighter", function=lambda d: d.clamp(0, 1)),
-    "negative": Entry(about="max(-D, 0): what became darker", function=lambda d: (-d).clamp(0, 1)),
-    "constant": Entry(about="1", function=torch.ones_like),
-}
-
-
-def build_normalization(
-    name: str, *, parameter: float | None = None, learn: bool = False, sigmoid: Sigmoid | None = None
-) -> nn.Module:
-    """The normalisation `name`; `sigmoid` is returned for "sigmoid".
-
-    Raises: `InputError` for an unknown name, or a parameter for a normalisation that has none.
+    Attributes:
+        kind: A key of `NORMALIZATIONS`, or the dotted path of a class of one's own.
     """
-    entry = lookup(NORMALIZATIONS, name, "normalization")
-    if entry.default is None and (parameter is not None or learn):
-        with_one = ", ".join(n for n, e in NORMALIZATIONS.items() if e.default is not None)
-        raise InputError(f"normalization {name!r} has no parameter to set or learn. Those with one: {with_one}.")
-    if name == "sigmoid":
-        return sigmoid if sigmoid is not None else Sigmoid(0.1, 0.0)
-    assert entry.function is not None
-    if entry.default is None:
-        return Fixed(entry.function)
-    return OneParameter(entry.function, entry.default if parameter is None else parameter, learn, entry.full)
+
+    kind: str
+
+    @property
+    def learns(self) -> bool:
+        """Whether it has a parameter that is trained."""
+        return False
+
+    @abstractmethod
+    def build(self, maps: int) -> nn.Module:
+        """The module maps -> attention in [0, 1], with a `curve` as `Sigmoid` has.
+
+        Args:
+            maps: Attention maps of a clip, one less than its frames.
+        """
+
+
+@config
+class SigmoidConfig(NormalizationConfig):
+    """1 / (1 + exp(-a (D - b))), with learnt slope a and shift b: the published normalisation.
+
+    Attributes:
+        start: Where m and n start.
+        learn_slope, learn_shift: Whether m and n receive gradients.
+        signed: False puts |D| into the sigmoid.
+        sharing: One pair (m, n) for the ``layer``, for each colour ``channel``, or for each map (``time``).
+    """
+
+    kind: Literal["sigmoid"] = "sigmoid"
+    start: Annotated[Start, Choice(STARTS, "start", default="fixed")] = FixedStart()
+    learn_slope: bool = True
+    learn_shift: bool = True
+    signed: bool = True
+    sharing: Literal["layer", "channel", "time"] = "layer"
+
+    def __post_init__(self) -> None:
+        self.start.check(self.learn_slope)
+
+    @property
+    def learns(self) -> bool:
+        return self.learn_slope or self.learn_shift
+
+    def build(self, maps: int) -> Sigmoid:
+        shape = {"layer": (), "channel": (3, 1, 1, 1), "time": (maps, 1, 1)}[self.sharing]
+        m, n = self.start.draw(shape)
+        return Sigmoid(m, n, shape, self.learn_slope, self.learn_shift, self.signed)
+
+
+@config
+class OneParameterConfig(NormalizationConfig):
+    """A normalisation of |D| with one positive parameter.
+
+    Attributes:
+        value: Of the parameter, > 0.
+        learn: Train the parameter.
+    """
+
+    function: ClassVar[Function]
+    full: ClassVar[bool] = False
+
+    value: Annotated[float, Field(gt=0)]
+    learn: bool = False
+
+    @property
+    def learns(self) -> bool:
+        return self.learn
+
+    def build(self, maps: int) -> OneParameter:
+        del maps
+        return OneParameter(type(self).function, self.value, self.learn, self.full)
+
+
+@config
+class GammaConfig(OneParameterConfig):
+    """|D|^value."""
+
+    function = staticmethod(gamma)
+
+    kind: Literal["gamma"] = "gamma"
+    value: Annotated[float, Field(gt=0)] = 0.5
+
+
+@config
+class MaxExpConfig(OneParameterConfig):
+    """1 - (1 - |D|)^value."""
+
+    function = staticmethod(maxexp)
+
+    kind: Literal["maxexp"] = "maxexp"
+    value: Annotated[float, Field(gt=0)] = 10.0
+
+
+@config
+class SigmEConfig(OneParameterConfig):
+    """2 / (1 + exp(-value |D|)) - 1."""
+
+    function = staticmethod(sigme)
+
+    kind: Literal["sigme"] = "sigme"
+    value: Annotated[float, Field(gt=0)] = 10.0
+
+
+@config
+class AsinhEConfig(OneParameterConfig):
+    """asinh(value |D|) / asinh(value)."""
+
+    function = staticmethod(asinhe)
+    full = True
+
+    kind: Literal["asinhe"] = "asinhe"
+    value: Annotated[float, Field(gt=0)] = 10.0
+
+
+@config
+class LinearConfig(NormalizationConfig):
+    """(D + 1) / 2."""
+
+    kind: Literal["linear"] = "linear"
+
+    def build(self, maps: int) -> Fixed:
+        del maps
+        return Fixed(lambda d: ((d + 1) / 2).clamp(0, 1))
+
+
+@config
+class PositiveConfig(NormalizationConfig):
+    """max(D, 0): what became brighter."""
+
+    kind: Literal["positive"] = "positive"
+
+    def build(self, maps: int) -> Fixed:
+        del maps
+        return Fixed(lambda d: d.clamp(0, 1))
+
+
+@config
+class NegativeConfig(NormalizationConfig):
+    """max(-D, 0): what became darker."""
+
+    kind: Literal["negative"] = "negative"
+
+    def build(self, maps: int) -> Fixed:
+        del maps
+        return Fixed(lambda d: (-d).clamp(0, 1))
+
+
+NORMALIZATIONS: dict[str, type[NormalizationConfig]] = {
+    "sigmoid": SigmoidConfig,
+    "gamma": GammaConfig,
+    "maxexp": MaxExpConfig,
+    "sigme": SigmEConfig,
+    "asinhe": AsinhEConfig,
+    "linear": LinearConfig,
+    "positive": PositiveConfig,
+    "negative": NegativeConfig,
+}

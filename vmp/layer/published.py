@@ -7,15 +7,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from vmp.core import power
 from vmp.core.choices import lookup
 from vmp.core.errors import InputError
 from vmp.layer import functional as F
-from vmp.layer.base import MotionPrompt, PromptLayer, check_finite, variation_or_undefined
+from vmp.layer.base import MotionPrompt, PromptLayer, check_finite
 from vmp.layer.kernels.registry import KERNELS, run_steps
 from vmp.layer.kernels.steps import Steps
-
-DEFAULT_M, DEFAULT_N = 0.1, 0.0  # the first author's later code; slope 34.6, shift 0
+from vmp.layer.starts import FixedStart, PublishedStart
 
 
 class VideoMotionPrompt(PromptLayer):
@@ -39,8 +37,8 @@ class VideoMotionPrompt(PromptLayer):
             numbers agree.
 
     Shapes: (b, 3, t, h, w) -> prompt (b, 3, t-1, h, w), attention (b, t-1, h, w), variation (). T -> T-1 frames.
-    The arithmetic is float32 or wider; prompt and attention have the clip's type. With t = 2 the variation is an
-    `UndefinedVariation`, which raises as soon as a lambda other than 0 multiplies it.
+    The arithmetic is float32 or wider; prompt and attention have the clip's type. With t = 2 the variation is
+    None.
 
     Raises: `InputError` for a wrong rank, channel count, type, fewer than 2 frames, or a non-finite clip.
 
@@ -69,7 +67,14 @@ class VideoMotionPrompt(PromptLayer):
         F.check_statistics(mean, std)
         lookup(F.LUMA, channel_order, "channel_order")
         lookup({"later": 0, "earlier": 0}, prompted_frame, "prompted_frame")
-        first_m, first_n = initial_parameters(m, n, slope, shift, init, learn_slope)
+        if init == "published" and any(value is not None for value in (m, n, slope, shift)):
+            raise InputError(
+                'init = "published" draws m and n: leave m, n, slope and shift out, or use init = "fixed".'
+            )
+        fixed = FixedStart(m=m, n=n, slope=slope, shift=shift)
+        start = lookup({"fixed": fixed, "published": PublishedStart()}, init, "init")
+        start.check(learn_slope)
+        first_m, first_n = start.draw()
         self.mean, self.std, self.channel_order = tuple(mean), tuple(std), channel_order
         self.signed, self.prompted_frame, self.check_finite = signed, prompted_frame, check_finite
         self.kernel = lookup({k: k for k in ("auto", *KERNELS)}, kernel, "kernel")
@@ -100,53 +105,7 @@ class VideoMotionPrompt(PromptLayer):
         prompt, attention, variation, total = run_steps(clip, self.m, self.n, self.steps, self.kernel)
         if self.check_finite and not torch.compiler.is_compiling():
             check_finite(total)
-        return MotionPrompt(prompt, attention, variation_or_undefined(variation, clip))
+        return MotionPrompt(prompt, attention(variation, clip))
 
     def extra_repr(self) -> str:
         return f"channel_order={self.channel_order!r}, signed={self.signed}, prompted_frame={self.prompted_frame!r}"
-
-
-def initial_parameters(
-    m: float | None,
-    n: float | None,
-    slope: float | None,
-    shift: float | None,
-    init: str,
-    learn_slope: bool,
-    shape: tuple[int, ...] = (),
-) -> tuple[Tensor, Tensor]:
-    """The starting (m, n) that the arguments of `VideoMotionPrompt` ask for; each of several pairs has its own draw.
-
-    Raises: `InputError` if the arguments contradict each other.
-    """
-    start = check_start(m, n, slope, shift, init, learn_slope)
-    if start is None:
-        draw = 1e-5 + torch.randn(2, *shape, dtype=torch.float32)
-        return draw[0].clone(), draw[1].clone()
-    return torch.full(shape, start[0], dtype=torch.float32), torch.full(shape, start[1], dtype=torch.float32)
-
-
-def check_start(
-    m: float | None, n: float | None, slope: float | None, shift: float | None, init: str, learn_slope: bool
-) -> tuple[float, float] | None:
-    """The starting (m, n), None if they are to be drawn; draws nothing. Raises as `initial_parameters`."""
-    for first, second, values in (("m", "slope", (m, slope)), ("n", "shift", (n, shift))):
-        if None not in values:
-            raise InputError(f"{first} = {values[0]} and {second} = {values[1]} set the same thing: give one of them.")
-    lookup({"fixed": 0, "published": 0}, init, "init")
-    if init == "published":
-        if any(v is not None for v in (m, n, slope, shift)):
-            raise InputError(
-                'init = "published" draws m and n: leave m, n, slope and shift out, or use init = "fixed".'
-            )
-        return None
-    first_m = power.m_from_slope(slope) if slope is not None else DEFAULT_M if m is None else float(m)
-    first_n = power.n_from_shift(shift) if shift is not None else DEFAULT_N if n is None else float(n)
-    if not torch.isfinite(torch.tensor([first_m, first_n])).all():
-        raise InputError(f"m and n must be finite, got m = {first_m}, n = {first_n}.")
-    if learn_slope and first_m == 0.0:
-        raise InputError(
-            "m = 0 (slope 50) cannot be learnt: the slope depends on |m| and its gradient is exactly 0 there, so "
-            "m would never move. Start at a small m such as 0.1, or fix the slope with learn_slope = False."
-        )
-    return first_m, first_n

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from vmp.core.errors import InputError
 from vmp.core.files import replacing
 from vmp.data.motion_scores import motion_scores
-from vmp.data.sampling import SamplingConfig, Timeline, sample_indices
+from vmp.data.sampling import Sampler, Timeline, sample_indices
 from vmp.layer import functional as F
 from vmp.layer.published import VideoMotionPrompt
 from vmp.training.checkpoint import load_checkpoint
@@ -93,7 +93,7 @@ def build_layer(
     )
 
 
-def choose_frames(reader: VideoReader, sampling: SamplingConfig) -> NDArray[np.int64]:
+def choose_frames(reader: VideoReader, sampling: Sampler) -> NDArray[np.int64]:
     """Frame numbers of the central test clip, ``(num_frames,)``, by any strategy."""
     timeline = None
     if sampling.strategy == "key-frame":

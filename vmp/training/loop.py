@@ -18,7 +18,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from vmp.core.config import config
+from vmp.core.config import Choice, config
 from vmp.core.metrics import METRICS
 from vmp.core.outcome import Curves, Figures, Hits, Scores
 from vmp.core.seeding import derive_seed
@@ -28,7 +28,7 @@ from vmp.layer.diagnostics import AttentionStatistics, attention_at_zero, is_col
 from vmp.layer.prompted import MotionPrompted, prompt_parameters
 from vmp.training.accuracy import Accuracy
 from vmp.training.checkpoint import load_checkpoint, save_checkpoint
-from vmp.training.optim import OptimizerConfig, build_optimizer, set_learning_rate
+from vmp.training.optim import OPTIMIZERS, AdamW, Optimizer
 from vmp.training.regularizers import Regularizer
 
 Listener = Callable[[int, Figures], str | None]
@@ -49,8 +49,6 @@ class TrainConfig:
         epochs: Passes over the training split.
         batch_size: Clips in a batch.
         accumulate: Batches whose gradients are added before the weights move (published: 8 clips x 8 = 64).
-        lambda_: ``lambda`` in a study file: weight of the temporal attention variation V in the loss, >= 0
-            (Chen et al. 2024, Eq. 6).
         precision: ``float32``, or ``bfloat16`` autocast around the forward pass.
         optimizer: Optimiser, learning rates, schedule.
     """
@@ -58,9 +56,8 @@ class TrainConfig:
     epochs: Annotated[int, Field(ge=1)] = 8
     batch_size: Annotated[int, Field(ge=1)] = 16
     accumulate: Annotated[int, Field(ge=1)] = 1
-    lambda_: Annotated[float, Field(ge=0, alias="lambda")] = 0.0
     precision: Literal["float32", "bfloat16"] = "float32"
-    optimizer: OptimizerConfig = OptimizerConfig()
+    optimizer: Annotated[Optimizer, Choice(OPTIMIZERS, "optimizer", default="adamw")] = AdamW()
 
 
 @dataclass(kw_only=True)
@@ -77,7 +74,7 @@ class TrainingState:
 
     epoch: int = 0
     curves: Curves = field(default_factory=dict)
-    scores: Scores = Scores()
+    scores: Scores = field(default_factory=Scores)
     diverged: str | None = None
     stopped: str | None = None
 
@@ -163,7 +160,7 @@ class Trainer:
         Returns:
             The final state. With `TrainingState.diverged` set, training ended early and the weights are worthless.
         """
-        optimizer = build_optimizer(self.settings.optimizer, self.model, self.regularizer)
+        optimizer = self.settings.optimizer.build(self.model, self.regularizer)
         state = self._resume(checkpoint, optimizer)
         saved = time.monotonic()
         while state.epoch < self.settings.epochs:
@@ -200,7 +197,7 @@ class Trainer:
         for step, batch in enumerate(loader.epoch(epoch)):
             if step % settings.accumulate == 0:
                 now = epoch + (step + settings.accumulate) / len(loader)
-                factor = set_learning_rate(optimizer, settings.optimizer, epoch=now, epochs=settings.epochs)
+                factor = settings.optimizer.set_learning_rate(optimizer, epoch=now, epochs=settings.epochs)
             losses = self.losses(batch, progress=(epoch + step / len(loader)) / settings.epochs)
             total = losses.total.item()
             if not math.isfinite(total):
@@ -248,7 +245,9 @@ class Trainer:
             accuracy.update(scores, labels)
             correct.append((scores.argmax(1) == labels).cpu())
             attention.update(maps)
-            mean.add(len(labels), loss=nn.functional.nll_loss(scores, labels).item(), variation=float(variation))
+            mean.add(len(labels), loss=nn.functional.nll_loss(scores, labels).item())
+            if variation is not None:
+                mean.add(len(labels), variation=float(variation))
         figures: Figures = {"top1": accuracy.top1, "mean_class": accuracy.mean_class, "count": accuracy.total}
         hits = torch.cat(correct)
         strata = {

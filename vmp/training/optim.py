@@ -3,101 +3,161 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal
+from abc import ABC, abstractmethod
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 from torch import nn
 
-from vmp.core.config import config
+from vmp.core.config import Choice, config
 from vmp.layer.prompted import prompt_parameters
 
 
 @config
-class OptimizerConfig:
-    """Optimiser, learning rates and their schedule.
+class LearningRate(ABC):
+    """How the learning rate moves over the training.
 
     Attributes:
-        name: ``adamw``, or ``sgd`` with Nesterov momentum.
+        warmup_epochs: Linear rise from 0 before the schedule begins; may be a fraction of an epoch.
+    """
+
+    kind: str
+    warmup_epochs: Annotated[float, Field(ge=0)] = 0.5
+
+    def factor(self, *, epoch: float, epochs: int) -> float:
+        """The share of the peak rate, in [0, 1], at `epoch` (in epochs, fractions allowed) of `epochs`."""
+        warmup = min(self.warmup_epochs, epochs)
+        return epoch / warmup if epoch < warmup else self.after_warmup(epoch, warmup, epochs)
+
+    @abstractmethod
+    def after_warmup(self, epoch: float, warmup: float, epochs: int) -> float:
+        """The share of the peak rate once the warm-up is over."""
+
+
+@config
+class ConstantRate(LearningRate):
+    """The peak rate to the end."""
+
+    kind: Literal["constant"] = "constant"
+
+    def after_warmup(self, epoch: float, warmup: float, epochs: int) -> float:
+        del epoch, warmup, epochs
+        return 1.0
+
+
+@config
+class CosineRate(LearningRate):
+    """Half a cosine from the peak rate to 0."""
+
+    kind: Literal["cosine"] = "cosine"
+
+    def after_warmup(self, epoch: float, warmup: float, epochs: int) -> float:
+        return 0.5 * (1 + math.cos(math.pi * (epoch - warmup) / max(epochs - warmup, 1e-9)))
+
+
+@config
+class SteppedRate(LearningRate):
+    """The rate falls by a factor at each of some epochs.
+
+    Attributes:
+        milestones: Epochs at which the rate is multiplied by `gamma`, at least one.
+        gamma: In (0, 1).
+    """
+
+    kind: Literal["steps"] = "steps"
+    milestones: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
+    gamma: Annotated[float, Field(gt=0, lt=1)] = 0.1
+
+    def after_warmup(self, epoch: float, warmup: float, epochs: int) -> float:
+        del warmup, epochs
+        return self.gamma ** sum(epoch >= milestone for milestone in self.milestones)
+
+
+RATES: dict[str, type[LearningRate]] = {"constant": ConstantRate, "cosine": CosineRate, "steps": SteppedRate}
+
+
+@config
+class Optimizer(ABC):
+    """What every optimiser reads.
+
+    Attributes:
         lr: Peak learning rate of the backbone.
         prompt_lr: Peak learning rate of m and n; None takes `lr`. They never decay: decay would pull the slope to its
             largest and the shift to zero, whatever the data say.
         weight_decay: For the backbone's weight matrices and kernels; biases and norms have none.
-        momentum: For ``sgd``; AdamW keeps betas (0.9, 0.999).
-        schedule: After the warm-up: ``constant``, ``cosine`` to 0, or ``steps``.
-        milestones: For ``steps``: epochs at which the rate is multiplied by `gamma`.
-        gamma: For ``steps``.
-        warmup_epochs: Linear rise from 0; may be a fraction of an epoch.
+        schedule: How the rates move.
         clip_norm: Largest gradient norm over all parameters; None clips nothing.
     """
 
-    name: Literal["adamw", "sgd"] = "adamw"
+    kind: str
     lr: Annotated[float, Field(gt=0)] = 1e-3
     prompt_lr: Annotated[float, Field(ge=0)] | None = None
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    schedule: Literal["constant", "cosine", "steps"] = "cosine"
-    milestones: tuple[Annotated[int, Field(ge=1)], ...] = ()
-    gamma: Annotated[float, Field(gt=0, le=1)] = 0.1
-    warmup_epochs: Annotated[float, Field(ge=0)] = 0.5
+    schedule: Annotated[LearningRate, Choice(RATES, "learning rate schedule", default="cosine")] = CosineRate()
     clip_norm: Annotated[float, Field(gt=0)] | None = 5.0
 
-    def __post_init__(self) -> None:
-        if self.schedule == "steps" and not self.milestones:
-            raise ValueError("schedule 'steps' needs milestones, e.g. milestones: [11, 14]")
+    @abstractmethod
+    def over(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        """The optimiser over these parameter groups."""
+
+    def build(self, model: nn.Module, *others: nn.Module) -> torch.optim.Optimizer:
+        """The optimiser with three groups: decayed weights, undecayed biases and norms, and the layer's m and n.
+
+        `others` are trained beside the model, such as a regulariser that learns its weight.
+        """
+        prompt = prompt_parameters(model)
+        own = {id(p) for p in prompt}
+        all_parameters = [p for module in (model, *others) for p in module.parameters()]
+        backbone = [p for p in all_parameters if p.requires_grad and id(p) not in own]
+        prompt_lr = self.lr if self.prompt_lr is None else self.prompt_lr
+        groups = [
+            {"params": [p for p in backbone if p.ndim > 1], "lr": self.lr, "weight_decay": self.weight_decay},
+            {"params": [p for p in backbone if p.ndim <= 1], "lr": self.lr, "weight_decay": 0.0},
+            {"params": prompt, "lr": prompt_lr, "weight_decay": 0.0},
+        ]
+        optimizer = self.over([group for group in groups if group["params"]])
+        for group in optimizer.param_groups:
+            group["peak_lr"] = group["lr"]
+        return optimizer
+
+    def set_learning_rate(self, optimizer: torch.optim.Optimizer, *, epoch: float, epochs: int) -> float:
+        """Set every group's rate for a point in time and return the factor of its peak, in [0, 1].
+
+        Args:
+            optimizer: From `build`.
+            epoch: Epochs done so far, with the fraction of the current one. Time decides alone: resuming needs no state.
+            epochs: Length of the training.
+        """
+        factor = self.schedule.factor(epoch=epoch, epochs=epochs)
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak_lr"] * factor
+        return factor
 
 
-def build_optimizer(settings: OptimizerConfig, model: nn.Module, *others: nn.Module) -> torch.optim.Optimizer:
-    """The optimiser with three groups: decayed weights, undecayed biases and norms, and the layer's m and n.
+@config
+class AdamW(Optimizer):
+    """AdamW with betas (0.9, 0.999)."""
 
-    `others` are trained beside the model, such as a regulariser that learns its weight.
+    kind: Literal["adamw"] = "adamw"
+
+    def over(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(groups, lr=self.lr)
+
+
+@config
+class SGD(Optimizer):
+    """Stochastic gradient descent with Nesterov momentum.
+
+    Attributes:
+        momentum: In [0, 1); 0 has none.
     """
-    prompt = prompt_parameters(model)
-    own = {id(p) for p in prompt}
-    every = [p for module in (model, *others) for p in module.parameters()]
-    rest = [p for p in every if p.requires_grad and id(p) not in own]
-    prompt_lr = settings.lr if settings.prompt_lr is None else settings.prompt_lr
-    groups = [
-        {"params": [p for p in rest if p.ndim > 1], "lr": settings.lr, "weight_decay": settings.weight_decay},
-        {"params": [p for p in rest if p.ndim <= 1], "lr": settings.lr, "weight_decay": 0.0},
-        {"params": prompt, "lr": prompt_lr, "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
-    optimizer: torch.optim.Optimizer
-    if settings.name == "adamw":
-        optimizer = torch.optim.AdamW(groups, lr=settings.lr)
-    else:
-        nesterov = settings.momentum > 0
-        optimizer = torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, nesterov=nesterov)
-    for group in optimizer.param_groups:
-        group["peak_lr"] = group["lr"]
-    return optimizer
+
+    kind: Literal["sgd"] = "sgd"
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+
+    def over(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+        return torch.optim.SGD(groups, lr=self.lr, momentum=self.momentum, nesterov=self.momentum > 0)
 
 
-def set_learning_rate(
-    optimizer: torch.optim.Optimizer, settings: OptimizerConfig, *, epoch: float, epochs: int
-) -> float:
-    """Set every group's rate for a point in time and return the factor of its peak, in [0, 1].
-
-    Args:
-        optimizer: From `build_optimizer`.
-        settings: The schedule.
-        epoch: Epochs done so far, with the fraction of the current one. Time decides alone: resuming needs no state.
-        epochs: Length of the training.
-    """
-    factor = learning_rate_factor(settings, epoch=epoch, epochs=epochs)
-    for group in optimizer.param_groups:
-        group["lr"] = group["peak_lr"] * factor
-    return factor
-
-
-def learning_rate_factor(settings: OptimizerConfig, *, epoch: float, epochs: int) -> float:
-    """The share of the peak learning rate at `epoch` (in epochs, fractions allowed) of `epochs`."""
-    warmup = min(settings.warmup_epochs, epochs)
-    if epoch < warmup:
-        return epoch / warmup
-    if settings.schedule == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * (epoch - warmup) / max(epochs - warmup, 1e-9)))
-    if settings.schedule == "steps":
-        return settings.gamma ** sum(epoch >= milestone for milestone in settings.milestones)
-    return 1.0
+OPTIMIZERS: dict[str, type[Optimizer]] = {"adamw": AdamW, "sgd": SGD}

@@ -1,18 +1,22 @@
-"""The weight of the attention variation V during training, and remedies for the collapse that it invites.
+"""How the attention variation V enters the loss: its weight lambda over the training, and remedies for collapse.
 
 A training loop builds one regulariser and calls it on every batch in place of task + lambda * V:
 
-    model.regularizer = settings.regularizer.build(lambda_)     # a module: saved and trained with the model
-    out = model.layer(clip)
-    task = cross_entropy(model.classify(out.prompt), labels)
-    loss, weight = model.regularizer(task, out, progress=done / total, parameters=prompt_parameters(model))
+    >>> import torch, vmp
+    >>> from vmp.training.regularizers import Cosine, RegularizerConfig
+    >>> layer = vmp.VideoMotionPrompt(mean=(0.45,) * 3, std=(0.225,) * 3)
+    >>> regularizer = RegularizerConfig(lambda_=0.5, schedule=Cosine()).build()  # a module: trained with the model
+    >>> loss, weight = regularizer(torch.tensor(1.8), layer(torch.zeros(1, 3, 4, 8, 8)), progress=0.5)
+    >>> round(weight, 3)  # the effective lambda of this batch, for the curves
+    0.25
 
-`weight` is the effective lambda of that batch, for the curves. The defaults give task + lambda * V exactly.
+The defaults give task + lambda * V exactly.
 """
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, NamedTuple
 
@@ -20,11 +24,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from vmp.core.config import config
+from vmp.core.config import Choice, config
 from vmp.core.errors import InputError
-from vmp.layer.base import MotionPrompt, UndefinedVariation
+from vmp.layer.base import MotionPrompt
 
 _EPSILON = 1e-12
+Curve = Callable[[Tensor], Tensor]
 
 
 class Regularized(NamedTuple):
@@ -34,67 +39,223 @@ class Regularized(NamedTuple):
     weight: float
 
 
-def constant(progress: float, warmup: float) -> float:
-    """1 throughout."""
-    del progress, warmup
-    return 1.0
+@config
+class Schedule(ABC):
+    """How lambda moves over the training: its share of the base weight."""
+
+    kind: str
+
+    @abstractmethod
+    def factor(self, progress: float) -> float:
+        """The share of lambda, in [0, 1], when `progress` in [0, 1] of the training is done."""
 
 
-def warm_up(progress: float, warmup: float) -> float:
-    """From 0 to 1, linearly, over the share `warmup` of the training; then 1."""
-    return min(1.0, progress / warmup) if warmup > 0 else 1.0
+@config
+class Constant(Schedule):
+    """Lambda throughout."""
+
+    kind: Literal["constant"] = "constant"
+
+    def factor(self, progress: float) -> float:
+        del progress
+        return 1.0
 
 
-def cosine(progress: float, warmup: float) -> float:
-    """From 1 to 0 along half a cosine."""
-    del warmup
-    return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+@config
+class WarmUp(Schedule):
+    """Lambda rises linearly from 0, then stays.
+
+    Attributes:
+        share: Share of the training that it rises for, in (0, 1].
+    """
+
+    kind: Literal["warmup"] = "warmup"
+    share: Annotated[float, Field(gt=0, le=1)] = 0.2
+
+    def factor(self, progress: float) -> float:
+        return min(1.0, progress / self.share)
 
 
-def linear(progress: float, warmup: float) -> float:
-    """From 1 to 0, linearly."""
-    del warmup
-    return max(0.0, 1 - progress)
+@config
+class Cosine(Schedule):
+    """Lambda falls to 0 along half a cosine."""
+
+    kind: Literal["cosine"] = "cosine"
+
+    def factor(self, progress: float) -> float:
+        return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
 
-SCHEDULES: dict[str, Callable[[float, float], float]] = {
-    "constant": constant,
-    "warmup": warm_up,
-    "cosine": cosine,
-    "linear": linear,
+@config
+class Linear(Schedule):
+    """Lambda falls to 0 linearly."""
+
+    kind: Literal["linear"] = "linear"
+
+    def factor(self, progress: float) -> float:
+        return max(0.0, 1 - progress)
+
+
+SCHEDULES: dict[str, type[Schedule]] = {"constant": Constant, "warmup": WarmUp, "cosine": Cosine, "linear": Linear}
+
+
+@config
+class Fixed:
+    """The weight of V is lambda."""
+
+    kind: Literal["fixed"] = "fixed"
+
+
+@config
+class GradientRatio:
+    """Lambda is the ratio that the gradient of lambda * V on the attention's parameters keeps to that of the task.
+
+    Chen, Badrinarayanan, Lee, Rabinovich, "GradNorm", ICML 2018.
+
+    Attributes:
+        every: Batches between two measurements, after as many at the start; each costs a backward pass. With 1 the
+            ratio is held closest.
+        max_weight: Largest weight of V.
+    """
+
+    kind: Literal["gradient_ratio"] = "gradient_ratio"
+    every: Annotated[int, Field(ge=1)] = 10
+    max_weight: Annotated[float, Field(gt=0)] = 100.0
+
+
+@config
+class Uncertainty:
+    """Each loss has a learnt variance; the weight of V starts at lambda.
+
+    Kendall, Gal, Cipolla, "Multi-task learning using uncertainty to weigh losses", CVPR 2018.
+
+    Attributes:
+        max_weight: Largest weight of V.
+    """
+
+    kind: Literal["uncertainty"] = "uncertainty"
+    max_weight: Annotated[float, Field(gt=0)] = 100.0
+
+
+Weight = Fixed | GradientRatio | Uncertainty
+WEIGHTS: dict[str, type[Weight]] = {"fixed": Fixed, "gradient_ratio": GradientRatio, "uncertainty": Uncertainty}
+
+
+@config
+class Remedy:
+    """What is done against collapse, beside V; the base class does nothing."""
+
+    kind: str
+
+    def penalty(self, out: MotionPrompt, curve: Curve | None) -> Tensor | None:
+        """Added to the loss, a scalar; None for nothing.
+
+        Args:
+            out: What the layer returned.
+            curve: The layer's attention as a function of the frame difference.
+        """
+        del out, curve
+        return None
+
+    def variation(self, out: MotionPrompt, variation: Tensor) -> Tensor:
+        """What lambda weighs in place of V, a scalar."""
+        del out
+        return variation
+
+
+@config
+class NoRemedy(Remedy):
+    """Nothing is done against collapse."""
+
+    kind: Literal["none"] = "none"
+
+
+@config
+class StdFloor(Remedy):
+    """Adds weight * max(0, 1 - std / floor)^2, std being the standard deviation of a batch's attention.
+
+    Attributes:
+        floor: Standard deviation below which the penalty starts, in (0, 0.5].
+        weight: Of the penalty, > 0.
+    """
+
+    kind: Literal["spread_floor"] = "spread_floor"
+    floor: Annotated[float, Field(gt=0, le=0.5)] = 0.15
+    weight: Annotated[float, Field(gt=0)] = 1.0
+
+    def penalty(self, out: MotionPrompt, curve: Curve | None) -> Tensor | None:
+        del curve
+        return self.weight * std_penalty(out.attention, self.floor)
+
+
+@config
+class Relative(Remedy):
+    """Puts V / (2 Var A) in place of V, to which a constant map has no advantage."""
+
+    kind: Literal["relative"] = "relative"
+
+    def variation(self, out: MotionPrompt, variation: Tensor) -> Tensor:
+        return relative_variation(variation, out.attention)
+
+
+@config
+class ClosedAtRest(Remedy):
+    """Adds weight * max(0, A(0) - ceiling)^2, A(0) being the attention that a pixel gets which does not change.
+
+    Of the two constant maps that minimise V it bars the open one, with which the layer is the control. The closed one,
+    faint as it is, still selects.
+
+    Attributes:
+        ceiling: Attention at rest above which the penalty starts, in [0, 1).
+        weight: Of the penalty, > 0.
+    """
+
+    kind: Literal["closed_at_rest"] = "closed_at_rest"
+    ceiling: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    weight: Annotated[float, Field(gt=0)] = 10.0
+
+    def penalty(self, out: MotionPrompt, curve: Curve | None) -> Tensor | None:
+        if curve is None:
+            return None
+        at_rest = curve(torch.zeros(1, device=out.prompt.device)).mean()
+        return self.weight * (at_rest - self.ceiling).clamp_min(0).square()
+
+
+REMEDIES: dict[str, type[Remedy]] = {
+    "none": NoRemedy,
+    "spread_floor": StdFloor,
+    "relative": Relative,
+    "closed_at_rest": ClosedAtRest,
 }
 
 
 @config
 class RegularizerConfig:
-    """How V enters the loss; the base weight lambda is the training's own setting.
+    """How V enters the loss.
 
-    schedule: of lambda over the training; warmup: share of the training that "warmup" rises for.
-    adaptive: "gradient_ratio" makes lambda the ratio that the gradient of lambda * V on the prompt's parameters keeps
-        to that of the task; "uncertainty" learns a variance for each loss and starts at lambda. Both need lambda > 0.
-    every: batches between two measurements of the gradient ratio, after as many at the start (each costs a backward
-        pass); with 1 the ratio is held closest. most: largest weight.
-    remedy: against collapse, "spread_floor" adds spread_weight * max(0, 1 - spread / spread_floor)^2, spread being the
-        standard deviation of a batch's attention; "relative" puts V / (2 Var A) in place of V, to which a constant map
-        has no advantage; "closed_at_rest" adds rest_weight * max(0, A(0) - rest_ceiling)^2 where A(0) is the attention
-        that a pixel gets which does not change: of the two constant maps that minimise V it bars the open one, with
-        which the layer is the control. The closed one, faint as it is, still selects.
+    Attributes:
+        lambda_: ``lambda`` in a study file: weight of the temporal attention variation V, >= 0 (Chen et al. 2024, Eq. 6).
+        schedule: How lambda moves over the training. Nothing where lambda is 0.
+        weight: How lambda becomes the weight of V. Nothing where lambda is 0.
+        remedy: What is done against collapse; all but ``relative`` also where lambda is 0.
     """
 
-    schedule: Literal["constant", "warmup", "cosine", "linear"] = "constant"
-    warmup: Annotated[float, Field(ge=0, le=1)] = 0.2
-    adaptive: Literal["none", "gradient_ratio", "uncertainty"] = "none"
-    every: Annotated[int, Field(ge=1)] = 10
-    most: Annotated[float, Field(gt=0)] = 100.0
-    remedy: Literal["none", "spread_floor", "relative", "closed_at_rest"] = "none"
-    spread_floor: Annotated[float, Field(gt=0, le=0.5)] = 0.15
-    spread_weight: Annotated[float, Field(ge=0)] = 1.0
-    rest_ceiling: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    rest_weight: Annotated[float, Field(ge=0)] = 10.0
+    lambda_: Annotated[float, Field(ge=0, alias="lambda")] = 0.0
+    schedule: Annotated[Schedule, Choice(SCHEDULES, "schedule of lambda", default="constant")] = Constant()
+    weight: Annotated[Weight, Choice(WEIGHTS, "weight of V", default="fixed")] = Fixed()
+    remedy: Annotated[Remedy, Choice(REMEDIES, "remedy", default="none")] = NoRemedy()
 
-    def build(self, lambda_: float) -> Regularizer:
-        """The regulariser with base weight `lambda_` >= 0."""
-        return Regularizer(self, lambda_)
+    def __post_init__(self) -> None:
+        if self.weight.kind != "fixed" and self.lambda_ == 0:
+            what = "ratio of the gradients" if self.weight.kind == "gradient_ratio" else "starting weight"
+            raise InputError(
+                f"lambda = 0 leaves nothing to adapt: with weight {self.weight.kind!r} it is the {what}. "
+                "Give a lambda above 0."
+            )
+
+    def build(self) -> Regularizer:
+        """The regulariser of one training."""
+        return Regularizer(self)
 
 
 class Regularizer(nn.Module):
@@ -106,37 +267,25 @@ class Regularizer(nn.Module):
                          lambda_t = exp(s_0 - s_1)
 
     Args:
-        settings: see `RegularizerConfig`.
-        lambda_: base weight, >= 0 and finite.
+        settings: See `RegularizerConfig`.
 
     Shapes: task (), a `MotionPrompt` -> loss ().
 
-    Raises: `InputError` for a negative weight, an adaptive weight that starts at 0, or, when called, for clips of two
-    frames with a weight above 0.
-
-    Chen, Badrinarayanan, Lee, Rabinovich, "GradNorm", ICML 2018; Kendall, Gal, Cipolla, "Multi-task learning using
-    uncertainty to weigh losses", CVPR 2018.
+    Raises:
+        InputError: When called, for clips of two frames with a weight above 0.
     """
 
     measured: Tensor
     calls: Tensor
 
-    def __init__(self, settings: RegularizerConfig, lambda_: float) -> None:
+    def __init__(self, settings: RegularizerConfig) -> None:
         super().__init__()
-        if not (math.isfinite(lambda_) and lambda_ >= 0):
-            raise InputError(f"lambda must be finite and at least 0, got {lambda_}.")
-        if settings.adaptive != "none" and lambda_ == 0:
-            raise InputError(
-                f'lambda = 0 leaves nothing to adapt: with adaptive = "{settings.adaptive}" it is the '
-                + ("ratio of the gradients" if settings.adaptive == "gradient_ratio" else "starting weight")
-                + ". Give a lambda above 0."
-            )
-        self.settings, self.lambda_ = settings, lambda_
-        if settings.adaptive == "gradient_ratio":
+        self.settings, self.lambda_ = settings, settings.lambda_
+        if settings.weight.kind == "gradient_ratio":
             self.register_buffer("measured", torch.tensor(math.nan))
             self.register_buffer("calls", torch.tensor(0))
-        if settings.adaptive == "uncertainty":
-            self.log_variance = nn.Parameter(torch.tensor([0.0, -math.log(lambda_)]))
+        if settings.weight.kind == "uncertainty":
+            self.log_variance = nn.Parameter(torch.tensor([0.0, -math.log(self.lambda_)]))
 
     def forward(
         self,
@@ -145,7 +294,7 @@ class Regularizer(nn.Module):
         *,
         progress: float,
         parameters: Sequence[nn.Parameter] = (),
-        curve: Callable[[Tensor], Tensor] | None = None,
+        curve: Curve | None = None,
     ) -> Regularized:
         """The loss of one batch.
 
@@ -154,32 +303,33 @@ class Regularizer(nn.Module):
             parameters: m and n, for the gradient ratio.
             curve: the layer's attention as a function of the frame difference, for "closed_at_rest".
         """
-        settings = self.settings
-        factor = SCHEDULES[settings.schedule](progress, settings.warmup)
+        settings, weighing = self.settings, self.settings.weight
+        factor = settings.schedule.factor(progress)
         loss = task
-        if settings.remedy == "spread_floor" and settings.spread_weight > 0:
-            loss = loss + settings.spread_weight * spread_penalty(out.attention, settings.spread_floor)
-        if settings.remedy == "closed_at_rest" and curve is not None:
-            at_rest = curve(torch.zeros(1, device=task.device)).mean()
-            loss = loss + settings.rest_weight * (at_rest - settings.rest_ceiling).clamp_min(0).square()
+        penalty = settings.remedy.penalty(out, curve)
+        if penalty is not None:
+            loss = loss + penalty
         if self.lambda_ * factor == 0:
             return Regularized(loss, 0.0)
-        variation = out.variation
-        if settings.remedy == "relative" and not isinstance(variation, UndefinedVariation):
-            variation = relative_variation(variation, out.attention)
-        if settings.adaptive == "uncertainty":
+        if out.variation is None:
+            raise InputError(
+                "the attention variation V is undefined for clips of 2 frames: it compares consecutive attention maps. "
+                "Sample at least 3 frames, or set lambda to 0."
+            )
+        variation = settings.remedy.variation(out, out.variation)
+        if isinstance(weighing, Uncertainty):
             # With s_1 at its lower end the weight would run away where V is small: 1 / V and more.
-            floor = -math.log(settings.most)
+            floor = -math.log(weighing.max_weight)
             s = torch.stack([self.log_variance[0], self.log_variance[1].clamp_min(floor)])
             total = torch.exp(-s[0]) * task + factor * torch.exp(-s[1]) * variation + 0.5 * s.sum()
-            weight = min(settings.most, factor * math.exp((s[0] - s[1]).item()))
+            weight = min(weighing.max_weight, factor * math.exp((s[0] - s[1]).item()))
             return Regularized(total + (loss - task), weight)
         weight = self.lambda_ * factor
-        if settings.adaptive == "gradient_ratio":
-            weight = min(settings.most, weight * self._ratio(task, variation, parameters))
+        if isinstance(weighing, GradientRatio):
+            weight = min(weighing.max_weight, weight * self._ratio(task, variation, parameters, weighing.every))
         return Regularized(loss + weight * variation, weight)
 
-    def _ratio(self, task: Tensor, variation: Tensor, parameters: Sequence[nn.Parameter]) -> float:
+    def _ratio(self, task: Tensor, variation: Tensor, parameters: Sequence[nn.Parameter], every: int) -> float:
         """|grad task| / |grad V| on `parameters`, measured at the start and every so often, averaged geometrically."""
         if not parameters:
             raise InputError(
@@ -188,7 +338,7 @@ class Regularizer(nn.Module):
             )
         calls = int(self.calls.item())
         # One batch says little, so the first few are all measured; at the start the ratio also changes fastest.
-        if (calls < self.settings.every or calls % self.settings.every == 0) and torch.is_grad_enabled():
+        if (calls < every or calls % every == 0) and torch.is_grad_enabled():
             norms = [_gradient_norm(loss, parameters) for loss in (task, variation)]
             now = math.log(max(norms[0], _EPSILON)) - math.log(max(norms[1], _EPSILON))
             before = self.measured.item()
@@ -202,14 +352,14 @@ def _gradient_norm(loss: Tensor, parameters: Sequence[nn.Parameter]) -> float:
     return math.sqrt(sum(g.double().square().sum().item() for g in grads if g is not None))
 
 
-def spread(attention: Tensor) -> Tensor:
+def attention_std(attention: Tensor) -> Tensor:
     """Standard deviation of all attention values of a batch, with gradient, also where it is 0."""
     return (attention.float().var(correction=0) + _EPSILON).sqrt()
 
 
-def spread_penalty(attention: Tensor, floor: float) -> Tensor:
-    """max(0, 1 - spread / floor)^2: 0 as long as the attention spreads enough, 1 for a constant map."""
-    return (1 - spread(attention) / floor).clamp_min(0).square()
+def std_penalty(attention: Tensor, floor: float) -> Tensor:
+    """max(0, 1 - std / floor)^2: 0 as long as the attention varies enough, 1 for a constant map."""
+    return (1 - attention_std(attention) / floor).clamp_min(0).square()
 
 
 def relative_variation(variation: Tensor, attention: Tensor) -> Tensor:

@@ -6,10 +6,15 @@ correlation finds the shift between two frames; the earlier one is moved by it b
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
+from vmp.core.config import config
 from vmp.layer import functional as F
+from vmp.layer.motion.base import GrayMotionConfig
 
 
 def phase_correlation(first: Tensor, second: Tensor, peaks: int = 1) -> Tensor:
@@ -121,3 +126,13 @@ class CompensatedDifference(nn.Module):
         difference = torch.where(valid, second - moved, torch.zeros_like(second))
         difference = torch.where(still[:, :, None], second - first, difference)
         return difference.reshape(b, t - 1, h, w)
+
+
+@config
+class CompensatedDifferenceConfig(GrayMotionConfig):
+    """The frame difference without the camera's shift."""
+
+    kind: Literal["compensated_difference"] = "compensated_difference"
+
+    def build(self, mean: Sequence[float], std: Sequence[float]) -> nn.Module:
+        return CompensatedDifference((mean, std, self.channel_order))

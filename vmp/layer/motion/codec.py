@@ -9,14 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor, nn
 
+from vmp.core.config import config
 from vmp.core.errors import InputError
 from vmp.layer import functional as F
+from vmp.layer.motion.base import GrayMotionConfig, Statistics
 from vmp.layer.motion.displacement import displacement_maps
 
 SMALLEST, LARGEST = 16, 8176  # one macroblock; MPEG-4 allows 8191, rounded down to whole macroblocks
@@ -51,7 +55,7 @@ class CodecVectors(nn.Module):
     Wu et al., "Compressed video action recognition", 2018, use the vectors of the file itself.
     """
 
-    def __init__(self, statistics: tuple[Sequence[float], Sequence[float], str], full_scale: float = 8.0) -> None:
+    def __init__(self, statistics: Statistics, full_scale: float = 8.0) -> None:
         super().__init__()
         self.statistics, self.full_scale = statistics, full_scale
         self.mean, self.std = statistics[:2]
@@ -124,3 +128,20 @@ def _encode_and_decode(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> n
         raise RuntimeError(f"two frames were encoded, the decoder gave {[frame.pts for frame in frames]}")
     vectors = frames[1].side_data.get("MOTION_VECTORS")
     return vectors.to_ndarray() if isinstance(vectors, MotionVectors) and len(vectors) else None
+
+
+@config
+class CodecVectorsConfig(GrayMotionConfig):
+    """The length of the motion vectors of a video codec.
+
+    Attributes:
+        full_scale: Pixels a frame that count as 1, > 0.
+    """
+
+    min_size = SMALLEST
+
+    kind: Literal["codec_vectors"] = "codec_vectors"
+    full_scale: Annotated[float, Field(gt=0)] = 8.0
+
+    def build(self, mean: Sequence[float], std: Sequence[float]) -> nn.Module:
+        return CodecVectors((mean, std, self.channel_order), self.full_scale)

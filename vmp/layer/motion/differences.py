@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
+from vmp.core.config import config
 from vmp.layer import functional as F
-
-Statistics = tuple[Sequence[float], Sequence[float], str]  # mean, std, channel_order
+from vmp.layer.motion.base import GrayMotionConfig, MotionConfig, Statistics
 
 
 class FrameDifference(nn.Module):
@@ -56,3 +58,38 @@ class MultiStepDifference(nn.Module):
             earlier = gray[:, max(0, t - self.steps) : t]
             maps.append(gray[:, t] - earlier.mean(1))
         return torch.stack(maps, 1)
+
+
+@config
+class FrameDifferenceConfig(GrayMotionConfig):
+    """The published map: the signed difference of gray levels."""
+
+    kind: Literal["frame_difference"] = "frame_difference"
+
+    def build(self, mean: Sequence[float], std: Sequence[float]) -> nn.Module:
+        return FrameDifference((mean, std, self.channel_order))
+
+
+@config
+class RGBDifferenceConfig(MotionConfig):
+    """The difference of each colour, so that each has its own attention."""
+
+    kind: Literal["rgb_difference"] = "rgb_difference"
+
+    def build(self, mean: Sequence[float], std: Sequence[float]) -> nn.Module:
+        return RGBDifference((mean, std, "RGB"))
+
+
+@config
+class MultiStepConfig(GrayMotionConfig):
+    """The mean of the differences to several earlier frames.
+
+    Attributes:
+        steps: Earlier frames, >= 2.
+    """
+
+    kind: Literal["multi_step"] = "multi_step"
+    steps: Annotated[int, Field(ge=2, le=64)] = 3
+
+    def build(self, mean: Sequence[float], std: Sequence[float]) -> nn.Module:
+        return MultiStepDifference((mean, std, self.channel_order), self.steps)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
+from vmp.core.config import config
 from vmp.core.errors import InputError
 from vmp.layer import functional as F
-from vmp.layer.motion.differences import FrameDifference, Statistics
+from vmp.layer.motion.base import GrayMotionConfig, MotionConfig, Statistics
+from vmp.layer.motion.differences import FrameDifference
+
+PATCH = 8  # pixels a side of a token
 
 
 class ConvStem(nn.Module):
@@ -38,7 +46,7 @@ class MotionTokens(nn.Module):
     Raises: `InputError` for other sizes.
     """
 
-    def __init__(self, statistics: Statistics, patch: int = 8, width: int = 32, heads: int = 4) -> None:
+    def __init__(self, statistics: Statistics, patch: int = PATCH, width: int = 32, heads: int = 4) -> None:
         super().__init__()
         self.patch, self.difference = patch, FrameDifference(statistics)
         self.mean, self.std = statistics[:2]
@@ -58,3 +66,41 @@ class MotionTokens(nn.Module):
         coarse = values.reshape(b * (t - 1), 1, h // self.patch, w // self.patch)
         fine = nn.functional.interpolate(coarse, size=(h, w), mode="bilinear", align_corners=False)
         return fine.reshape(b, t - 1, h, w)
+
+
+@config
+class ConvStemConfig(MotionConfig):
+    """Two learnt convolutions over pairs of frames.
+
+    Attributes:
+        width: Channels between them.
+    """
+
+    kind: Literal["conv_stem"] = "conv_stem"
+    width: Annotated[int, Field(ge=1, le=1024)] = 8
+
+    def build(self, mean: Sequence[float], std: Sequence[float]) -> nn.Module:
+        return ConvStem((mean, std, "RGB"), self.width)
+
+
+@config
+class MotionTokensConfig(GrayMotionConfig):
+    """Learnt attention among patches of 8 pixels of the frame difference.
+
+    Attributes:
+        width: Of a token, a multiple of `heads`.
+        heads: Of the attention.
+    """
+
+    min_size = size_multiple = PATCH
+
+    kind: Literal["motion_tokens"] = "motion_tokens"
+    width: Annotated[int, Field(ge=1, le=4096)] = 32
+    heads: Annotated[int, Field(ge=1, le=64)] = 4
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise ValueError(f"width must be a multiple of heads, got width {self.width} and heads {self.heads}")
+
+    def build(self, mean: Sequence[float], std: Sequence[float]) -> nn.Module:
+        return MotionTokens((mean, std, self.channel_order), PATCH, self.width, self.heads)
