@@ -10,28 +10,36 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field
 
+from sweeps.old_forms import new_path, new_value, translate
 from sweeps.record import Scalar
-from vmp.core.config import config, from_plain, to_plain, unknown_key
-from vmp.core.errors import InputError
+from vmp.core.choices import unknown_key
+from vmp.core.config import config, from_plain, to_plain
+from vmp.core.documents import parse_yaml, read_yaml
+from vmp.core.errors import ConfigError, InputError
+from vmp.core.fingerprint import canonical_json
+from vmp.core.overrides import NotReadError, get, kinds_first, parse_override, put
 from vmp.experiment import Experiment, Settings
+from vmp.identity import canonical, is_read
 
 FACTOR_NAMES = {
-    "prompt": "layer.prompt",
-    "lambda": "train.lambda",
-    "m": "layer.m",
-    "n": "layer.n",
-    "slope": "layer.slope",
-    "shift": "layer.shift",
-    "sampling": "sampling.strategy",
-    "backbone": "backbone.name",
+    "prompt": "layer.kind",
+    "motion": "layer.motion.kind",
+    "normalization": "layer.normalization.kind",
+    "m": "layer.normalization.start.m",
+    "n": "layer.normalization.start.n",
+    "slope": "layer.normalization.start.slope",
+    "shift": "layer.normalization.start.shift",
+    "lambda": "regularizer.lambda",
+    "remedy": "regularizer.remedy.kind",
+    "sampling": "sampling.kind",
+    "backbone": "backbone.kind",
 }
 """Short names of the factors that the method's questions are about. Any other factor is a dotted path of a setting."""
 
@@ -63,11 +71,14 @@ class Study(Settings):
 
     def __post_init__(self) -> None:
         for name, values in [("seeds", self.seeds), *((f"factors.{k}", v) for k, v in self.factors.items())]:
-            if len(set(map(repr, values))) < len(values):
+            if len(set(map(canonical_json, values))) < len(values):
                 raise ValueError(f"{name} lists a value twice: {list(values)}")
         arms = [factors for factors, _ in self.arms()]  # each a valid experiment, before any of them costs an hour
-        wanted = (self.reference or {}).items()
-        if not any(wanted <= factors.items() for factors in arms):
+        for name in self.factors:
+            if all(factors[name] is None for factors in arms):
+                raise ValueError(f"factors.{name} does nothing in any arm: no chosen kind reads {self.path(name)}")
+        reference = (self.reference or {}).items()
+        if not any(reference <= factors.items() for factors in arms):
             raise ValueError(f"reference {self.reference} is none of the arms; give factors of one, such as {arms[0]}")
 
     def arms(self) -> Iterator[tuple[dict[str, Scalar], Experiment]]:
@@ -79,7 +90,7 @@ class Study(Settings):
         seen: set[str] = set()
         for values in itertools.product(*self.factors.values()):
             factors, experiment = self.arm(dict(zip(self.factors, values, strict=True)))
-            key = repr(to_plain(experiment))
+            key = canonical_json(to_plain(canonical(experiment)))
             if key not in seen:
                 seen.add(key)
                 yield factors, experiment
@@ -87,11 +98,22 @@ class Study(Settings):
     def arm(self, factors: Mapping[str, Scalar]) -> tuple[dict[str, Scalar], Experiment]:
         """One arm: the study's settings with `factors` put in. Raises InputError for a factor or value that is none."""
         plain = self.settings()
-        for name, value in factors.items():
-            _put(plain, FACTOR_NAMES.get(name, name), value, where=f"factors.{name}")
+        names = {self.path(name): name for name in factors}
+        unread = set()
+        for path in kinds_first(names):
+            try:
+                put(Settings, plain, path, factors[names[path]])
+            except NotReadError:
+                unread.add(names[path])
+            except ConfigError as error:
+                if "." not in path:
+                    keys = [*FACTOR_NAMES, *(field.name for field in dataclasses.fields(Settings))]
+                    raise InputError(f"factors.{names[path]} {unknown_key(path, keys)}") from error
+                raise InputError(f"factors.{names[path]}: {error}") from error
         text = ", ".join(f"{name}={value!r}" for name, value in factors.items())
         experiment = from_plain(Experiment, plain, source=f"arm {text}" if text else "settings")
-        return {k: v if experiment.has_effect(self.path(k)) else None for k, v in factors.items()}, experiment
+        read = {name for path, name in names.items() if name not in unread and is_read(experiment, path)}
+        return {name: value if name in read else None for name, value in factors.items()}, experiment
 
     @staticmethod
     def path(factor: str) -> str:
@@ -99,15 +121,14 @@ class Study(Settings):
         return FACTOR_NAMES.get(factor, factor)
 
     def setting(self, factor: str) -> Any:
-        """What the setting that a factor varies is in the study itself, before any factor is put in."""
-        value: Any = self.settings()
-        for part in self.path(factor).split("."):
-            value = value[part]
-        return value
+        """What the setting that a factor varies is in the study itself; None where its kind does not read it."""
+        sections = {section.name: to_plain(getattr(self, section.name)) for section in dataclasses.fields(Settings)}
+        return get(sections, self.path(factor))
 
     def settings(self) -> dict[str, Any]:
-        """The settings that factors vary, as plain nested data."""
-        return {section.name: to_plain(getattr(self, section.name)) for section in dataclasses.fields(Settings)}
+        """The settings that factors vary, as plain nested data; what has its default value is left out."""
+        names = [section.name for section in dataclasses.fields(Settings)]
+        return {name: to_plain(getattr(self, name), defaults=False) for name in names}
 
     def to_plain(self) -> dict[str, Any]:
         """The whole definition as plain data; ``load_study`` reads it back."""
@@ -118,29 +139,41 @@ class Study(Settings):
         return min(1.0, 2.0 / 2 ** len(self.seeds))
 
 
-def load_study(name: str | Path, overrides: Sequence[str] = ()) -> Study:
+def load_study(
+    name: str | Path, overrides: Sequence[str] = (), *, note: Callable[[str], None] = lambda text: None
+) -> Study:
     """A study from a YAML file, or a built-in one by its name.
 
     Args:
         name: Path of a YAML file, or one of `builtin_studies`.
         overrides: ``key=value`` each, dotted keys, values as YAML: ``train.epochs=3``, ``seeds=[0, 1]``,
-            ``factors.lambda=[0, 1]``, ``factors.prompt=null`` to drop a factor. Giving another ``data.kind`` starts the
-            data section anew.
+            ``factors.lambda=[0, 1]``, ``factors.prompt=null`` to drop a factor. Choosing another kind, as by
+            ``data.kind=manifest``, starts its section anew.
+        note: Receives a sentence for each thing that is spelled as 0.1.0 spelled it.
 
     Raises:
         InputError: No such file or study, not YAML, an unknown key (the nearest is named), a value out of range.
     """
-    source, text = _read(name)
-    try:
-        plain = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{source} is not valid YAML: {' '.join(str(error).split())}") from error
+    source, plain = _read(name)
     if not isinstance(plain, dict):
-        raise InputError(
-            f"{source} must hold a mapping of keys to values (name, factors, seeds, data, ...), not {plain!r}"
-        )
-    for override in sorted(overrides, key=lambda one: not one.startswith("data.kind=")):
-        _override(plain, override)
+        raise InputError(f"{source} must hold a mapping of keys to values (name, factors, seeds, data, ...)")
+    changes: dict[str, Any] = {}
+    for override in overrides:
+        key, value = parse_override(override)
+        if key.startswith("factors."):  # a factor's own name may hold dots
+            _set_factor(plain, key.removeprefix("factors."), value)
+            continue
+        path = new_path(key)
+        if path != key and not key.endswith(("motion", "normalization", "schedule", "remedy")):
+            note(f"--set {key} is now written {path}")
+        changes[path] = new_value(key, value)
+    for text in translate(plain):
+        note(f"{source}: {text}")
+    for path in kinds_first(changes):
+        try:
+            put(Study, plain, path, changes[path])
+        except ConfigError as error:
+            raise InputError(f"--set {error}") from error
     return from_plain(Study, plain, source=source)
 
 
@@ -148,7 +181,9 @@ def builtin_studies() -> dict[str, str]:
     """Name -> question of the studies that come with the toolkit."""
     files = sorted(_builtin_folder().iterdir(), key=lambda file: file.name)
     return {
-        file.name[:-5]: yaml.safe_load(file.read_text())["question"] for file in files if file.name.endswith(".yaml")
+        file.name[:-5]: parse_yaml(file.read_text(encoding="utf-8"), source=file.name)["question"]
+        for file in files
+        if file.name.endswith(".yaml")
     }
 
 
@@ -156,67 +191,27 @@ def _builtin_folder() -> Any:
     return resources.files("sweeps") / "studies"
 
 
-def _read(name: str | Path) -> tuple[str, str]:
+def _read(name: str | Path) -> tuple[str, Any]:
+    """What a study is called in messages, and its plain content."""
     path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.exists():
-        try:
-            return f"study file '{name}'", path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text"
-            raise InputError(
-                f"cannot read study file '{name}': {reason}; name a YAML file or a built-in study"
-            ) from error
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        return f"study file '{name}'", read_yaml(path, "study file")
     builtin = builtin_studies()
     if str(name) not in builtin:
         raise InputError(
             f"no study '{name}': it is neither a file nor one of the built-in studies ({', '.join(builtin)})"
         )
-    return f"built-in study '{name}'", (_builtin_folder() / f"{name}.yaml").read_text(encoding="utf-8")
+    source = f"built-in study '{name}'"
+    text = (_builtin_folder() / f"{name}.yaml").read_text(encoding="utf-8")
+    return source, parse_yaml(text, source=source)
 
 
-def _override(plain: dict[str, Any], text: str) -> None:
-    key, equals, value_text = text.partition("=")
-    if not equals or not key:
-        raise InputError(f"--set {text!r} must be key=value, e.g. --set train.epochs=3")
-    try:
-        value = yaml.safe_load(value_text)
-    except yaml.YAMLError as error:
-        raise InputError(f"--set {text!r}: the value is not valid YAML") from error
-    head, _, factor = key.partition(".")
-    if head == "factors" and factor:  # a factor's own name may hold dots
-        factors = plain.setdefault("factors", {})
-        if value is None:
-            factors.pop(factor, None)
-        else:
-            factors[factor] = value if isinstance(value, list) else [value]
-        return
-    if key == "data.kind" and plain.get("data", {}).get("kind", "motion") != value:
-        plain["data"] = {"kind": value}
-        return
-    section = plain
-    *parents, last = key.split(".")
-    for parent in parents:
-        section = section.setdefault(parent, {})
-        if not isinstance(section, dict):
-            raise InputError(f"--set {text!r}: '{parent}' holds a value, not a section")
-    section[last] = value
-
-
-def _put(plain: dict[str, Any], path: str, value: Scalar, *, where: str) -> None:
-    """Set the existing setting at dotted `path`; the error for a path that does not exist names the nearest."""
-    section: Any = plain
-    *parents, last = path.split(".")
-    for depth, part in enumerate([*parents, last]):
-        if not isinstance(section, dict) or part not in section:
-            valid = list(section) if isinstance(section, dict) else []
-            if depth == 0:
-                valid = [*FACTOR_NAMES, *valid]
-            raise InputError(f"{where}: {unknown_key(path, part, valid)}")
-        if depth < len(parents):
-            section = section[part]
-    if isinstance(section[last], dict):
-        raise InputError(f"{where}: '{path}' is a section, not a setting; name one of {', '.join(section[last])}")
-    section[last] = value
+def _set_factor(plain: dict[str, Any], factor: str, value: Any) -> None:
+    factors = plain.setdefault("factors", {})
+    if value is None:
+        factors.pop(factor, None)
+    else:
+        factors[factor] = value if isinstance(value, list) else [value]
 
 
 def is_number(value: Scalar) -> bool:

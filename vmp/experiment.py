@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
 
-from vmp.backbones.registry import BackboneConfig, backbone_files, build_backbone, check_backbone
-from vmp.core.config import config, to_plain
+from vmp.backbones.registry import BACKBONES, BackboneConfig, build_backbone, check_backbone
+from vmp.core.config import Choice, config
 from vmp.core.errors import InputError
 from vmp.core.outcome import DataSummary, Excluded, Outcome, Protocol
 from vmp.core.seeding import derive_seed
@@ -21,15 +20,12 @@ from vmp.data.augment import AugmentConfig
 from vmp.data.base import SplitName
 from vmp.data.loading import ClipLoader, NormalizeConfig, TestConfig
 from vmp.data.registry import SPLITS, DataConfig, MotionData, VideoSet, load_data
-from vmp.data.sampling import SamplingConfig
-from vmp.layer.config import LayerConfig
+from vmp.data.sampling import SamplingConfig, Uniform
+from vmp.layer.config import LAYERS, LayerConfig, PromptConfig
 from vmp.layer.diagnostics import COLLAPSE_RULE
-from vmp.layer.motion.registry import check_motion
 from vmp.layer.prompted import MotionPrompted
 from vmp.training.loop import Checkpointing, Listener, TrainConfig, Trainer, go_on, start_figures
 from vmp.training.regularizers import RegularizerConfig
-
-_WEIGHT_OF_V = ("schedule", "warmup", "adaptive", "every", "most")  # of the regulariser; idle where lambda is 0
 
 
 @config
@@ -44,24 +40,24 @@ class Settings:
         layer: The motion prompt, or one of its controls.
         augment: What happens to training clips.
         train: Loop, optimiser and lambda.
-        regularizer: How V enters the loss: schedule, adaptive lambda, remedies for collapse.
+        regularizer: How V enters the loss: lambda, its schedule and weight, remedies for collapse. None for none.
         test: Views and crops of a test video.
     """
 
     data: DataConfig = Field(default_factory=MotionData)
-    sampling: SamplingConfig = SamplingConfig()
+    sampling: SamplingConfig = Uniform()
     normalize: NormalizeConfig = NormalizeConfig()
-    backbone: BackboneConfig = BackboneConfig()
-    layer: LayerConfig = LayerConfig()
+    backbone: Annotated[BackboneConfig, Choice(BACKBONES, "backbone")] = BACKBONES["slow_tiny"]()
+    layer: Annotated[LayerConfig, Choice(LAYERS, "layer", default="vmp")] = PromptConfig()
     augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()
-    regularizer: RegularizerConfig = RegularizerConfig()
+    regularizer: RegularizerConfig | None = RegularizerConfig()
     test: TestConfig = TestConfig()
 
 
 @config
 class Experiment(Settings):
-    """A complete configuration: sections that fit each other, and what has no effect at its default."""
+    """A complete configuration: sections that fit each other."""
 
     def __post_init__(self) -> None:
         # Known before any data are read, so a study with a misfit in it does not start.
@@ -69,45 +65,15 @@ class Experiment(Settings):
         if self.test.crops > 1 and getattr(self.data, "fit", None) != "short":
             raise InputError(f"test.crops = {self.test.crops} needs data.fit = 'short': stored squares leave no room")
         check_backbone(self.backbone, num_classes=2, num_frames=frames, size=size)
-        if self.layer.prompt == "vmp":
-            self._check_layer(frames, size)
-        # Two descriptions of one computation must be one cell: what has no effect takes its default.
-        if self.layer.prompt != "vmp":
-            optimizer = dataclasses.replace(self.train.optimizer, prompt_lr=None)
-            object.__setattr__(self, "layer", LayerConfig(prompt=self.layer.prompt))
-            object.__setattr__(self, "train", dataclasses.replace(self.train, lambda_=0.0, optimizer=optimizer))
-            object.__setattr__(self, "regularizer", RegularizerConfig())
-        elif self.train.lambda_ == 0:
-            plain = RegularizerConfig()
-            same = {name: getattr(plain, name) for name in _WEIGHT_OF_V}
-            object.__setattr__(self, "regularizer", dataclasses.replace(self.regularizer, **same))
-
-    def _check_layer(self, frames: int, size: int) -> None:
-        """Fit the layer to the clips; raises `InputError` where that cannot be."""
-        layer = self.layer
-        check_motion(layer.motion, size)
-        if layer.sharing == "time" and layer.maps not in (None, frames):
-            raise InputError(
-                f"layer.maps = {layer.maps}, but sampling.num_frames = {frames} make {frames} attention maps: "
-                "leave layer.maps out"
-            )
-        if self.regularizer.adaptive == "gradient_ratio" and self.train.lambda_ > 0 and not layer.learns:
-            raise InputError(
-                "regularizer.adaptive = 'gradient_ratio' compares gradients on the parameters of the attention, and "
-                f"this layer learns none ({layer.normalization}); learn one, or use 'uncertainty' or 'none'"
-            )
-        idle = {name: getattr(LayerConfig(), name) for name in layer.idle}
-        maps = frames if layer.sharing == "time" else None
-        object.__setattr__(self, "layer", dataclasses.replace(layer, **{"maps": maps, **idle}))
-
-    def has_effect(self, setting: str) -> bool:
-        """Whether the setting at a dotted path can change a number of this configuration: a control has no lambda."""
-        if self.layer.prompt != "vmp":
-            without_layer = ("layer.", "regularizer.", "train.lambda", "train.optimizer.prompt_lr")
-            return setting == "layer.prompt" or not setting.startswith(without_layer)
-        if setting.removeprefix("layer.") in self.layer.idle:
-            return False
-        return self.train.lambda_ > 0 or setting.removeprefix("regularizer.") not in _WEIGHT_OF_V
+        self.layer.check(size)
+        regularizer = self.regularizer
+        if regularizer and regularizer.weight.kind == "gradient_ratio" and regularizer.lambda_ > 0:
+            if isinstance(self.layer, PromptConfig) and not self.layer.learns:
+                raise InputError(
+                    "regularizer.weight = 'gradient_ratio' compares gradients on the parameters of the attention, and "
+                    f"this layer learns none ({self.layer.normalization.kind}); learn one, or use 'uncertainty' or "
+                    "'fixed'"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,13 +149,6 @@ def run_experiment(
     return Outcome(status="complete", metrics=metrics, scores=scores, **common)
 
 
-def identity(experiment: Experiment) -> dict[str, Any]:
-    """Everything but seed and code that decides a number: two experiments with equal identities are one computation."""
-    plain = {"settings": to_plain(experiment), "data": load_data(experiment.data).fingerprint}
-    files = backbone_files(experiment.backbone)
-    return plain | ({"files": files} if files else {})
-
-
 def build_trainer(experiment: Experiment, data: VideoSet, seed: int, runtime: Runtime) -> Trainer:
     """The layer in front of the backbone, ready to train. The start depends on the seed alone, so arms pair exactly."""
     torch.set_num_threads(runtime.threads)
@@ -199,13 +158,13 @@ def build_trainer(experiment: Experiment, data: VideoSet, seed: int, runtime: Ru
     torch.manual_seed(derive_seed(seed, "init"))
     frames, size = experiment.sampling.num_frames, experiment.data.size
     backbone = build_backbone(experiment.backbone, num_classes=classes, num_frames=frames, size=size)
-    layer = experiment.layer.build(mean=experiment.normalize.mean, std=experiment.normalize.std)
+    layer = experiment.layer.build(experiment.normalize.mean, experiment.normalize.std, maps=frames)
     model = MotionPrompted(backbone, layer).to(device)
     if runtime.compile:
         model.backbone.compile()
     return Trainer(
         model=model,
-        regularizer=experiment.regularizer.build(experiment.train.lambda_).to(device),
+        regularizer=(experiment.regularizer or RegularizerConfig()).build().to(device),
         settings=experiment.train,
         num_classes=classes,
         normalization=experiment.normalize,
@@ -249,9 +208,9 @@ def describe_data(data: VideoSet) -> DataSummary:
 def describe_protocol(experiment: Experiment) -> Protocol:
     """How clips are drawn from the videos, for a reader of the results."""
     return Protocol(
-        sampler=experiment.sampling.strategy,
+        sampler=experiment.sampling.kind,
         frames=experiment.sampling.num_frames,
-        rate=experiment.sampling.rate,
+        rate=getattr(experiment.sampling, "rate", None),
         views=experiment.test.views,
         crops=experiment.test.crops,
     )

@@ -8,7 +8,6 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
-from study_records import ArmModel, StudyModel, lambda_arms, write_study
 
 from analysis.figures.grid import Crossing, crossed_factors, prepare_grids
 from analysis.figures.lambda_axis import lambda_axis
@@ -20,6 +19,7 @@ from analysis.judged import judge
 from analysis.stats.multiplicity import bonferroni_t_interval
 from analysis.table import load_study
 from analysis.verdict import lambda_verdicts
+from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, write_study
 
 
 def test_zero_stands_apart_on_a_log_axis_and_crowded_values_stand_evenly() -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from study_records import ArmModel, StudyModel, lambda_arms, write_study
 
 from analysis.cli import report as report_command
 from analysis.judged import judge
@@ -25,6 +24,7 @@ from analysis.report_table import Column, ReportTable, Row
 from analysis.table import load_study
 from analysis.tables import report_tables
 from sweeps.record import RecordError
+from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, write_study
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 HOSTILE = "<script>document.title='owned'</script>\"'&$x_1$ | =cmd()"

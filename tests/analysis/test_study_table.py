@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from study_records import ArmModel, StudyModel, lambda_arms, write_study
 
 from analysis.arms import Kind, reference_for
 from analysis.completeness import Completeness, completeness, completeness_by_arm
 from analysis.table import STATUS, curve_table, load_study
 from sweeps.record import CellRecord, RecordError
+from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, write_study
 
 MODEL = StudyModel(arms=lambda_arms({0: 0.1, 0.1: 0.1, 10: 0.0}), seeds=(0, 1, 2), epochs=3)
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from study_records import ArmModel, StudyModel, lambda_arms, write_study
 
 from analysis.judged import JudgedStudy, judge
 from analysis.outcome import Outcome
 from analysis.table import load_study
+from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, write_study
 
 
 def conclude(folder: Path, arms: Sequence[ArmModel], **model: object) -> JudgedStudy:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
-import yaml
 
 from sweeps import cost
 from sweeps.plan import arm_tasks, explain_changes, grid_tasks, make_plan
 from sweeps.record import CellRecord, StudyFolder
 from sweeps.study import Study, builtin_studies, load_study
-from vmp.backbones.registry import BackboneConfig
+from tests.vmp.data.tiny_videos import write_video
+from vmp.backbones.registry import BACKBONES
+from vmp.core.config import to_plain
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import code_fingerprints
 from vmp.data.registry import MotionData
 from vmp.training.loop import TrainConfig
 
+OLD = Path(__file__).parent / "studies_of_0_1_0"
 LAMBDA = Study(name="lambda", factors={"prompt": ("none", "control", "vmp"), "lambda": (0, 1, 10)}, seeds=(0, 1))
 
 
@@ -30,20 +33,58 @@ def test_a_factor_that_does_nothing_in_an_arm_makes_no_cells() -> None:
 
 
 def test_what_belongs_to_the_sigmoid_does_nothing_beside_another_normalisation() -> None:
-    study = Study(name="x", factors={"layer.normalization": ("sigmoid", "gamma"), "m": (0.1, 0.5)})
+    study = Study(name="x", factors={"normalization": ("sigmoid", "gamma"), "m": (0.1, 0.5)})
     arms = [tuple(factors.values()) for factors, _ in study.arms()]
     assert arms == [("sigmoid", 0.1), ("sigmoid", 0.5), ("gamma", None)]
 
 
-def test_parameters_for_each_point_in_time_follow_the_number_of_frames() -> None:
-    factors = {"layer.sharing": ("layer", "time"), "sampling.num_frames": (4, 8)}
-    maps = [experiment.layer.maps for _, experiment in Study(name="x", factors=factors).arms()]
-    assert maps == [None, None, 4, 8]
+def test_a_factor_over_kinds_drops_what_a_kind_does_not_read() -> None:
+    study = Study(
+        name="x",
+        factors={"sampling": ("uniform", "random", "dense"), "sampling.rate": (1, 2)},
+        sampling={"kind": "random", "num_frames": 4, "target_fps": 25},  # type: ignore[arg-type]
+    )
+    arms = [(tuple(factors.values()), to_plain(experiment.sampling)) for factors, experiment in study.arms()]
+    assert [factors for factors, _ in arms] == [("uniform", None), ("random", 1), ("random", 2), ("dense", None)]
+    assert arms[0][1] == {"kind": "uniform", "num_frames": 4}
+    assert (arms[1][1]["rate"], arms[1][1]["target_fps"]) == (1, 25)
+    assert (arms[3][1]["num_frames"], arms[3][1]["window"]) == (4, 64)
+
+
+def test_a_factor_that_no_arm_reads_is_an_error_and_so_is_one_value_twice() -> None:
+    with pytest.raises(ValueError, match="factors.sampling.window does nothing in any arm"):
+        Study(name="x", factors={"sampling.window": (32, 64)})
+    with pytest.raises(ValueError, match="lists a value twice"):
+        Study(name="x", factors={"lambda": (0, 0.0)})
+
+
+def test_two_spellings_of_one_computation_are_one_arm() -> None:
+    presets = {"layer.normalization.start.kind": ("fixed", "preset"), "layer.normalization.start.name": ("authors_code",)}
+    assert len(list(Study(name="x", factors=presets).arms())) == 1  # m = 0.1, n = 0 is the default start
+    same = {"lambda": (0, 1), "regularizer.schedule.kind": ("constant", "cosine")}
+    assert [tuple(f.values()) for f, _ in Study(name="x", factors=same).arms()] == [
+        (0, None),
+        (1, "constant"),
+        (1, "cosine"),
+    ]
+
+
+def test_data_at_another_place_are_the_same_data(tmp_path: Path) -> None:
+    for place in ("here", "there"):
+        for label in ("left", "right"):
+            for number in range(8):
+                write_video(tmp_path / place / label / f"{number}.mp4", frames=6 + number % 2, size=(32, 32))
+    hashes = []
+    for place in ("here", "there"):
+        data = {"kind": "folder", "path": str(tmp_path / place), "size": 32}
+        study = Study(name="x", factors={"prompt": ("control",)}, data=data, sampling={"num_frames": 4})  # type: ignore[arg-type]
+        hashes.append([task.hash for task in grid_tasks(study)])
+    assert hashes[0] == hashes[1]
 
 
 def test_yaml_and_python_make_the_same_study(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text(yaml.safe_dump(LAMBDA.to_plain()))
+    path.write_text(json.dumps(LAMBDA.to_plain()))
     assert load_study(path) == LAMBDA
     assert [t.hash for t in grid_tasks(load_study(path))] == [t.hash for t in grid_tasks(LAMBDA)]
 
@@ -51,7 +92,7 @@ def test_yaml_and_python_make_the_same_study(tmp_path: Path) -> None:
 def test_cost_is_measured_once_for_cells_that_differ_in_numbers_only(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = iter(range(1, 9))
     monkeypatch.setattr(cost, "_measure", lambda experiment, device: float(next(measured)))
-    factors = {"prompt": ("control", "vmp"), "layer.motion": ("frame_difference", "codec_vectors"), "lambda": (0, 1)}
+    factors = {"prompt": ("control", "vmp"), "motion": ("frame_difference", "codec_vectors"), "lambda": (0, 1)}
     tasks = grid_tasks(Study(name="cost", factors=factors, seeds=(0, 1)))
     seconds = cost.estimate_seconds(tasks)
     assert [seconds[task.hash] for task in tasks] == [1.0] * 2 + [2.0] * 4 + [3.0] * 4
@@ -81,28 +122,30 @@ def test_overrides() -> None:
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("train.epoch=3", r"'train\.epoch'; did you mean 'epochs'"),
-        ("trane.epochs=3", r"'trane'; did you mean 'train'"),
+        ("train.epoch=3", r"train\.epoch is an unknown key; did you mean 'epochs'"),
+        ("trane.epochs=3", r"trane is an unknown key; did you mean 'train'"),
         ("factors.lamda=[0]", r"factors\.lamda.*did you mean 'lambda'"),
         ("factors.train.optimizer.lrr=[0]", r"did you mean 'lr'"),
-        ("factors.train=[0]", r"'train' is a section"),
+        ("factors.train=[0]", r"train must be a mapping of keys to values, got 0"),
         ("train.epochs=0", r"train\.epochs.*greater than or equal to 1, got 0"),
-        ("train.lambda=-1", r"train\.lambda.*got -1"),
+        ("regularizer.lambda=-1", r"regularizer\.lambda.*got -1"),
         ("factors.lambda=[0, -1]", r"lambda=-1.*greater than or equal to 0"),
         ("factors.lambda=[1, 1]", r"factors\.lambda lists a value twice"),
         ("factors.m=[0.0]", r"m = 0.*cannot be learnt"),
-        ("sampling.strategy=unifrom", r"unifrom.*uniform"),
-        ("backbone.name=slow_tny", r"slow_tny.*slow_tiny"),
+        ("sampling.kind=unifrom", r"sampling\.kind: unknown sampler 'unifrom'. Did you mean 'uniform'"),
+        ("backbone.kind=slow_tny", r"slow_tny.*slow_tiny"),
+        ("sampling.window=32", r"sampling\.window is read by dense alone: set sampling\.kind"),
+        ("train.epochs=[1, 2]", r"train\.epochs must be a whole number, got \[1, 2\]"),
+        ("data.speed=3", r"data\.speed must be a list, got 3"),
         ("data.kind=folder", r"data\.path is required and missing"),
-        ("data.kind=videos", r"data\.kind.*'manifest'"),
-        ("data.sise=3", r"'data\.sise'; did you mean 'size'"),
+        ("data.kind=videos", r"data\.kind: unknown data set 'videos'.*manifest"),
+        ("data.sise=3", r"data\.sise is an unknown key; did you mean 'size'"),
         ("reference={lambda: 7}", r"reference \{'lambda': 7\} is none of the arms"),
         ("seeds=[]", r"seeds.*at least 1"),
         ("metric=accuracy", r"metric.*'top1'"),
-        ("factors.layer.motion=[motion_tokens]", r"motion 'motion_tokens' needs .* multiples of 8, got 36. Use 40"),
-        ("layer={sharing: time, maps: 7}", r"layer\.maps = 7, but sampling\.num_frames = 8 make 8 attention maps"),
+        ("factors.motion=[motion_tokens]", r"motion 'motion_tokens' needs .* multiples of 8, got 36. Use 40"),
         ("backbone.checkpoint=absent.pth", r"absent\.pth does not exist"),
-        ("backbone.name=no_such:thing", r"cannot import 'no_such'"),
+        ("backbone={kind: custom, factory: no_such:thing}", r"cannot import 'no_such'"),
         ("train.epochs", r"must be key=value"),
         ("train.epochs=[", r"not valid YAML"),
     ],
@@ -115,10 +158,10 @@ def test_a_mistake_is_one_sentence_that_names_the_way_out(override: str, message
 
 
 def test_a_gradient_ratio_needs_an_attention_that_learns() -> None:
-    settings = ["factors.lambda=[1]", "regularizer.adaptive=gradient_ratio"]
+    settings = ["factors.lambda=[1]", "regularizer.weight=gradient_ratio"]
     with pytest.raises(InputError, match=r"gradient_ratio.*this layer learns none \(linear\); learn one, or use"):
         load_study("lambda", [*settings, "layer={normalization: linear}"])
-    load_study("lambda", [*settings, "layer={normalization: gamma, learn_parameter: true}"])
+    load_study("lambda", [*settings, "layer={normalization: {kind: gamma, learn: true}}"])
 
 
 @pytest.mark.parametrize(
@@ -127,6 +170,7 @@ def test_a_gradient_ratio_needs_an_attention_that_learns() -> None:
         ("name: [", "not valid YAML"),
         ("- a\n- b", "must hold a mapping"),
         ("name: x\n!!python/object/apply:os.system ['true']: 1", "not valid YAML"),
+        ("name: x\nseeds: [0]\nseeds: [1]", "the key 'seeds' is given twice"),
     ],
 )
 def test_a_study_file_that_is_none(tmp_path: Path, content: str, message: str) -> None:
@@ -155,7 +199,7 @@ def test_a_hash_names_the_science_and_nothing_else() -> None:
 def test_a_hash_follows_the_weights_that_a_cell_starts_from(tmp_path: Path) -> None:
     weights = tmp_path / "w.pth"
     weights.write_bytes(b"one")
-    study = dataclasses.replace(LAMBDA, backbone=BackboneConfig(checkpoint=weights))
+    study = dataclasses.replace(LAMBDA, backbone=BACKBONES["slow_tiny"](checkpoint=weights))
     tasks = grid_tasks(study)
     assert {t.hash for t in tasks} == {t.hash for t in grid_tasks(study)}
     folder = StudyFolder(tmp_path / "study")
@@ -170,6 +214,50 @@ def test_a_hash_follows_the_weights_that_a_cell_starts_from(tmp_path: Path) -> N
     assert not {t.hash for t in tasks} & {t.hash for t in changed}
     why = explain_changes(folder, make_plan(study, changed, search={"method": "grid"}), changed)
     assert why[1:] == ["the backbone's checkpoint or the source of its module changed"]
+
+
+@pytest.mark.parametrize("old", sorted(OLD.iterdir()), ids=lambda path: path.stem)
+def test_study_files_of_the_first_release_keep_working(old: Path) -> None:
+    notes: list[str] = []
+    study, now = load_study(old, note=notes.append), load_study(old.stem)
+    assert [to_plain(e) for _, e in study.arms()] == [to_plain(e) for _, e in now.arms()]
+    assert any("backbone.name is now written backbone.kind" in note for note in notes)
+    notes.clear()
+    load_study("lambda", ["backbone.name=slow_tiny", "factors.regularizer.remedy=[none, relative]"], note=notes.append)
+    assert notes == [
+        "--set backbone.name is now written backbone.kind",
+        "built-in study 'lambda': the factor regularizer.remedy is now called regularizer.remedy.kind",
+    ]
+
+
+def test_what_old_files_said_in_other_words_is_translated(tmp_path: Path) -> None:
+    path = tmp_path / "old.yaml"
+    path.write_text(
+        "name: old\n"
+        "factors: {lambda: [1], regularizer.adaptive: [none, uncertainty]}\n"
+        "sampling: {strategy: dense, num_frames: 4, window: 32, rate: 2}\n"
+        "layer: {preset: hmdb51_drink, compensation: translation, channel_order: BGR, learn_slope: false}\n"
+        "train: {optimizer: {name: sgd, momentum: 0.8, schedule: steps, milestones: [3], warmup_epochs: 0}}\n"
+        "regularizer: {schedule: warmup, warmup: 0.5, remedy: closed_at_rest, rest_ceiling: 0.4, spread_floor: 0.1}\n"
+    )
+    notes: list[str] = []
+    study = load_study(path, note=notes.append)
+    plain = to_plain(study, defaults=False)
+    assert plain["sampling"] == {"kind": "dense", "num_frames": 4, "window": 32}
+    assert plain["layer"]["motion"] == {"kind": "compensated_difference", "channel_order": "BGR"}
+    assert plain["layer"]["normalization"]["start"] == {"kind": "preset", "name": "hmdb51_drink"}
+    assert plain["train"]["optimizer"] == {
+        "kind": "sgd",
+        "momentum": 0.8,
+        "schedule": {"kind": "steps", "milestones": [3], "warmup_epochs": 0},
+    }
+    assert plain["regularizer"] == {
+        "schedule": {"kind": "warmup", "share": 0.5},
+        "remedy": {"kind": "closed_at_rest", "ceiling": 0.4},
+    }
+    assert study.factors == {"lambda": (1,), "regularizer.weight.kind": ("fixed", "uncertainty")}
+    assert any("sampling.rate did nothing for the sampler 'dense'" in note for note in notes)
+    assert any("regularizer.spread_floor did nothing here" in note for note in notes)
 
 
 def test_code_that_computes_a_cell_is_hashed_and_code_that_draws_is_not() -> None:

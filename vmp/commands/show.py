@@ -16,8 +16,8 @@ import click
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Take slope and shift from a training state.")
 @click.option("--channel-order", default="RGB", show_default=True, help="RGB, or BGR for the authors' swapped weights.")
 @click.option("--frames", default=9, show_default=True, type=click.IntRange(2, 64), help="Frames to show.")
-@click.option("--rate", default=2.0, show_default=True, help="Frames from one to the next (strategy random).")
-@click.option("--strategy", default="random", show_default=True, help="Sampling strategy: its central test clip.")
+@click.option("--rate", type=float, help="Frames from one to the next, for the sampler 'random' [2].")
+@click.option("--sampling", default="random", show_default=True, help="The sampler: its central test clip is shown.")
 @click.option("--size", default=128, show_default=True, type=click.IntRange(16, 1024), help="Short side in pixels.")
 def show(
     video: Path,
@@ -28,26 +28,28 @@ def show(
     checkpoint: Path | None,
     channel_order: str,
     frames: int,
-    rate: float,
-    strategy: str,
+    rate: float | None,
+    sampling: str,
     size: int,
 ) -> None:
     """Show frames, differences, attention maps and prompts of VIDEO for a slope and shift, or for a checkpoint."""
-    from vmp.core.config import from_plain
+    from vmp.core.config import Choice
     from vmp.core.errors import InputError
     from vmp.core.files import replacing
-    from vmp.data.sampling import SamplingConfig
+    from vmp.data.sampling import SAMPLERS
     from vmp.show.clip import build_layer, choose_frames, draw_show, prepare_show, render_video
     from vmp.video import Geometry, VideoReader
 
     layer = build_layer(slope=slope, shift=shift, checkpoint=checkpoint, channel_order=channel_order)
-    plain = {"strategy": strategy, "num_frames": frames, "rate": rate}
-    sampling = from_plain(SamplingConfig, plain, source="vmp show")
+    plain: dict[str, object] = {"kind": sampling, "num_frames": frames}
+    if rate is not None or sampling == "random":
+        plain["rate"] = 2.0 if rate is None else rate
+    sampler = Choice(SAMPLERS, "sampler").validate(plain)
     reader = VideoReader(video, Geometry(size=size, fit="short"))
     target = out or Path(f"{video.stem}.png")
     if target.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise InputError(f"{target}: pictures are written as .png, .svg or .pdf")
-    figure = draw_show(prepare_show(reader, choose_frames(reader, sampling), layer))
+    figure = draw_show(prepare_show(reader, choose_frames(reader, sampler), layer))
     try:
         with replacing(target, target.suffix) as temporary:
             figure.savefig(temporary, dpi=110)

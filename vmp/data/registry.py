@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Annotated
 
-from pydantic import Field
-
+from vmp.core.config import Choice
 from vmp.data.base import SPLITS, Video, VideoSet
 from vmp.data.sets.embedded import MotionData
 from vmp.data.sets.finegym import FineGymData
@@ -16,8 +15,6 @@ from vmp.data.sets.mpii import MpiiCooking2Data
 from vmp.data.sets.slowfast import SlowFastData
 
 AnyData = MotionData | FolderData | ManifestData | SlowFastData | Hmdb51Data | MpiiCooking2Data | FineGymData
-DataConfig = Annotated[AnyData, Field(discriminator="kind")]
-
 DATASETS: dict[str, type[AnyData]] = {
     "motion": MotionData,
     "folder": FolderData,
@@ -28,6 +25,8 @@ DATASETS: dict[str, type[AnyData]] = {
     "finegym": FineGymData,
 }
 """Every kind of data set that a study file can name, by its ``kind``."""
+DataConfig = Annotated[AnyData, Choice(DATASETS, "data set")]
+"""The field of a configuration that chooses a data set."""
 
 
 @lru_cache(maxsize=4)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from vmp.core.choices import lookup
 from vmp.core.config import from_plain
+from vmp.core.documents import read_yaml
 from vmp.core.errors import InputError
+from vmp.core.overrides import parse_override
 from vmp.data.sets.files import FileDataConfig
 
 
@@ -28,14 +28,7 @@ def resolve_dataset(path: Path, settings: Sequence[str] = ()) -> FileDataConfig:
     from vmp.data.registry import DATASETS
 
     plain = _plain(path)
-    for setting in settings:
-        key, equals, value = setting.partition("=")
-        if not equals or not key:
-            raise InputError(f"--set {setting!r} must have the form key=value")
-        try:
-            plain[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise InputError(f"--set {setting!r}: the value is not valid YAML") from error
+    plain |= dict(parse_override(setting) for setting in settings)
     kind = lookup(DATASETS, str(plain.get("kind")), "kind of data set")
     cfg: object = from_plain(kind, plain, source=str(path))
     if not isinstance(cfg, FileDataConfig):
@@ -51,8 +44,8 @@ def _plain(path: Path) -> dict[str, Any]:
     if path.suffix.lower() == ".csv":
         return {"kind": "manifest", "path": str(path)}
     try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        plain = read_yaml(path)
+    except InputError as error:
         raise InputError(f"{path}: is neither a CSV nor a YAML file; name a folder, a .csv or a .yaml file") from error
     if isinstance(plain, dict) and isinstance(plain.get("data"), dict):
         plain = plain["data"]

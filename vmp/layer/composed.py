@@ -74,4 +74,4 @@ class ComposedPrompt(PromptLayer):
         prompt = F.motion_prompt(attention, clip, self.prompted_frame)
         wide = attention.to(F.compute_dtype(attention))
         squares = (wide[..., 1:, :, :] - wide[..., :-1, :, :]).square()
-        return MotionPrompt(prompt, attention.to(clip.dtype)(squares.mean(), clip))
+        return MotionPrompt(prompt, attention.to(clip.dtype), squares.mean() if clip.shape[2] > 2 else None)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from vmp.core.choices import lookup
+from vmp.core.config import validate
 from vmp.core.errors import InputError
 from vmp.layer import functional as F
 from vmp.layer.base import MotionPrompt, PromptLayer, check_finite
@@ -71,7 +72,7 @@ class VideoMotionPrompt(PromptLayer):
             raise InputError(
                 'init = "published" draws m and n: leave m, n, slope and shift out, or use init = "fixed".'
             )
-        fixed = FixedStart(m=m, n=n, slope=slope, shift=shift)
+        fixed = validate(FixedStart, {"m": m, "n": n, "slope": slope, "shift": shift})
         start = lookup({"fixed": fixed, "published": PublishedStart()}, init, "init")
         start.check(learn_slope)
         first_m, first_n = start.draw()
@@ -105,7 +106,7 @@ class VideoMotionPrompt(PromptLayer):
         prompt, attention, variation, total = run_steps(clip, self.m, self.n, self.steps, self.kernel)
         if self.check_finite and not torch.compiler.is_compiling():
             check_finite(total)
-        return MotionPrompt(prompt, attention(variation, clip))
+        return MotionPrompt(prompt, attention, variation if clip.shape[2] > 2 else None)
 
     def extra_repr(self) -> str:
         return f"channel_order={self.channel_order!r}, signed={self.signed}, prompted_frame={self.prompted_frame!r}"

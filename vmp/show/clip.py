@@ -94,11 +94,11 @@ def build_layer(
 
 
 def choose_frames(reader: VideoReader, sampling: Sampler) -> NDArray[np.int64]:
-    """Frame numbers of the central test clip, ``(num_frames,)``, by any strategy."""
+    """Frame numbers of the central test clip, ``(num_frames,)``, by any sampler."""
     timeline = None
-    if sampling.strategy == "key-frame":
+    if sampling.needs == "key_frames":
         timeline = Timeline(key_frames=reader.index.key_frames)
-    elif sampling.strategy == "motion-guided":
+    elif sampling.needs == "motion":
         timeline = Timeline(motion=motion_scores(decode(reader.path, Geometry(size=64))[0]))
     return sample_indices(
         sampling,

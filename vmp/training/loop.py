@@ -308,6 +308,7 @@ class _Means:
         return {name: total / self._clips[name] for name, total in self._sums.items()}
 
 
+@torch.no_grad()
 def start_figures(layer: nn.Module) -> Figures:
     """What a layer starts from, before any data: slope, shift, m, n, attention at rest; empty for the controls."""
     if isinstance(layer, FramesOnly) or not isinstance(layer, PromptLayer):
@@ -317,7 +318,15 @@ def start_figures(layer: nn.Module) -> Figures:
 
 
 _PARAMETERS = ("slope", "shift", "m", "n")
-_ATTENTION = ("mean_attention", "log_mean_attention", "attention_std", "attention_at_zero", "collapsed", *_PARAMETERS)
+_ATTENTION = (
+    "variation",
+    "mean_attention",
+    "log_mean_attention",
+    "attention_std",
+    "attention_at_zero",
+    "collapsed",
+    *_PARAMETERS,
+)
 
 
 def _layer_figures(layer: nn.Module, attention: AttentionStatistics, means: Figures) -> Figures:

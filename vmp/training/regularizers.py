@@ -6,7 +6,8 @@ A training loop builds one regulariser and calls it on every batch in place of t
     >>> from vmp.training.regularizers import Cosine, RegularizerConfig
     >>> layer = vmp.VideoMotionPrompt(mean=(0.45,) * 3, std=(0.225,) * 3)
     >>> regularizer = RegularizerConfig(lambda_=0.5, schedule=Cosine()).build()  # a module: trained with the model
-    >>> loss, weight = regularizer(torch.tensor(1.8), layer(torch.zeros(1, 3, 4, 8, 8)), progress=0.5)
+    >>> out = layer(torch.zeros(1, 3, 4, 8, 8))
+    >>> loss, weight = regularizer(torch.tensor(1.8), out, progress=0.5)
     >>> round(weight, 3)  # the effective lambda of this batch, for the curves
     0.25
 
@@ -234,7 +235,8 @@ class RegularizerConfig:
     """How V enters the loss.
 
     Attributes:
-        lambda_: ``lambda`` in a study file: weight of the temporal attention variation V, >= 0 (Chen et al. 2024, Eq. 6).
+        lambda_: ``lambda`` in a study file: weight of the temporal attention variation V, >= 0 (Chen et al. 2024,
+            Eq. 6).
         schedule: How lambda moves over the training. Nothing where lambda is 0.
         weight: How lambda becomes the weight of V. Nothing where lambda is 0.
         remedy: What is done against collapse; all but ``relative`` also where lambda is 0.
@@ -245,16 +247,18 @@ class RegularizerConfig:
     weight: Annotated[Weight, Choice(WEIGHTS, "weight of V", default="fixed")] = Fixed()
     remedy: Annotated[Remedy, Choice(REMEDIES, "remedy", default="none")] = NoRemedy()
 
-    def __post_init__(self) -> None:
+    def build(self) -> Regularizer:
+        """The regulariser of one training.
+
+        Raises:
+            InputError: A weight that adapts starts at lambda = 0.
+        """
         if self.weight.kind != "fixed" and self.lambda_ == 0:
             what = "ratio of the gradients" if self.weight.kind == "gradient_ratio" else "starting weight"
             raise InputError(
                 f"lambda = 0 leaves nothing to adapt: with weight {self.weight.kind!r} it is the {what}. "
                 "Give a lambda above 0."
             )
-
-    def build(self) -> Regularizer:
-        """The regulariser of one training."""
         return Regularizer(self)
 
 

@@ -1,4 +1,4 @@
-"""Encoded video files in, exact frames out. PyAV decodes; `vmp.video.torchcodec` is an optional second reader."""
+"""Encoded video files in, exact frames out. PyAV decodes."""
 
 from vmp.video.decoding import VideoInfo, decode, decode_to
 from vmp.video.files import open_video

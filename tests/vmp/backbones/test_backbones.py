@@ -9,24 +9,25 @@ from pathlib import Path
 
 import pytest
 import torch
-from pydantic import ValidationError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from vmp.backbones.registry import BACKBONES, BackboneConfig, backbone_files, build_backbone, check_backbone
+from vmp.backbones.registry import BACKBONES, DESIGNS, CustomBackbone, build_backbone, check_backbone
 from vmp.backbones.weights import load_checkpoint, read_weights
+from vmp.core.config import Choice
 from vmp.core.errors import InputError
+from vmp.core.fingerprint import file_hash
 from vmp.layer.prompted import MotionPrompted
 from vmp.layer.published import VideoMotionPrompt
 
 FRAMES = 8
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", DESIGNS)
 def test_contract(name: str) -> None:
     torch.manual_seed(0)
-    size = max(32, BACKBONES[name].min_size)
-    backbone = build_backbone(BackboneConfig(name=name), num_classes=5, num_frames=FRAMES, size=size)
+    size = max(32, DESIGNS[name].min_size)
+    backbone = build_backbone(BACKBONES[name](), num_classes=5, num_frames=FRAMES, size=size)
     model = MotionPrompted(backbone, VideoMotionPrompt((0.45,) * 3, (0.225,) * 3)).eval()
     clip = torch.randn(2, 3, FRAMES + 1, size, size)
     logits, variation = model(clip)
@@ -56,18 +57,18 @@ def test_clips_that_a_backbone_cannot_take_are_refused_before_it_is_built(
     name: str, arguments: dict, match: str
 ) -> None:
     with pytest.raises(InputError, match=match):
-        build_backbone(BackboneConfig(name=name), **{"num_classes": 5, "num_frames": FRAMES, "size": 32, **arguments})
+        build_backbone(BACKBONES[name](), **{"num_classes": 5, "num_frames": FRAMES, "size": 32, **arguments})
 
 
 def test_a_timesformer_refuses_a_length_it_was_not_built_for() -> None:
-    backbone = build_backbone(BackboneConfig(name="timesformer_tiny"), num_classes=5, num_frames=8, size=32)
+    backbone = build_backbone(BACKBONES["timesformer_tiny"](), num_classes=5, num_frames=8, size=32)
     with pytest.raises(InputError, match=r"built for 8 frames of 32 x 32, got a clip \(1, 3, 9, 32, 32\)"):
         backbone(torch.zeros(1, 3, 9, 32, 32))
 
 
 def test_an_unknown_name_points_at_the_nearest() -> None:
-    with pytest.raises(ValidationError, match=r"unknown backbone 'slow_tny'\. Did you mean 'slow_tiny'"):
-        BackboneConfig(name="slow_tny")
+    with pytest.raises(InputError, match=r"unknown backbone 'slow_tny'\. Did you mean 'slow_tiny'"):
+        Choice(BACKBONES, "backbone").validate("slow_tny")
 
 
 def test_the_table_imports_no_model_library() -> None:
@@ -77,7 +78,7 @@ def test_the_table_imports_no_model_library() -> None:
 
 @pytest.mark.parametrize("name", ["x3d_tiny", "slow_tiny", "slowfast_tiny", "i3d_tiny", "csn_tiny", "r2plus1d_tiny"])
 def test_convolutional_backbones_take_other_lengths_and_sizes_than_the_published(name: str) -> None:
-    backbone = build_backbone(BackboneConfig(name=name), num_classes=3, num_frames=12, size=(40, 56)).eval()
+    backbone = build_backbone(BACKBONES[name](), num_classes=3, num_frames=12, size=(40, 56)).eval()
     assert backbone(torch.randn(1, 3, 12, 40, 56)).shape == (1, 3)
 
 
@@ -102,7 +103,7 @@ def test_a_module_of_ones_own_by_dotted_path_in_either_layout() -> None:
     clip, outputs = torch.randn(2, 3, 8, 16, 16), []
     for layout, time in (("bcthw", 2), ("btchw", 1)):
         torch.manual_seed(0)
-        cfg = BackboneConfig(name=f"{__name__}:factory", layout=layout, options={"time": time})
+        cfg = CustomBackbone(factory=f"{__name__}:factory", layout=layout, options={"time": time})
         outputs.append(build_backbone(cfg, num_classes=4, num_frames=8, size=16)(clip))
     assert torch.equal(outputs[0], outputs[1])
 
@@ -111,18 +112,18 @@ def test_a_module_of_ones_own_by_dotted_path_in_either_layout() -> None:
     ("name", "match"),
     [
         ("no_such_package:build", "cannot import 'no_such_package'"),
-        (f"{__name__}:factry", r"has no callable 'factry'. It has: .*factory"),
+        (f"{__name__}:factry", r"has no 'factry' that can be called. It has: .*factory"),
         ("torch.nn:Linear", "cannot be called with num_classes, num_frames, size"),
         ("builtins:dict", "must return a torch.nn.Module, got dict"),
     ],
 )
 def test_a_dotted_path_that_cannot_work_says_why(name: str, match: str) -> None:
     with pytest.raises(InputError, match=match):
-        build_backbone(BackboneConfig(name=name), num_classes=4, num_frames=8, size=16)
+        build_backbone(CustomBackbone(factory=name), num_classes=4, num_frames=8, size=16)
 
 
 def tiny(num_classes: int, **settings: object) -> nn.Module:
-    cfg = BackboneConfig(name="slowfast_tiny", **settings)  # type: ignore[arg-type]
+    cfg = BACKBONES["slowfast_tiny"](**settings)
     return build_backbone(cfg, num_classes=num_classes, num_frames=8, size=32)
 
 
@@ -193,13 +194,13 @@ def test_a_slowfast_refuses_a_length_that_its_pathways_cannot_share() -> None:
 
 
 def test_what_is_not_there_is_refused_before_anything_is_built(tmp_path: Path) -> None:
-    for settings, match in (
-        ({"name": "slow_tiny", "checkpoint": tmp_path / "no.pth"}, "does not exist"),
-        ({"name": "no_such_package:build"}, "cannot import"),
-        ({"name": f"{__name__}:factry"}, "has no callable"),
+    for cfg, match in (
+        (BACKBONES["slow_tiny"](checkpoint=tmp_path / "no.pth"), "does not exist"),
+        (CustomBackbone(factory="no_such_package:build"), "cannot import"),
+        (CustomBackbone(factory=f"{__name__}:factry"), "has no 'factry' that can be called"),
     ):
         with pytest.raises(InputError, match=match):
-            check_backbone(BackboneConfig(**settings), num_classes=4, num_frames=8, size=32)
+            check_backbone(cfg, num_classes=4, num_frames=8, size=32)
 
 
 def test_a_module_in_the_present_folder_is_found_from_any_program(
@@ -208,24 +209,19 @@ def test_a_module_in_the_present_folder_is_found_from_any_program(
     (tmp_path / "module_of_a_user.py").write_text("from torch.nn import Identity\ndef build(**_): return Identity()\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", [p for p in sys.path if p])
-    cfg = BackboneConfig(name="module_of_a_user:build")
+    cfg = CustomBackbone(factory="module_of_a_user:build")
     assert isinstance(build_backbone(cfg, num_classes=4, num_frames=8, size=16), nn.Identity)
 
 
-def test_a_changed_checkpoint_or_module_is_another_backbone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backbone_names_the_files_that_decide_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     weights = tmp_path / "w.pth"
     weights.write_bytes(b"one")
-    cfg = BackboneConfig(checkpoint=weights)
-    before = backbone_files(cfg)
-    weights.write_bytes(b"another")
-    assert set(before) == {"checkpoint"}
-    assert backbone_files(cfg) != before
-    source = tmp_path / "module_to_be_edited.py"
+    assert BACKBONES["slow_tiny"](checkpoint=weights).files() == {"checkpoint": weights}
+    source = tmp_path / "module_to_be_hashed.py"
     source.write_text("def build(**_): ...\n")
     monkeypatch.syspath_prepend(tmp_path)
-    own = BackboneConfig(name="module_to_be_edited:build")
-    before = backbone_files(own)
-    source.write_text("def build(**_): return 1\n")
-    assert set(before) == {"module"}
-    assert backbone_files(own) != before
-    assert backbone_files(BackboneConfig()) == {}
+    assert CustomBackbone(factory="module_to_be_hashed:build").files() == {"module": source}
+    assert BACKBONES["slow_tiny"]().files() == {}
+    before = file_hash(weights)
+    weights.write_bytes(b"another")
+    assert file_hash(weights) != before

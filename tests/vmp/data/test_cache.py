@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_videos import numbers, write_video
 
+from tests.vmp.data.tiny_videos import numbers, write_video
 from vmp.core.errors import InputError
 from vmp.data.cache.folder import CacheError, CacheFolder
 from vmp.data.sets.manifest import FolderData

@@ -13,7 +13,7 @@ from scipy import stats
 from vmp.data.loading import NormalizeConfig, normalize
 from vmp.data.registry import load_data
 from vmp.data.sets.embedded import CLASSES, MotionData
-from vmp.layer.config import LayerConfig
+from vmp.layer.config import ControlConfig, NoPromptConfig
 
 FRAMES = np.arange(9)
 
@@ -119,10 +119,10 @@ def test_the_control_arm_shows_the_later_frames_and_nothing_else() -> None:
     settings = NormalizeConfig()
     frames, _ = pixels(MotionData(train=6, val=6, test=6), "train")
     clip = normalize(torch.from_numpy(np.rint(frames * 255).astype(np.uint8)), settings)
-    control = LayerConfig(prompt="control").build(settings.mean, settings.std)
+    control = ControlConfig().build(settings.mean, settings.std, maps=8)
     prompt, attention, variation = control(clip)
     torch.testing.assert_close(prompt, clip[:, :, 1:], rtol=0, atol=0)
     assert bool((attention == 1).all())
     assert float(variation) == 0
-    bare = LayerConfig(prompt="none").build(settings.mean, settings.std)
+    bare = NoPromptConfig().build(settings.mean, settings.std, maps=8)
     torch.testing.assert_close(bare(clip).prompt, clip, rtol=0, atol=0)

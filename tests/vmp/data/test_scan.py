@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_videos import write_video
 
+from tests.vmp.data.tiny_videos import write_video
 from vmp.commands.data import data
 from vmp.core.errors import InputError
 from vmp.data.augment import AugmentConfig, augment_clip, draw, view_crop

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_videos import numbers, write_video
 
+from tests.vmp.data.tiny_videos import numbers, write_video
 from vmp.core.errors import InputError
 from vmp.data.base import SPLITS
 from vmp.data.sets.files import FileDataConfig, FileVideos

@@ -6,22 +6,21 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
+from tests.vmp.layer.layers import MEAN, STD, built, configured
 from vmp.core.errors import InputError
 from vmp.core.presets import PRESETS, finegym_lambda_table, preset
 from vmp.layer import functional as F
 from vmp.layer.composed import ComposedPrompt
-from vmp.layer.config import LayerConfig
 from vmp.layer.motion.camera import CompensatedDifference, camera_shift, phase_correlation
-from vmp.layer.motion.differences import MultiStepDifference, RGBDifference
+from vmp.layer.motion.differences import FrameDifference, MultiStepDifference, RGBDifference
 from vmp.layer.motion.registry import MOTIONS
-from vmp.layer.normalizations import NORMALIZATIONS, OneParameter, asinhe, build_normalization, gamma, maxexp, sigme
+from vmp.layer.normalizations import NORMALIZATIONS, OneParameterConfig, asinhe, gamma, maxexp, sigme
 from vmp.layer.prompted import prompt_parameters
 from vmp.layer.published import VideoMotionPrompt
 
-MEAN, STD = (0.45,) * 3, (0.225,) * 3
 STATISTICS = (MEAN, STD, "RGB")
+ONE_PARAMETER = [name for name, kind in NORMALIZATIONS.items() if issubclass(kind, OneParameterConfig)]
 
 
 def clip_of(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -31,22 +30,22 @@ def clip_of(*shape: int, seed: int = 0) -> torch.Tensor:
 VARIANTS = [
     *({"normalization": name} for name in NORMALIZATIONS),
     *({"motion": name} for name in MOTIONS),
-    {"sharing": "channel"},
-    {"sharing": "time", "maps": 4},
-    {"compensation": "translation"},
-    {"signed": False},
+    {"normalization": {"sharing": "channel"}},
+    {"normalization": {"sharing": "time"}},
+    {"normalization": {"signed": False}},
     {"prompted_frame": "earlier"},
-    {"normalization": "gamma", "learn_parameter": True},
-    {"motion": "rgb_difference", "sharing": "channel"},
+    {"normalization": {"kind": "gamma", "learn": True}},
+    {"motion": "rgb_difference", "normalization": {"sharing": "channel"}},
 ]
 
 
 @pytest.mark.parametrize("arguments", VARIANTS, ids=lambda a: ",".join(map(str, a.values())))
 def test_contract(arguments: dict) -> None:
-    pytest.importorskip("cv2") if "flow" in arguments.get("motion", "") else None
+    if "flow" in arguments.get("motion", ""):
+        pytest.importorskip("cv2")
     torch.manual_seed(0)
-    cfg = LayerConfig(**arguments)
-    layer, clip = cfg.build(MEAN, STD), clip_of(2, 3, 5, 16, 24)
+    cfg = configured(arguments)
+    layer, clip = cfg.build(MEAN, STD, maps=4), clip_of(2, 3, 5, 16, 24)
     out = layer(clip)
     assert cfg.extra_frames == layer.extra_frames == 1
     assert out.prompt.shape == (2, 3, 4, 16, 24)
@@ -68,7 +67,7 @@ def test_contract(arguments: dict) -> None:
 def test_the_layer_put_together_from_parts_is_the_fused_one() -> None:
     clip = clip_of(2, 3, 5, 9, 8)
     fused = VideoMotionPrompt(MEAN, STD, m=0.3, n=-0.2)
-    composed = ComposedPrompt(MOTIONS["frame_difference"](STATISTICS), build_normalization("sigmoid"))
+    composed = ComposedPrompt(FrameDifference(STATISTICS), NORMALIZATIONS["sigmoid"]().build(4))
     composed.normalization.m.data.fill_(0.3)
     composed.normalization.n.data.fill_(-0.2)
     for name in ("prompt", "attention", "variation"):
@@ -86,19 +85,18 @@ def test_the_normalisations_by_their_formulas(x: float, p: float) -> None:
     assert asinhe(d, q).item() == pytest.approx(float(torch.asinh(torch.tensor(p * x, dtype=torch.float64))), abs=1e-12)
 
 
-@pytest.mark.parametrize("name", [n for n, e in NORMALIZATIONS.items() if e.default is not None])
+@pytest.mark.parametrize("name", ONE_PARAMETER)
 def test_those_of_one_parameter_rise_from_0_and_ignore_the_sign(name: str) -> None:
-    normalization = build_normalization(name)
+    normalization = NORMALIZATIONS[name]().build(4)
     values = normalization(torch.linspace(0, 1, 101))
     assert values[0] == 0
     assert (values.diff() >= 0).all()
     torch.testing.assert_close(normalization(-torch.linspace(0, 1, 101)), values)
 
 
-@pytest.mark.parametrize("name", [n for n, e in NORMALIZATIONS.items() if e.default is not None])
+@pytest.mark.parametrize("name", ONE_PARAMETER)
 def test_gradients_of_the_parameter_are_right_and_finite_at_the_ends(name: str) -> None:
-    entry = NORMALIZATIONS[name]
-    module = OneParameter(entry.function, 0.7, learn=True, full=entry.full).double()
+    module = NORMALIZATIONS[name](value=0.7, learn=True).build(4).double()
     interior = torch.linspace(0.05, 0.95, 7, dtype=torch.float64).requires_grad_()
     assert torch.autograd.gradcheck(
         lambda x, v: torch.func.functional_call(module, {"log_value": v}, (x,)), (interior, module.log_value)
@@ -111,7 +109,7 @@ def test_gradients_of_the_parameter_are_right_and_finite_at_the_ends(name: str) 
 
 def test_polarities_split_the_difference() -> None:
     d = torch.linspace(-1, 1, 21)
-    up, down = build_normalization("positive")(d), build_normalization("negative")(d)
+    up, down = (NORMALIZATIONS[name]().build(4)(d) for name in ("positive", "negative"))
     torch.testing.assert_close(up - down, d)
     assert (up * down == 0).all()
 
@@ -174,13 +172,13 @@ def test_compensation_leaves_what_moves_against_the_camera() -> None:
 
 
 def test_presets_load_by_name_and_reach_the_layer() -> None:
-    layer = LayerConfig(preset="hmdb51_drink").build(MEAN, STD)
+    layer = built({"normalization": {"start": {"kind": "preset", "name": "hmdb51_drink"}}})
     assert layer.slope.item() == pytest.approx(23.1, abs=0.06)
     assert layer.shift.item() == pytest.approx(PRESETS["hmdb51_drink"].shift, rel=1e-5)
     with pytest.raises(InputError, match=r"unknown preset 'hmdb_drink'. Did you mean 'hmdb51_drink'"):
         preset("hmdb_drink")
-    with pytest.raises(ValidationError, match="sets m and n"):
-        LayerConfig(preset="hmdb51_drink", n=0.1)
+    with pytest.raises(InputError, match=r"normalization\.start\.n is an unknown key"):
+        configured({"normalization": {"start": {"kind": "preset", "name": "hmdb51_drink", "n": 0.1}}})
 
 
 def test_the_lambda_table_shows_the_published_jump_to_all_pass() -> None:
@@ -195,18 +193,18 @@ def test_the_lambda_table_shows_the_published_jump_to_all_pass() -> None:
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"normalization": "gama"}, "Did you mean 'gamma'"),
-        ({"motion": "optical_flow"}, "unknown motion"),
-        ({"normalization": "linear", "parameter": 2.0}, "has no parameter"),
-        ({"normalization": "gamma", "parameter": -1.0}, "greater than 0"),
-        ({"maps": 4}, "belongs to sharing"),
-        ({"sharing": "channel", "normalization": "gamma"}, "is for the sigmoid"),
-        ({"compensation": "translation", "motion": "conv_stem"}, "compensation is for"),
+        ({"normalization": "gama"}, r"normalization\.kind: unknown power normalization 'gama'. Did you mean 'gamma'"),
+        ({"motion": "optical_flow"}, "unknown motion map"),
+        ({"normalization": {"kind": "linear", "value": 2.0}}, r"normalization\.value is an unknown key"),
+        ({"normalization": {"kind": "gamma", "value": -1.0}}, r"normalization\.value must be greater than 0"),
+        ({"normalization": {"kind": "gamma", "sharing": "channel"}}, r"normalization\.sharing is an unknown key"),
+        ({"motion": {"kind": "multi_step", "steps": 1}}, r"motion\.steps must be greater than or equal to 2"),
+        ({"motion": {"kind": "motion_tokens", "heads": 5}}, "width must be a multiple of heads"),
     ],
 )
 def test_combinations_that_cannot_work_are_refused(arguments: dict, match: str) -> None:
-    with pytest.raises(ValidationError, match=match):
-        LayerConfig(**arguments)
+    with pytest.raises(InputError, match=match):
+        configured(arguments)
 
 
 @pytest.mark.parametrize(("sharing", "pairs"), [("layer", 1), ("channel", 3), ("time", 4)])
@@ -214,17 +212,14 @@ def test_the_published_draw_is_one_for_each_pair_and_is_made_when_the_layer_is_b
     torch.manual_seed(3)
     drawn = 1e-5 + torch.randn(2, pairs)
     torch.manual_seed(3)
-    config = LayerConfig(init="published", sharing=sharing, maps=4 if sharing == "time" else None)
-    layer = config.build(MEAN, STD)
+    layer = built({"normalization": {"start": "published", "sharing": sharing}})
     assert torch.equal(layer.m.detach().flatten(), drawn[0])
     assert torch.equal(layer.n.detach().flatten(), drawn[1])
 
 
 def test_parameters_for_each_point_in_time_know_their_number_of_maps() -> None:
-    with pytest.raises(InputError, match="needs maps"):
-        LayerConfig(sharing="time").build(MEAN, STD)
-    layer = LayerConfig(sharing="time", maps=4).build(MEAN, STD)
-    with pytest.raises(InputError, match=r"for 4 maps .* the clip gives 5. Build it with maps = 5"):
+    layer = built({"normalization": {"sharing": "time"}}, maps=4)
+    with pytest.raises(InputError, match=r"for 4 maps .* the clip gives 5. Build it for 6 frames"):
         layer(clip_of(1, 3, 6, 8, 8))
 
 
@@ -233,5 +228,5 @@ def test_flow_of_a_gray_picture_does_not_hang_on_the_last_bit(motion: str) -> No
     pytest.importorskip("cv2")
     levels = (moving(1, 2)[:, :1] * 255).round().clamp(0, 255).expand(-1, 3, -1, -1, -1)
     clip = (levels.double() / 255 - 0.45) / 0.225  # gray levels are whole numbers, up to rounding
-    flow = MOTIONS[motion](STATISTICS)
+    flow = MOTIONS[motion]().build(MEAN, STD)
     torch.testing.assert_close(flow(clip.float() - 1e-6), flow(clip.float() + 1e-6), rtol=0, atol=0)

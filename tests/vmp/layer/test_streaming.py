@@ -12,20 +12,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from tests.vmp.layer.layers import built
 from vmp.core.errors import InputError
-from vmp.layer.config import LayerConfig
 from vmp.layer.prompted import MotionPrompted
 from vmp.layer.streaming import classify_stream, stream
 
 MEAN, STD = (0.45, 0.4, 0.5), (0.225, 0.2, 0.25)
 LAYERS = [
     {},
-    {"prompt": "control"},
-    {"prompt": "none"},
+    {"kind": "control"},
+    {"kind": "control", "prompted_frame": "earlier"},
+    {"kind": "none"},
     {"normalization": "gamma"},
     {"motion": "multi_step"},
-    {"sharing": "channel"},
-    {"compensation": "translation"},
+    {"normalization": {"sharing": "channel"}},
+    {"motion": "compensated_difference"},
     {"prompted_frame": "earlier"},
 ]
 
@@ -38,7 +39,7 @@ def clip_of(t: int, h: int = 6, w: int = 5, seed: int = 0) -> Tensor:
 @settings(deadline=None, max_examples=8)
 @given(t=st.integers(3, 14), run=st.integers(1, 6), read_ahead=st.booleans())
 def test_the_stream_is_the_whole_clip(arguments: dict, t: int, run: int, read_ahead: bool) -> None:
-    layer, clip = LayerConfig(**arguments).build(MEAN, STD), clip_of(t)
+    layer, clip = built(arguments, mean=MEAN, std=STD), clip_of(t)
     whole = layer(clip)
     steps = list(stream(clip[0].unbind(1), layer, run=run, read_ahead=read_ahead))
     assert [s.number for s in steps] == list(range(t - layer.extra_frames))
@@ -52,11 +53,18 @@ def test_the_stream_is_the_whole_clip(arguments: dict, t: int, run: int, read_ah
 
 @pytest.mark.parametrize("run", [1, 3, 64])
 @pytest.mark.parametrize(
-    "arguments", [{}, {"signed": False, "n": 0.2}, {"prompted_frame": "earlier"}, {"motion": "multi_step"}], ids=str
+    "arguments",
+    [
+        {},
+        {"normalization": {"signed": False, "start": {"n": 0.2}}},
+        {"prompted_frame": "earlier"},
+        {"motion": "multi_step"},
+    ],
+    ids=str,
 )
 def test_uint8_frames_are_normalised_as_a_clip_is(arguments: dict, run: int) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (5, 60, 170, 3), dtype=np.uint8)
-    layer = LayerConfig(**arguments).build(MEAN, STD)
+    layer = built(arguments, mean=MEAN, std=STD)
     mean, std = (torch.tensor(v).view(1, 3, 1, 1, 1) for v in (MEAN, STD))
     clip = (torch.from_numpy(frames).permute(3, 0, 1, 2)[None] / 255 - mean) / std
     steps, whole = list(stream(frames, layer, run=run)), layer(clip)
@@ -71,7 +79,7 @@ class Sum(nn.Module):
 
 @pytest.mark.parametrize(("stride", "firsts"), [(None, [0, 4]), (1, list(range(6))), (3, [0, 3])])
 def test_windows_see_the_prompts_they_say(stride: int | None, firsts: list[int]) -> None:
-    clip, layer = clip_of(10), LayerConfig().build(MEAN, STD)
+    clip, layer = clip_of(10), built(mean=MEAN, std=STD)
     model = MotionPrompted(Sum(), layer)
     windows = list(classify_stream(clip[0].unbind(1), model, num_frames=4, stride=stride))
     sums = layer(clip).prompt.sum((3, 4))[0, 0]
@@ -90,7 +98,7 @@ def test_frames_are_drawn_as_they_are_needed_and_the_reader_ends_with_its_consum
             yield torch.zeros(3, 4, 4)
 
     before = threading.active_count()
-    steps = stream(endless(), LayerConfig().build(MEAN, STD), run=4)
+    steps = stream(endless(), built(mean=MEAN, std=STD), run=4)
     for _ in range(10):
         next(steps)
     steps.close()
@@ -99,7 +107,7 @@ def test_frames_are_drawn_as_they_are_needed_and_the_reader_ends_with_its_consum
 
 
 def test_gradients_are_as_they_were_in_the_loop_that_takes_the_prompts() -> None:
-    layer, frames = LayerConfig().build(MEAN, STD), list(clip_of(5)[0].unbind(1))
+    layer, frames = built(mean=MEAN, std=STD), list(clip_of(5)[0].unbind(1))
     model = MotionPrompted(Sum(), layer)
     for taken in (stream(frames, layer), classify_stream(frames, model, num_frames=2, stride=1)):
         for result in taken:
@@ -108,7 +116,7 @@ def test_gradients_are_as_they_were_in_the_loop_that_takes_the_prompts() -> None
 
 
 def test_what_cannot_be_streamed_says_why() -> None:
-    layer = LayerConfig().build(MEAN, STD)
+    layer = built(mean=MEAN, std=STD)
     with pytest.raises(InputError, match=r"for a file pass video_frames\('clip.mp4'\)"):
         next(stream("clip.mp4", layer))
     with pytest.raises(InputError, match="frame 0 must be a tensor or an array, got list"):
@@ -132,9 +140,9 @@ def test_what_cannot_be_streamed_says_why() -> None:
         with pytest.raises(InputError, match=match):
             list(stream(frames, layer))
     with pytest.raises(InputError, match="cannot be streamed"):
-        list(stream([], LayerConfig(sharing="time", maps=4).build(MEAN, STD)))
+        list(stream([], built({"normalization": {"sharing": "time"}})))
     with pytest.raises(InputError, match="need mean and std"):
-        list(stream(np.zeros((3, 4, 4, 3), np.uint8), LayerConfig(prompt="control").build(MEAN, STD)))
+        list(stream(np.zeros((3, 4, 4, 3), np.uint8), built({"kind": "control"})))
     for mean, std, match in (
         ((0.5, 0.5), STD, "mean must be three numbers"),
         (MEAN, (0, 1, 1), "std must be positive"),

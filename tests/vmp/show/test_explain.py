@@ -8,9 +8,9 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+from tests.vmp.layer.layers import built
 from vmp.core.errors import InputError
 from vmp.layer.base import FramesOnly
-from vmp.layer.config import LayerConfig
 from vmp.layer.published import VideoMotionPrompt
 from vmp.show.explain import (
     anchor_labels,
@@ -39,14 +39,14 @@ def test_the_curve_passes_one_half_at_the_shift_and_the_density_is_the_clips() -
     assert abs(data.difference[data.density.argmax()]) < 0.01  # a still clip has D = 0 everywhere
     ax = draw_curve(data, ax=Figure().subplots())
     np.testing.assert_array_equal(ax.lines[0].get_ydata(), data.attention)
-    assert prepare_curve(LayerConfig(normalization="gamma").build(MEAN, STD)).shift is None
+    assert prepare_curve(built({"normalization": "gamma"})).shift is None
     with pytest.raises(InputError, match="looks at no difference"):
         prepare_curve(FramesOnly(drop_first=True), still)
 
 
-@pytest.mark.parametrize("arguments", [{}, {"prompt": "control"}, {"prompt": "none"}, {"sharing": "channel"}], ids=str)
+@pytest.mark.parametrize("arguments", [{}, {"kind": "control"}, {"kind": "none"}, {"normalization": {"sharing": "channel"}}], ids=str)
 def test_an_overlay_shows_the_prompted_frames_as_pictures(arguments: dict) -> None:
-    layer, clip = LayerConfig(**arguments).build(MEAN, STD), clip_of()
+    layer, clip = built(arguments), clip_of()
     data = prepare_overlay(layer, clip, MEAN, STD)
     pairs = 4 - layer.extra_frames
     assert data.frames.shape == data.prompts.shape == (pairs, 8, 10, 3)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from tiny_videos import numbers, write_video
 
+from tests.vmp.data.tiny_videos import numbers, write_video
 from vmp.commands.show import show
 from vmp.core.errors import InputError
-from vmp.data.sampling import SAMPLERS, SamplingConfig
+from vmp.data.sampling import SAMPLERS
 from vmp.show.clip import build_layer, choose_frames, draw_show, prepare_show
 from vmp.video import Geometry, VideoReader, decode
 
@@ -38,11 +38,11 @@ def test_prepared_maps_are_those_of_the_layer(video: Path) -> None:
     assert [ax.get_title() for ax in figure.axes[:2]] == ["frame 4", "frame 9"]
 
 
-@pytest.mark.parametrize("strategy", SAMPLERS)
-def test_every_strategy_can_choose_the_frames(video: Path, strategy: str) -> None:
-    chosen = choose_frames(VideoReader(video, Geometry()), SamplingConfig(strategy=strategy, num_frames=5))
+@pytest.mark.parametrize("kind", SAMPLERS)
+def test_every_sampler_can_choose_the_frames(video: Path, kind: str) -> None:
+    chosen = choose_frames(VideoReader(video, Geometry()), SAMPLERS[kind](num_frames=5))
     assert chosen.shape == (5,)
-    assert strategy != "key-frame" or {0, 10, 20} <= set(chosen.tolist())
+    assert kind != "key-frame" or {0, 10, 20} <= set(chosen.tolist())
 
 
 def test_command_writes_a_picture_and_a_video(video: Path, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_mistakes_are_named(video: Path, tmp_path: Path) -> None:
         return str(raised)
 
     assert "slope" in error("--slope", 3)
-    assert "unknown sampling strategy 'random-ish'" in error("--strategy", "random-ish")
+    assert "unknown sampler 'random-ish'" in error("--sampling", "random-ish")
     assert "written as .png" in error("--out", tmp_path / "x.jpeg")
     assert "cannot be written" in error("--out", tmp_path / "nowhere" / "x.png")
     torch.save({"model": {"backbone.weight": torch.zeros(1)}}, tmp_path / "control.pt")

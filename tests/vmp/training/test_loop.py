@@ -10,23 +10,31 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vmp.backbones.registry import BACKBONES
+from vmp.core.config import from_plain
 from vmp.core.errors import InputError
+from vmp.core.outcome import Figures
 from vmp.data.augment import AugmentConfig
 from vmp.data.loading import ClipLoader
 from vmp.data.registry import MotionData, load_data
-from vmp.data.sampling import SamplingConfig
+from vmp.data.sampling import Random, Uniform
 from vmp.experiment import Experiment, Runtime, build_loaders, build_trainer, run_experiment
-from vmp.layer.config import LayerConfig
+from vmp.identity import canonical
+from vmp.layer.config import LAYERS, PromptConfig
+from vmp.layer.normalizations import SigmoidConfig
+from vmp.layer.starts import FixedStart
 from vmp.training.accuracy import Accuracy
 from vmp.training.checkpoint import load_checkpoint, save_checkpoint
 from vmp.training.loop import Checkpointing, TrainConfig
-from vmp.training.optim import OptimizerConfig, build_optimizer, learning_rate_factor
+from vmp.training.optim import SGD, AdamW, ConstantRate, CosineRate, SteppedRate
+from vmp.training.regularizers import RegularizerConfig, Uncertainty
 
 TINY = Experiment(
     data=MotionData(train=24, val=12, test=12, size=16, num_frames=6),
-    sampling=SamplingConfig(num_frames=4),
-    train=TrainConfig(epochs=3, batch_size=8, lambda_=1.0, optimizer=OptimizerConfig(lr=1e-2)),
-    backbone={"name": "cnn3d_tiny", "dropout": 0.3},  # type: ignore[arg-type]
+    sampling=Uniform(num_frames=4),
+    train=TrainConfig(epochs=3, batch_size=8, optimizer=AdamW(lr=1e-2)),
+    regularizer=RegularizerConfig(lambda_=1.0),
+    backbone=BACKBONES["cnn3d_tiny"](dropout=0.3),
 )
 
 
@@ -40,7 +48,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     checkpoint = Checkpointing(path=tmp_path / "cell.pt", key="cell", every_seconds=0.0)
     for survived in range(1, TINY.train.epochs):
 
-        def die(epoch: int, last: int = survived + 1) -> None:
+        def die(epoch: int, figures: Figures, last: int = survived + 1) -> None:
             if epoch == last:
                 raise _Killed
 
@@ -78,9 +86,7 @@ def test_an_interrupted_write_leaves_the_old_checkpoint(tmp_path: Path) -> None:
 
 
 def test_divergence_ends_a_run_with_a_reason() -> None:
-    wild = dataclasses.replace(
-        TINY.train, optimizer=OptimizerConfig(name="sgd", lr=1e30, clip_norm=None, warmup_epochs=0)
-    )
+    wild = dataclasses.replace(TINY.train, optimizer=SGD(lr=1e30, clip_norm=None, schedule=CosineRate(warmup_epochs=0)))
     outcome = run_experiment(dataclasses.replace(TINY, train=wild), seed=0)
     assert outcome.status == "diverged"
     assert outcome.metrics == {}
@@ -90,7 +96,8 @@ def test_divergence_ends_a_run_with_a_reason() -> None:
 
 def test_every_arm_of_a_seed_starts_from_the_same_backbone_and_other_seeds_do_not() -> None:
     def start(prompt: str, seed: int) -> torch.Tensor:
-        experiment = dataclasses.replace(TINY, layer=LayerConfig(prompt=prompt, m=None if prompt != "vmp" else 0.7))  # type: ignore[arg-type]
+        moved = PromptConfig(normalization=SigmoidConfig(start=FixedStart(m=0.7)))
+        experiment = dataclasses.replace(TINY, layer=moved if prompt == "vmp" else LAYERS[prompt]())
         trainer = build_trainer(experiment, load_data(TINY.data), seed, Runtime())
         return torch.cat([p.detach().flatten() for p in trainer.model.backbone.parameters()])
 
@@ -101,7 +108,7 @@ def test_every_arm_of_a_seed_starts_from_the_same_backbone_and_other_seeds_do_no
 
 def test_m_and_n_have_their_own_rate_and_never_decay() -> None:
     trainer = build_trainer(TINY, load_data(TINY.data), 0, Runtime())
-    optimizer = build_optimizer(OptimizerConfig(lr=0.1, prompt_lr=0.3, weight_decay=0.5), trainer.model)
+    optimizer = AdamW(lr=0.1, prompt_lr=0.3, weight_decay=0.5).build(trainer.model)
     group = next(g for g in optimizer.param_groups if any(p is trainer.model.layer.m for p in g["params"]))
     assert [p is q for p, q in zip(group["params"], (trainer.model.layer.m, trainer.model.layer.n), strict=True)] == [
         True
@@ -113,13 +120,17 @@ def test_m_and_n_have_their_own_rate_and_never_decay() -> None:
 
 def test_lambda_moves_the_attention_and_only_the_vmp_arm_has_one() -> None:
     def last(prompt: str, weight: float) -> dict[str, object]:
-        train = dataclasses.replace(TINY.train, lambda_=weight, epochs=4, optimizer=OptimizerConfig(prompt_lr=0.05))
-        layer = LayerConfig(prompt=prompt)  # type: ignore[arg-type]
-        return dict(run_experiment(dataclasses.replace(TINY, train=train, layer=layer), seed=0).metrics)
+        changed = dataclasses.replace(
+            TINY,
+            train=dataclasses.replace(TINY.train, epochs=4, optimizer=AdamW(prompt_lr=0.05)),
+            layer=LAYERS[prompt](),
+            regularizer=RegularizerConfig(lambda_=weight),
+        )
+        return dict(run_experiment(canonical(changed), seed=0).metrics)
 
-    free, held = last("vmp", 0.0), last("vmp", 100.0)
-    assert held["variation"] < free["variation"]  # type: ignore[operator]
-    assert held["lambda"] == 100.0
+    free, weighed = last("vmp", 0.0), last("vmp", 100.0)
+    assert weighed["variation"] < free["variation"]  # type: ignore[operator]
+    assert weighed["lambda"] == 100.0
     control, none = last("control", 100.0), last("none", 100.0)
     assert (control["variation"], control["mean_attention"], control["slope"], control["collapsed"]) == (
         0.0,
@@ -137,7 +148,7 @@ def test_batches_do_not_depend_on_loader_processes() -> None:
         loader = ClipLoader(
             load_data(TINY.data),
             "train",
-            sampling=SamplingConfig(strategy="random", num_frames=4),
+            sampling=Random(num_frames=4),
             frames=5,
             size=16,
             batch_size=8,
@@ -169,29 +180,25 @@ def test_accuracy_against_counting_by_hand(pairs: list[tuple[int, int]], split: 
 
 
 def test_schedules() -> None:
-    cosine = OptimizerConfig(schedule="cosine", warmup_epochs=1)
-    assert [learning_rate_factor(cosine, epoch=e, epochs=5) for e in (0.5, 1, 3, 5)] == pytest.approx([0.5, 1, 0.5, 0])
-    published = OptimizerConfig(schedule="steps", milestones=(11, 14), warmup_epochs=0)
-    assert [learning_rate_factor(published, epoch=e, epochs=25) for e in (1, 11, 14, 25)] == pytest.approx(
-        [1, 0.1, 0.01, 0.01]
-    )
-    with pytest.raises(ValueError, match="needs milestones"):
-        OptimizerConfig(schedule="steps")
+    cosine = CosineRate(warmup_epochs=1)
+    assert [cosine.factor(epoch=e, epochs=5) for e in (0.5, 1, 3, 5)] == pytest.approx([0.5, 1, 0.5, 0])
+    published = SteppedRate(milestones=(11, 14), warmup_epochs=0)
+    assert [published.factor(epoch=e, epochs=25) for e in (1, 11, 14, 25)] == pytest.approx([1, 0.1, 0.01, 0.01])
+    with pytest.raises(InputError, match="schedule.milestones is required and missing"):
+        from_plain(AdamW, {"schedule": "steps"}, source="here")
 
 
 def test_accumulated_batches_equal_one_large_batch() -> None:
     """For a network without batch statistics, 8 clips at once and 2 x 4 accumulated make the same step."""
 
     def weights(batch_size: int, accumulate: int) -> torch.Tensor:
-        optimizer = OptimizerConfig(
-            name="sgd", lr=0.1, momentum=0.0, warmup_epochs=0, schedule="constant", clip_norm=None
-        )
+        optimizer = SGD(lr=0.1, momentum=0.0, schedule=ConstantRate(warmup_epochs=0), clip_norm=None)
         train = TrainConfig(epochs=1, batch_size=batch_size, accumulate=accumulate, optimizer=optimizer)
         experiment = dataclasses.replace(
             TINY,
             train=train,
             data=dataclasses.replace(TINY.data, size=32),
-            backbone={"name": "timesformer_tiny", "dropout": 0.0},
+            backbone=BACKBONES["timesformer_tiny"](dropout=0.0),
         )
         data = load_data(experiment.data)
         trainer = build_trainer(experiment, data, 0, Runtime())
@@ -200,3 +207,46 @@ def test_accumulated_batches_equal_one_large_batch() -> None:
         return torch.cat([p.detach().flatten() for p in trainer.model.parameters()])
 
     torch.testing.assert_close(weights(8, 1), weights(4, 2), rtol=1e-4, atol=1e-6)
+
+
+def test_a_run_stops_when_its_listener_says_so_and_keeps_what_it_measured() -> None:
+    heard: list[tuple[int, float]] = []
+
+    def listen(epoch: int, figures: Figures) -> str | None:
+        heard.append((epoch, float(figures["val_top1"] or 0)))
+        return "enough" if epoch == 2 else None
+
+    outcome = run_experiment(TINY, seed=0, on_epoch=listen)
+    assert (outcome.status, outcome.reason) == ("stopped", "enough")
+    assert [epoch for epoch, _ in heard] == outcome.curves["epoch"] == [1, 2]
+    assert outcome.metrics["val_top1"] == heard[-1][1]
+    assert "test_top1" not in outcome.metrics
+    assert (
+        run_experiment(TINY, seed=0, on_epoch=lambda epoch, figures: "late" if epoch == 3 else None).status
+        == "complete"
+    )
+
+
+def test_scores_by_class_and_stratum_add_up_to_the_accuracy() -> None:
+    outcome = run_experiment(TINY, seed=0)
+    for split in ("val", "test"):
+        classes, strata = outcome.scores[split].classes, outcome.scores[split].strata  # type: ignore[index]
+        assert len(classes) == 6
+        assert sum(c.total for c in classes) == sum(s.total for s in strata.values()) == 12
+        assert sum(c.correct for c in classes) / 12 == outcome.metrics[f"{split}_top1"]
+        assert sum(s.correct for s in strata.values()) == sum(c.correct for c in classes)
+    assert outcome.start["slope"] == pytest.approx(34.6, abs=0.1)
+
+
+def test_the_weight_that_a_regulariser_learns_is_clipped_and_watched_like_any_other() -> None:
+    learnt = dataclasses.replace(TINY, regularizer=RegularizerConfig(lambda_=1.0, weight=Uncertainty()))
+    data = load_data(TINY.data)
+    trainer = build_trainer(learnt, data, 0, Runtime())
+    loaders = build_loaders(learnt, data, 0, Runtime())
+    trainer.regularizer.log_variance.data.fill_(float("nan"))
+    assert trainer.fit(loaders["train"], loaders["val"]).diverged is not None
+    clipped = dataclasses.replace(learnt, train=dataclasses.replace(TINY.train, optimizer=SGD(lr=1.0, clip_norm=1e-6)))
+    trainer = build_trainer(clipped, data, 0, Runtime())
+    before = trainer.regularizer.log_variance.detach().clone()
+    trainer.fit(loaders["train"], loaders["val"])
+    assert (trainer.regularizer.log_variance - before).abs().max() < 1e-4  # unclipped it moves by tenths

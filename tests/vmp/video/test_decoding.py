@@ -10,11 +10,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from tiny_videos import numbers, picture, write_video
 
+from tests.vmp.data.tiny_videos import numbers, picture, write_video
 from vmp.core.errors import InputError
 from vmp.video import Geometry, PacketIndex, VideoReader, build_index, decode
-from vmp.video.torchcodec import TorchcodecReader
 
 NATIVE = Geometry()
 FORMATS: dict[str, dict] = {
@@ -72,26 +71,6 @@ def test_frames_are_those_of_a_plain_decode_in_any_order(folder: Path, name: str
     assert np.array_equal(reader.read(order[:1]), frames[order[:1]])
     if name not in ("intra-refresh.mp4", "program.mpg", "raw.h264"):
         assert reader.fallbacks == 0, "these are to be reached by their index"
-
-
-@pytest.mark.parametrize("name", FORMATS)
-def test_torchcodec_keeps_the_contract_where_it_loads(folder: Path, name: str) -> None:
-    try:
-        reader = TorchcodecReader(folder / name, NATIVE)
-    except InputError as error:
-        pytest.skip(str(error))
-    if name in ("raw.h264", "jumping-pts.avi", "b-frames.avi", "program.mpg", "stream.ts"):
-        pytest.skip("time stamps do not order this container")
-    expected = decode(folder / name)[0]
-    assert reader.frames == len(expected)
-    order = np.random.default_rng(0).permutation(len(expected))
-    frames = reader.read(order)
-    assert numbers(frames) == [(0, i) for i in order]
-    assert np.abs(frames.astype(int) - expected[order]).mean() < 4
-    assert reader.read([0, 0]).shape == (2, *expected.shape[1:])
-    with pytest.raises(InputError, match=f"has frames 0 to {len(expected) - 1}"):
-        reader.read([len(expected)])
-    assert TorchcodecReader(folder / name, Geometry(size=16)).read([0]).shape == (1, 16, 16, 3)
 
 
 def test_the_real_trouble_is_in_these_files(folder: Path) -> None:

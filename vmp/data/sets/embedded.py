@@ -9,6 +9,7 @@ breaks frame differencing: a moving camera, occlusion, a low frame rate, noise, 
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Annotated, Literal
 
 import numpy as np
@@ -80,6 +81,21 @@ class MotionData:
         if self.radius is not None and self.radius > self.size / 2:
             raise ValueError(f"radius must be at most half of size ({self.size / 2:g}), got {self.radius:g}")
 
+    def canonical(self) -> MotionData:
+        """The same data set with nothing left to a default that depends on another setting."""
+        shortcut = self.shortcut if self.test_shortcut is None else self.test_shortcut
+        return dataclasses.replace(self, radius=self.disc_radius, test_shortcut=shortcut)
+
+    @property
+    def disc_radius(self) -> float:
+        """Radius of the disc in pixels."""
+        return 0.22 * self.size if self.radius is None else self.radius
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a frame is larger than what the network sees, so that it matters where it is cropped."""
+        return False
+
     def load(self) -> MotionVideos:
         return MotionVideos(self)
 
@@ -110,7 +126,7 @@ class MotionVideos:
             for i in range(counts[split])
         )
         # Rendering is a pure function of the settings and of this module, whose text is part of every cell's code hash.
-        self.fingerprint = fingerprint(to_plain(settings))
+        self.fingerprint = fingerprint(to_plain(settings.canonical()))
         self._grey: NDArray[np.uint8] | None = None
         self._tint: NDArray[np.float32] | None = None
 
@@ -147,7 +163,7 @@ def _render_all(settings: MotionData, videos: tuple[Video, ...]) -> tuple[NDArra
 def _render(settings: MotionData, labels: NDArray[np.int64], streams: list[np.random.Generator]) -> NDArray[np.uint8]:
     """Videos ``(b, frames, size, size)`` for `labels`, each drawn from its own stream in a fixed order."""
     size = settings.size
-    radius = settings.radius if settings.radius is not None else 0.22 * size
+    radius = settings.disc_radius
     spectra = np.stack([s.standard_normal((2, 2, size, size)) for s in streams])
     uniform = np.stack([s.random(8) for s in streams])
     backdrop, skin = _pink_texture(spectra[:, 0]), _pink_texture(spectra[:, 1])

@@ -100,6 +100,11 @@ class FileDataConfig(ABC):
         """The working frame."""
         return Geometry(size=self.working_size or self.size, fit=self.fit)
 
+    @property
+    def has_room(self) -> bool:
+        """Whether a stored frame is larger than what the network sees, so that it matters where it is cropped."""
+        return self.fit == "short" or self.geometry.size > self.size
+
     @abstractmethod
     def listing(self) -> Listing:
         """Read the annotation; opens no video.

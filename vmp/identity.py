@@ -1,0 +1,118 @@
+"""What decides that two experiments are one computation: the canonical form of a configuration, and its identity.
+
+Within a section, a kind has no field that it does not read. Across sections some settings still do nothing (a control
+has no regulariser), and some computations can be spelled in several ways (a preset, or its m and n). Both are resolved
+here and nowhere else; `tests/vmp/test_identity.py` walks every setting of every kind and compares with real trainings.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from vmp.backbones.registry import DesignedBackbone
+from vmp.core.choices import foreign_source
+from vmp.core.config import key_of, to_plain
+from vmp.core.fingerprint import file_hash
+from vmp.data.registry import load_data
+from vmp.experiment import Experiment
+from vmp.layer.config import PromptConfig
+from vmp.layer.normalizations import SigmoidConfig
+from vmp.layer.starts import FixedStart
+from vmp.training.optim import ConstantRate, SteppedRate
+from vmp.training.regularizers import Constant, Fixed, NoRemedy, Relative
+
+
+def identity(experiment: Experiment) -> dict[str, Any]:
+    """Everything but seed and code that decides a number: experiments with equal identities are one computation.
+
+    Data count by their content and not by the place where they lie: a moved folder is the same data.
+    """
+    settings = to_plain(canonical(experiment))
+    settings["data"] = {"content": load_data(experiment.data).fingerprint, "size": experiment.data.size}
+    for section in settings.values():
+        if isinstance(section, dict):
+            section.pop("checkpoint", None)  # its content counts, below
+    return settings | {"files": {name: file_hash(path) for name, path in outside_files(experiment).items()}}
+
+
+def canonical(experiment: Experiment) -> Experiment:
+    """The one form of everything that computes the same as `experiment`."""
+    for path, neutral in idle_settings(experiment).items():
+        experiment = _replaced(experiment, path.split("."), neutral)
+    layer, backbone, data, train = experiment.layer, experiment.backbone, experiment.data, experiment.train
+    if isinstance(layer, PromptConfig) and isinstance(layer.normalization, SigmoidConfig):
+        pair = layer.normalization.start.pair()
+        if pair is not None:
+            experiment = _replaced(experiment, ["layer", "normalization", "start"], FixedStart(m=pair[0], n=pair[1]))
+    if isinstance(backbone, DesignedBackbone):
+        experiment = _replaced(experiment, ["backbone", "dropout"], backbone.dropout_rate)
+    if hasattr(data, "canonical"):
+        experiment = _replaced(experiment, ["data"], data.canonical())
+    optimizer = train.optimizer
+    if layer.learns and optimizer.prompt_lr is None:
+        experiment = _replaced(experiment, ["train", "optimizer", "prompt_lr"], optimizer.lr)
+    if isinstance(optimizer.schedule, SteppedRate):
+        reached = tuple(sorted(m for m in optimizer.schedule.milestones if m < train.epochs))
+        rate = (
+            dataclasses.replace(optimizer.schedule, milestones=reached)
+            if reached
+            else ConstantRate(warmup_epochs=optimizer.schedule.warmup_epochs)
+        )
+        experiment = _replaced(experiment, ["train", "optimizer", "schedule"], rate)
+    return experiment
+
+
+def idle_settings(experiment: Experiment) -> dict[str, Any]:
+    """Dotted paths of settings and sections that do nothing beside the others, with what stands in their place."""
+    idle: dict[str, Any] = {}
+    layer, regularizer = experiment.layer, experiment.regularizer
+    if layer.kind in ("none", "control"):  # attention is 1, V is 0, and nothing of it learns
+        idle["regularizer"] = None
+    elif regularizer is not None and regularizer.lambda_ == 0:
+        idle |= {"regularizer.schedule": Constant(), "regularizer.weight": Fixed()}
+        if isinstance(regularizer.remedy, Relative):
+            idle["regularizer.remedy"] = NoRemedy()
+    if not layer.learns:
+        idle["train.optimizer.prompt_lr"] = None
+    if layer.extra_frames == 0 and hasattr(experiment.sampling, "span"):
+        idle["sampling.span"] = "baseline"  # nothing has to be fitted in
+    if not experiment.data.has_room and experiment.augment.scale[1] == 1:
+        idle["augment.crop"] = "center"
+    return idle
+
+
+def is_read(experiment: Experiment, path: str) -> bool:
+    """Whether the setting at a dotted path, which its kind reads, can change a number of this experiment."""
+    return not any(path == idle or path.startswith(f"{idle}.") for idle in idle_settings(experiment))
+
+
+def outside_files(experiment: Experiment) -> dict[str, Path]:
+    """Files outside this package that decide what is computed: a checkpoint, the sources of kinds of one's own."""
+    files = experiment.backbone.files()
+    for kind in _foreign_kinds(experiment):
+        source = foreign_source(kind)
+        if source is not None:
+            files[kind] = source
+    return files
+
+
+def _foreign_kinds(value: Any) -> Iterator[str]:
+    if dataclasses.is_dataclass(value):
+        kind = getattr(value, "kind", "")
+        if isinstance(kind, str) and ":" in kind:
+            yield kind
+        for field in dataclasses.fields(value):
+            yield from _foreign_kinds(getattr(value, field.name))
+
+
+def _replaced(section: Any, path: list[str], value: Any) -> Any:
+    """`section` with another value at `path`; a path whose kind does not read it changes nothing."""
+    names = {key_of(type(section), field.name): field.name for field in dataclasses.fields(section)}
+    if path[0] not in names:
+        return section
+    name = names[path[0]]
+    content = getattr(section, name)
+    return dataclasses.replace(section, **{name: value if len(path) == 1 else _replaced(content, path[1:], value)})
