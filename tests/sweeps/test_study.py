@@ -73,7 +73,7 @@ def test_data_at_another_place_are_the_same_data(tmp_path: Path) -> None:
     for place in ("here", "there"):
         for label in ("left", "right"):
             for number in range(8):
-                write_video(tmp_path / place / label / f"{number}.mp4", frames=6 + number % 2, size=(32, 32))
+                write_video(tmp_path / place / label / f"{number}.mp4", 8, video=number)
     hashes = []
     for place in ("here", "there"):
         data = {"kind": "folder", "path": str(tmp_path / place), "size": 32}
