@@ -26,6 +26,7 @@ os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # else a resul
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # else Ctrl-C ends the trials and not the sweep
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports to its makers, with a page about it
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else a warning for each start of a worker
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # else a page about each experiment on standard output
 
 import ray
 from ray import tune
@@ -164,7 +165,7 @@ class RayTuneExecutor:
         if not ray.is_initialized():
             cpus = self._resources.workers * self._resources.runtime.threads
             local = {} if os.environ.get("RAY_ADDRESS") else {"address": "local", "num_cpus": cpus}
-            # Ray puts the folder in which it starts first on the path of all workers. The user's may hold a `sweeps/` or
+            # Ray puts the folder in which it starts first on the path of its workers. Yours may hold a `sweeps/` or
             # a `vmp.py`, so it starts in an empty one, and `CellTrainable` goes where the sweep is.
             empty = self._own.enter_context(tempfile.TemporaryDirectory(prefix="vmp-ray-"))
             with contextlib.chdir(empty):

@@ -181,7 +181,9 @@ class OptunaSearch:
                 with warnings.catch_warnings(action="ignore"):
                     rehearsal.tell(rehearsal.ask(fixed_distributions=self._space).number, 0.0)
         except ImportError as error:
-            raise InputError(f"{method} needs a package that is not installed: {_one_line(error)}") from error
+            raise InputError(
+                f"{method} needs the package '{error.name}', which is not installed; install it, or choose another method"
+            ) from error
         except Exception as error:  # whatever a sampler objects to: an option's value, or the space
             raise InputError(
                 f"{method} refuses its options {self.settings.options} or the factors of '{self.study.name}': "
@@ -274,7 +276,7 @@ def _is_int(value: object) -> bool:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    return " ".join(str(error).split()).rstrip(".")
 
 
 @dataclass(frozen=True)
