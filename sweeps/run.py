@@ -69,11 +69,12 @@ def run_study(
     folder = StudyFolder(out)
     # Before the folder is made: a study that cannot be planned leaves nothing behind.
     proposer = make_proposer(study, search or study.search, folder, workers=workers)
-    folder.create()
     resources = Resources(
         workers=workers, runtime=runtime, checkpoints=folder.path / "checkpoints", logs=folder.path / "logs"
     )
-    with _only_run(folder), make_executor(engine, resources) as executor:
+    executor = make_executor(engine, resources)
+    folder.create()
+    with _only_run(folder), executor:
         session = _Session(study, folder, executor, reporter, listener)
         while tasks := proposer.ask():
             proposer.tell(session.run(tasks, proposer.header))

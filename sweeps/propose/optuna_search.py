@@ -136,9 +136,9 @@ class OptunaSearch:
             cells = [by_hash[task.hash] for task in tasks]
             scores = [cell.metrics.get(key) for cell in cells if cell.status == "complete"]
             if len(scores) == len(cells) and all(isinstance(score, float | int) for score in scores):
-                self._trials.tell(trial.number, fmean(scores))  # type: ignore[arg-type]
+                _tell(self._trials, trial.number, fmean(scores))  # type: ignore[arg-type]
             else:  # an arm without some of its seeds has no mean to compare
-                self._trials.tell(trial.number, state=TrialState.FAIL)
+                _tell(self._trials, trial.number, None)
 
     def _next_round(self, stored: deque[optuna.trial.FrozenTrial]) -> list[tuple[optuna.trial.FrozenTrial, list[Task]]]:
         """As many arms as are in flight, `stored` ones first; fewer where the budget ends."""
@@ -164,12 +164,14 @@ class OptunaSearch:
 
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
         """The sampler for the arm after `number` others."""
-        # A quasi-random sequence has one seed, and its place in the storage; the others draw from the seed alone.
-        one_seed = issubclass(self._sampler_class, optuna.samplers.QMCSampler)
-        purpose = ("search",) if one_seed else ("search", number)
-        seed = derive_seed(self.settings.seed, *purpose) % 2**32
+        options = dict(self.settings.options)
+        options["seed"] = derive_seed(self.settings.seed, "search", number) % 2**32
         with warnings.catch_warnings(action="ignore"):  # Optuna calls some of them experimental
-            return self._sampler_class(**{**self.settings.options, "seed": seed})
+            if issubclass(self._sampler_class, optuna.samplers.QMCSampler):
+                # A sequence has one seed, and its place in the storage; it starts after the first arm that was told.
+                options["independent_sampler"] = optuna.samplers.RandomSampler(seed=options["seed"])
+                options["seed"] = derive_seed(self.settings.seed, "search") % 2**32
+            return self._sampler_class(**options)
 
     def _rehearse(self) -> None:
         """Ask twice in memory, so that what the method cannot do is said before anything is written."""
@@ -179,10 +181,10 @@ class OptunaSearch:
             for number in range(2):
                 rehearsal.sampler = self._sampler(number)
                 with warnings.catch_warnings(action="ignore"):
-                    rehearsal.tell(rehearsal.ask(fixed_distributions=self._space).number, 0.0)
+                    _tell(rehearsal, rehearsal.ask(fixed_distributions=self._space).number, 0.0)
         except ImportError as error:
             raise InputError(
-                f"{method} needs the package '{error.name}', which is not installed; install it, or choose another method"
+                f"{method} needs the package '{error.name}', which is not installed; install it, or take another method"
             ) from error
         except Exception as error:  # whatever a sampler objects to: an option's value, or the space
             raise InputError(
@@ -220,7 +222,7 @@ class OptunaSearch:
         for trial in self._trials.get_trials():
             if set(trial.params) < set(self._space) and trial.state in (TrialState.RUNNING, TrialState.FAIL):
                 if trial.state == TrialState.RUNNING:  # killed while it was asked for: its factors were never settled
-                    self._trials.tell(trial.number, state=TrialState.FAIL)
+                    _tell(self._trials, trial.number, None)
                 continue
             if set(trial.params) != set(self._space):
                 raise InputError(
@@ -240,6 +242,16 @@ class OptunaSearch:
             else:
                 factors[name] = params[name] if scale is None else scale.value(params[name])
         return arm_tasks(self.study, *self.study.arm(factors))
+
+
+def _tell(trials: optuna.Study, number: int, value: float | None) -> None:
+    """Store an arm's value, or that it has none."""
+    try:
+        trials.tell(number, value, state=TrialState.FAIL if value is None else None)
+    except RuntimeError as error:
+        # A sampler that has tried everything asks to stop, after the value is stored. The budget of arms ends a search.
+        if "Study.stop" not in str(error):
+            raise
 
 
 def _find_sampler(settings: SearchSettings) -> Any:
