@@ -1,9 +1,10 @@
-"""What an engine adds to a cell: seconds a cell beyond calling `run_cell` in a process that is warm.
+"""What an engine adds to a cell: seconds per cell beyond calling `run_cell` in a process that is warm.
 
     python benchmarks/cells.py
 
 Cells are tiny (well under a second), so that the engine shows. Starting the engine, its workers, torch and the data is
-told apart from what each further cell costs: a first call of `run` pays the start, a second one runs on warm workers.
+measured apart from what each further cell costs: a first call of `run` pays the start, a second one runs on warm
+workers. Every epoch is reported and answered, as in a sweep.
 """
 
 from __future__ import annotations
@@ -13,29 +14,29 @@ import tempfile
 import time
 from pathlib import Path
 
-from sweeps.executors.base import EXECUTORS, Resources, make_executor
+from sweeps.executors.base import EXECUTORS, Event, Resources, make_executor
 from sweeps.executors.cell import run_cell
 from sweeps.plan import grid_tasks
-from sweeps.study import Study
-from vmp.data.registry import MotionData
-from vmp.data.sampling import SamplingConfig
+from sweeps.study import load_study
 from vmp.experiment import Runtime
-from vmp.training.loop import TrainConfig
 
 CELLS = 30
-STUDY = Study(
-    name="overhead",
-    factors={"prompt": ("vmp",)},
-    seeds=tuple(range(CELLS)),
-    data=MotionData(train=24, val=12, test=12, size=16, num_frames=5),
-    sampling=SamplingConfig(num_frames=4),
-    backbone={"name": "cnn3d_tiny"},  # type: ignore[arg-type]
-    train=TrainConfig(epochs=2, batch_size=8),
+STUDY = load_study(
+    "lambda",
+    [
+        "factors={prompt: [vmp]}",
+        *("data.train=24", "data.val=12", "data.test=12", "data.size=16", "data.num_frames=5"),
+        *("sampling.num_frames=4", "train.epochs=2", "train.batch_size=8", f"seeds={list(range(CELLS))}"),
+    ],
 )
 
 
+def _go_on(event: Event) -> str | None:
+    return None
+
+
 def main() -> None:
-    """Print seconds for each engine with one worker, and the overhead a cell over the direct call."""
+    """Print seconds for each engine with one worker, and the overhead per cell over the direct call."""
     tasks = grid_tasks(STUDY)
     warm = grid_tasks(dataclasses.replace(STUDY, seeds=(1000,)))
     run_cell(warm[0], runtime=Runtime(), engine="benchmark")
@@ -43,19 +44,19 @@ def main() -> None:
     for task in tasks:
         run_cell(task, runtime=Runtime(), engine="benchmark")
     direct = (time.perf_counter() - start) / CELLS
-    print(f"{'direct call (baseline)':<24} {direct:.3f} s a cell")
+    print(f"{'direct call (baseline)':<24} {direct:.3f} s per cell")
     for engine in EXECUTORS:
         with tempfile.TemporaryDirectory() as folder:
-            resources = Resources(workers=1, device="cpu", checkpoints=Path(folder) / "c", logs=Path(folder) / "l")
+            resources = Resources(workers=1, runtime=Runtime(), checkpoints=Path(folder) / "c", logs=Path(folder) / "l")
             start = time.perf_counter()
             with make_executor(engine, resources) as executor:
-                executor.run(warm, lambda event: None)
+                executor.run(warm, _go_on)
                 ready = time.perf_counter()
-                executor.run(tasks, lambda event: None)
+                executor.run(tasks, _go_on)
                 done = time.perf_counter()
         cell = (done - ready) / CELLS
         print(
-            f"{engine:<24} {cell:.3f} s a cell, {cell / direct:.2f} x baseline, {cell - direct:+.3f} s overhead; "
+            f"{engine:<24} {cell:.3f} s per cell, {cell / direct:.2f} x baseline, {cell - direct:+.3f} s overhead; "
             f"start {ready - start:.1f} s"
         )
 

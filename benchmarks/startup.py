@@ -13,6 +13,7 @@ import time
 COMMANDS = {
     "python -c pass (baseline)": [sys.executable, "-c", "pass"],
     "vmp --help": [sys.executable, "-m", "vmp", "--help"],
+    "vmp sweep status --help": [sys.executable, "-m", "vmp", "sweep", "status", "--help"],
     "vmp sweep run --help": [sys.executable, "-m", "vmp", "sweep", "run", "--help"],
     "import torch": [sys.executable, "-c", "import torch"],
 }

@@ -7,13 +7,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sweeps.record import CellRecord, Plan, PlannedCell, Scalar, StudyFolder, canonical_json, fingerprint
+from sweeps.record import (
+    CellRecord,
+    CodeHeader,
+    Plan,
+    PlannedCell,
+    Scalar,
+    SearchHeader,
+    StudyFolder,
+    StudyHeader,
+)
 from sweeps.study import Study
-from vmp.backbones.registry import backbone_files
-from vmp.core.config import to_plain
-from vmp.core.fingerprint import code_fingerprints
+from vmp.core.fingerprint import canonical_json, code_fingerprints, fingerprint
 from vmp.data.registry import load_data
-from vmp.experiment import Experiment, describe_data
+from vmp.experiment import Experiment, describe_data, identity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +28,8 @@ class Task:
     """One cell in a form that any executor can carry to any process: plain JSON.
 
     Attributes:
-        hash: The cell's name: settings, seed, data, code and the backbone's own files decide it, and nothing else does
-            (not the device, not the number of workers, not the name of the study).
+        hash: The cell's name: what `vmp.experiment.identity` lists, the seed and the code decide it, and nothing else
+            does (not the device, not the number of workers, not the name of the study).
         factors: What the study varies.
         seed: The paired seed.
         settings: The complete configuration, see `vmp.experiment.Experiment`.
@@ -47,12 +54,14 @@ def code_hash() -> str:
 
 def arm_tasks(study: Study, factors: Mapping[str, Scalar], experiment: Experiment) -> list[Task]:
     """The cells of one arm, one for each of the study's seeds."""
-    settings = to_plain(experiment)
-    science = {"settings": settings, "data": load_data(experiment.data).fingerprint, "code": code_hash()}
-    if files := backbone_files(experiment.backbone):
-        science["backbone"] = files
+    science = {**identity(experiment), "code": code_hash()}
     return [
-        Task(hash=fingerprint({**science, "seed": seed}), factors=dict(factors), seed=seed, settings=settings)
+        Task(
+            hash=fingerprint({**science, "seed": seed}),
+            factors=dict(factors),
+            seed=seed,
+            settings=science["settings"],
+        )
         for seed in study.seeds
     ]
 
@@ -62,25 +71,37 @@ def grid_tasks(study: Study) -> list[Task]:
     return [task for factors, experiment in study.arms() for task in arm_tasks(study, factors, experiment)]
 
 
-def make_plan(study: Study, tasks: Iterable[Task], *, search: Mapping[str, Any]) -> Plan:
+def is_reference(settings: Mapping[str, Any]) -> bool:
+    """Whether an arm with these settings trains without the motion prompt: the baseline or the control."""
+    layer = settings["layer"]
+    return layer.get("kind", layer.get("prompt")) in ("none", "control")
+
+
+def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | None = None) -> Plan:
     """The record of what is to run."""
     tasks = list(tasks)
-    base = Experiment(**{name: getattr(study, name) for name in study.settings()})
     return Plan(
-        study=study.to_plain(),
+        study=StudyHeader(
+            name=study.name,
+            question=study.question,
+            margin=study.margin,
+            margin_is_default=study.margin == type(study).margin,
+            reference=study.reference,
+            settings=study.settings(),
+        ),
         factors=factor_values(study, tasks),
         metric=study.metric,
         seeds=list(study.seeds),
-        search=dict(search),
-        code={"hash": code_hash(), "files": code_fingerprints()},
-        data=describe_data(base, load_data(study.data)),
+        search=search or SearchHeader(),
+        code=CodeHeader(hash=code_hash(), modules=code_fingerprints()),
+        data=describe_data(load_data(study.data)),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         cells=[task.planned() for task in tasks],
     )
 
 
 def factor_values(study: Study, tasks: Iterable[Task]) -> dict[str, list[Scalar]]:
-    """The values that each factor really takes, in the order of their first use, None left out."""
+    """The values that each factor really takes, in the order of their first use, without None."""
     values: dict[str, list[Scalar]] = {name: [] for name in study.factors}
     for task in tasks:
         for name, value in task.factors.items():
@@ -102,15 +123,11 @@ def explain_changes(folder: StudyFolder, plan: Plan, tasks: Iterable[Task]) -> l
     reasons = [
         f"{len(dropped)} finished cells in '{folder.path}' do not belong to this plan and stay out of its report:"
     ]
-    modules = sorted(
-        name
-        for name in old.code.get("files", {}).keys() | plan.code["files"].keys()
-        if old.code.get("files", {}).get(name) != plan.code["files"].get(name)
-    )
-    if modules:
+    before, now = old.code.modules, plan.code.modules
+    if modules := sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)):
         reasons.append(f"the code that computes a cell changed: {', '.join(modules)}")
-    if old.data.get("hash") != plan.data["hash"]:
-        reasons.append(f"the data changed: {old.data.get('hash')} is now {plan.data['hash']}")
+    if old.data.hash != plan.data.hash:
+        reasons.append(f"the data changed: {old.data.hash} is now {plan.data.hash}")
     reasons += _changed_settings(folder.read_cell(dropped[0].hash), dropped[0], new.values())
     if len(reasons) == 1:
         reasons.append("the backbone's checkpoint or the source of its module changed")
@@ -118,12 +135,12 @@ def explain_changes(folder: StudyFolder, plan: Plan, tasks: Iterable[Task]) -> l
 
 
 def _changed_settings(record: CellRecord, cell: PlannedCell, tasks: Iterable[Task]) -> list[str]:
-    twin = next((task for task in tasks if task.factors == cell.factors), None)
-    if twin is None:
+    same_arm = [task for task in tasks if task.factors == cell.factors]
+    if not same_arm:
         return ["their factor values are no longer in the study"]
-    if twin.seed != cell.seed and all(t.seed != cell.seed for t in tasks if t.factors == cell.factors):
+    if all(task.seed != cell.seed for task in same_arm):
         return [f"seed {cell.seed} is no longer in the study"]
-    before, after = _flatten(record.settings), _flatten(twin.settings)
+    before, after = _flatten(record.settings), _flatten(same_arm[0].settings)
     changed = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
     return [f"{key} was {before.get(key)} and is now {after.get(key)}" for key in sorted(changed)]
 

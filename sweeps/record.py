@@ -76,13 +76,15 @@ class SearchHeader(Plain):
         options: Of the method.
         seed: Of the proposals.
         arms: Arms to propose; None for a grid.
-        proposed: Arms proposed once the search has ended, also where the space held fewer; None while it runs.
+        in_flight: Arms proposed together; the proposals depend on it.
+        proposed: `arms` once the search has ended, also where the space held fewer; None while it runs.
     """
 
     method: str = "grid"
     options: dict[str, JsonValue] = {}
     seed: int = 0
     arms: int | None = None
+    in_flight: int | None = None
     proposed: int | None = None
 
 
@@ -137,6 +139,7 @@ class Provenance(Plain):
         code: Hash of the code that computed the cell.
         commit: Of a checkout; None for an installed package. dirty: Whether that checkout was changed.
         hardware: The machine.
+        threads, compile, loader_workers: How the cell ran, see `vmp.experiment.Runtime`; no part of its hash.
         started: In ISO 8601, UTC.
         seconds: Wall time of the cell.
     """
@@ -148,6 +151,9 @@ class Provenance(Plain):
     commit: str | None = None
     dirty: bool | None = None
     hardware: Hardware | None = None
+    threads: int | None = None
+    compile: bool | None = None
+    loader_workers: int | None = None
     started: str | None = None
     seconds: float | None = None
 

@@ -8,15 +8,25 @@ from pathlib import Path
 
 import filelock
 
-from sweeps.executors.base import Event, Resources, make_executor
-from sweeps.plan import Task, explain_changes, grid_tasks, make_plan
-from sweeps.propose.optuna_search import Search, SearchSettings
-from sweeps.record import CellRecord, StudyFolder
-from sweeps.status import Standing, lock_of, read_standing
+from sweeps.executors.base import Event, Executor, Progress, Resources, make_executor
+from sweeps.plan import Task, explain_changes, make_plan
+from sweeps.propose.registry import make_proposer
+from sweeps.propose.settings import GRID, SearchSettings
+from sweeps.record import CellRecord, SearchHeader, StudyFolder
+from sweeps.status import StudyStatus, lock_of, read_status
 from sweeps.study import Study
 from sweeps.track.console import Reporter, silent
 from vmp.core.errors import InputError
 from vmp.experiment import Runtime
+
+Listener = Callable[[Progress], str | None]
+"""Hears of every epoch of every running cell; returns why that cell is to stop, or None to let it go on."""
+
+
+def go_on(progress: Progress) -> str | None:
+    """The listener that never stops a cell."""
+    del progress
+    return None
 
 
 def run_study(
@@ -25,92 +35,99 @@ def run_study(
     *,
     workers: int = 1,
     engine: str = "local",
-    device: str = "auto",
+    runtime: Runtime | None = None,
     search: SearchSettings | None = None,
     reporter: Reporter = silent,
-) -> Standing:
-    """Run every cell of `study` that `out` does not hold yet.
+    listener: Listener = go_on,
+) -> StudyStatus:
+    """Run the missing cells of `study`.
 
     Args:
         study: The definition.
         out: The study's folder; made if need be.
         workers: Cells at a time.
         engine: A key of `sweeps.executors.base.EXECUTORS`.
-        device: Device of each worker.
-        search: Propose arms within the factors' ranges instead of enumerating the grid.
-        reporter: Told of the plan and of every event.
+        runtime: Device, threads and reading processes of each worker; no part of a cell's identity.
+        search: How arms are proposed; None for what the study says.
+        reporter: Shown the plan and every event.
+        listener: Asked after every epoch of a cell whether it is to go on. A stopped cell is final.
 
     Raises:
-        InputError: The study cannot be planned, or another run is at work in `out`.
-        RecordError: `out` cannot be written, or a record in it is damaged.
+        InputError: The study cannot be planned, another run is at work in `out`, `out` cannot be written, or a record
+            in it is damaged.
     """
-    if workers < 1:
-        raise InputError(f"--workers must be at least 1, got {workers}")
+    runtime = runtime or Runtime()
+    for name, value, minimum in (
+        ("workers", workers, 1),
+        ("threads", runtime.threads, 1),
+        ("loader-workers", runtime.loader_workers, 0),
+    ):
+        if value < minimum:
+            raise InputError(f"--{name} must be at least {minimum}, got {value}")
     if engine == "local":
-        Runtime(device=device).torch_device()  # on a cluster the devices are elsewhere
+        runtime.torch_device()  # on a cluster the devices are elsewhere
     folder = StudyFolder(out)
-    tasks = grid_tasks(study) if search is None else []  # before the folder: a bad study leaves nothing behind
-    proposer = Search(study, search, folder) if search is not None else None
-    folder.create()
+    # Before the folder is made: a study that cannot be planned leaves nothing behind.
+    proposer = make_proposer(study, search or study.search, folder, workers=workers)
     resources = Resources(
-        workers=workers, device=device, checkpoints=folder.path / "checkpoints", logs=folder.path / "logs"
+        workers=workers, runtime=runtime, checkpoints=folder.path / "checkpoints", logs=folder.path / "logs"
     )
-    with _only_run(folder), make_executor(engine, resources) as executor:
-        session = _Session(study, folder, executor.run, reporter, search)
-        if proposer is None:
-            session.run(tasks)
-        else:
-            proposer.drive(session.run)
-            session.end_search()
-    return read_standing(folder, ran=session.ran)
+    executor = make_executor(engine, resources)
+    folder.create()
+    with _only_run(folder), executor:
+        session = _Session(study, folder, executor, reporter, listener)
+        while tasks := proposer.ask():
+            proposer.tell(session.run(tasks, proposer.header))
+        session.end(proposer.header)
+    return read_status(folder, computed=session.computed)
 
 
 class _Session:
-    """Plans and runs batches of tasks into one folder; a grid is one batch, a search adds one after the other."""
+    """Plans and runs one round of tasks after the other into one folder."""
 
     def __init__(
-        self,
-        study: Study,
-        folder: StudyFolder,
-        execute: Callable[[Sequence[Task], Callable[[Event], None]], None],
-        reporter: Reporter,
-        search: SearchSettings | None,
+        self, study: Study, folder: StudyFolder, executor: Executor, reporter: Reporter, listener: Listener
     ) -> None:
-        self.study, self.folder, self.execute, self.reporter = study, folder, execute, reporter
-        self.method = search.to_plain() if search else {"method": "grid"}
-        self.tasks: list[Task] = []
-        self.ran = 0
+        self.study, self.folder, self.executor = study, folder, executor
+        self.reporter, self.listener = reporter, listener
+        self.tasks: dict[str, Task] = {}
+        self.computed = 0
 
-    def run(self, tasks: Sequence[Task]) -> list[CellRecord]:
+    def run(self, tasks: Sequence[Task], search: SearchHeader) -> list[CellRecord]:
         """Add `tasks` to the plan, run those without a final record, return the records of all of them."""
         first = not self.tasks
-        known = {task.hash for task in self.tasks}
-        self.tasks += [task for task in tasks if task.hash not in known]
-        plan = make_plan(self.study, self.tasks, search=self.method)
-        if first and self.folder.has_plan() and self.method["method"] == "grid":
-            for line in explain_changes(self.folder, plan, self.tasks):
+        round_ = {task.hash: task for task in tasks}
+        self.tasks |= round_
+        plan = make_plan(self.study, self.tasks.values(), search=search)
+        if first and search.method == GRID and self.folder.has_plan():
+            for line in explain_changes(self.folder, plan, self.tasks.values()):
                 self.reporter.note(line)
         self.folder.write_plan(plan)
-        missing = [task for task in tasks if not self._is_final(task)]
+        missing = [task for task in round_.values() if not self._is_final(task)]
         self.reporter.planned(plan, missing)
-        self.execute(missing, self._on_event)
+        self.executor.run(missing, self._on_event)
         return [self.folder.read_cell(task.hash) for task in tasks]
 
-    def end_search(self) -> None:
+    def end(self, search: SearchHeader) -> None:
         """Note in the plan that no more arms will come, however many were proposed."""
-        self.method["proposed"] = self.method["arms"]
-        self.folder.write_plan(make_plan(self.study, self.tasks, search=self.method))
+        if search.method != GRID:
+            ended = search.model_copy(update={"proposed": search.arms})
+            self.folder.write_plan(make_plan(self.study, self.tasks.values(), search=ended))
 
     def _is_final(self, task: Task) -> bool:
-        """Complete and diverged cells are results and never repeated; a failed one gets another chance."""
+        """Complete, diverged and stopped cells are results and never repeated; a failed one gets another chance."""
         return self.folder.has_cell(task.hash) and self.folder.read_cell(task.hash).status != "failed"
 
-    def _on_event(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> str | None:
+        reason = None
         if isinstance(event, CellRecord):
             self.folder.write_cell(event)
-            self.ran += 1
+            self.computed += 1
             (self.folder.path / "checkpoints" / f"{event.hash}.pt").unlink(missing_ok=True)
+        else:
+            reason = self.listener(event)
         self.reporter.event(event)
+        return reason
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""How a study stands, read from its records alone: no torch, no lock, also while a sweep is running."""
+"""How far a study is, read from its records alone: no torch, no lock, also while a sweep is running."""
 
 from __future__ import annotations
 
@@ -6,110 +6,130 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import filelock
 
-from sweeps.record import Scalar, StudyFolder
+from sweeps.record import Plan, PlannedCell, Scalar, StudyFolder
+
+SCHEMA = 1
+"""Version of the objects that ``--json`` prints, see results/README.md."""
+STATES = ("complete", "diverged", "stopped", "failed", "missing")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
-    """How a study stands.
+class CellReason:
+    """Why a cell that has a record is not complete."""
+
+    cell: PlannedCell
+    status: str
+    reason: str
+
+    def line(self) -> str:
+        return f"{self.cell.hash} ({describe_factors(self.cell.factors)} seed={self.cell.seed}): {self.reason}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyStatus:
+    """How far a study is.
 
     Attributes:
-        planned: Cells in the plan.
-        complete, diverged, failed: Recorded cells by status.
-        arms: Description of each arm -> counts by status, with ``missing``.
-        reasons: ``(hash, arm and seed, reason)`` of each diverged or failed cell.
+        plan: What was planned.
+        counts: Cells in each of `STATES`.
+        arms: Factors of each arm and its cells in each state.
+        reasons: Of the cells that diverged, were stopped or failed.
         running: Whether a sweep is at work in the folder now.
-        ran: Cells that the call that made this computed.
+        computed: Cells that the call that made this computed.
     """
 
-    planned: int
-    complete: int
-    diverged: int
-    failed: int
-    arms: dict[str, Counter[str]]
-    reasons: tuple[tuple[str, str, str], ...]
+    plan: Plan
+    counts: Counter[str]
+    arms: tuple[tuple[dict[str, Scalar], Counter[str]], ...]
+    reasons: tuple[CellReason, ...]
     running: bool = False
-    ran: int = 0
+    computed: int = 0
 
     @property
-    def missing(self) -> int:
-        return self.planned - self.complete - self.diverged - self.failed
+    def planned(self) -> int:
+        return len(self.plan.cells)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every planned cell is complete and, in a search, no more arms will come."""
+        search = self.plan.search
+        return self.counts["complete"] == self.planned and (search.arms is None or search.proposed is not None)
 
     @property
     def exit_code(self) -> int:
-        """0 when every planned cell is there and complete, else 3."""
-        return 0 if self.complete == self.planned else 3
+        return 0 if self.is_complete else 3
 
     def headline(self) -> str:
         """``27 of 35 cells complete; 1 diverged, 7 missing``."""
-        others = ((self.diverged, "diverged"), (self.failed, "failed"), (self.missing, "missing"))
-        rest = ", ".join(f"{count} {what}" for count, what in others if count)
-        return f"{self.complete} of {self.planned} cells complete" + (f"; {rest}" if rest else "")
+        others = ", ".join(f"{self.counts[state]} {state}" for state in STATES[1:] if self.counts[state])
+        return f"{self.counts['complete']} of {self.planned} cells complete" + (f"; {others}" if others else "")
 
     def lines(self) -> list[str]:
-        """The whole standing as text."""
-        width = max(map(len, self.arms), default=0)
-        order = ("complete", "diverged", "failed", "missing")
-        lines = [
-            f"  {arm:<{width}}  " + ", ".join(f"{counts[what]} {what}" for what in order if counts[what])
-            for arm, counts in self.arms.items()
-        ]
-        lines += [f"  {cell} ({arm}): {reason}" for cell, arm, reason in self.reasons]
-        now = "; a sweep is at work here now" if self.running else ""
-        return [self.headline() + now, *lines]
+        """The whole status as text."""
+        arms = [(describe_factors(factors), counts) for factors, counts in self.arms]
+        width = max((len(arm) for arm, _ in arms), default=0)
+        lines = [self.headline() + ("; a sweep is at work here now" if self.running else "")]
+        if self.plan.search.arms is not None and self.plan.search.proposed is None:
+            lines.append(f"  the search ({self.plan.search.method}) has not proposed all its arms yet")
+        for arm, counts in arms:
+            lines.append(f"  {arm:<{width}}  " + ", ".join(f"{counts[s]} {s}" for s in STATES if counts[s]))
+        return lines + [f"  {reason.line()}" for reason in self.reasons]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``vmp sweep status --json`` prints."""
+        return {
+            "schema": SCHEMA,
+            "study": self.plan.study.name,
+            "planned": self.planned,
+            **{state: self.counts[state] for state in STATES},
+            "is_complete": self.is_complete,
+            "running": self.running,
+            "search": self.plan.search.model_dump(mode="json"),
+            "arms": [{"factors": factors, **{s: counts[s] for s in STATES}} for factors, counts in self.arms],
+            "reasons": [
+                {**one.cell.model_dump(mode="json"), "status": one.status, "reason": one.reason} for one in self.reasons
+            ],
+        }
 
 
-def read_standing(folder: StudyFolder, *, ran: int = 0) -> Standing:
-    """Count the planned cells of a study by status.
+def read_status(folder: StudyFolder, *, computed: int = 0) -> StudyStatus:
+    """Count the planned cells of a study by state.
 
     Raises:
-        RecordError: The folder holds no study, or a record is damaged.
+        InputError: The folder holds no study, or a record is damaged.
     """
     plan = folder.read_plan()
     records = {record.hash: record for record in folder.records(plan)}
-    arms: dict[str, Counter[str]] = {}
+    arms: dict[str, tuple[dict[str, Scalar], Counter[str]]] = {}
+    reasons = []
     for cell in plan.cells:
-        status = records[cell.hash].status if cell.hash in records else "missing"
-        arms.setdefault(describe_factors(cell.factors), Counter())[status] += 1
-    total: Counter[str] = sum(arms.values(), Counter())
-    reasons = tuple(
-        (record.hash, f"{describe_factors(record.factors)} seed={record.seed}", record.reason or "")
-        for record in records.values()
-        if record.status != "complete"
-    )
-    return Standing(
-        planned=len(plan.cells),
-        complete=total["complete"],
-        diverged=total["diverged"],
-        failed=total["failed"],
-        arms=arms,
-        reasons=reasons,
+        record = records.get(cell.hash)
+        _, counts = arms.setdefault(describe_factors(cell.factors), (cell.factors, Counter()))
+        counts[record.status if record else "missing"] += 1
+        if record and record.status != "complete":
+            reasons.append(CellReason(cell=cell, status=record.status, reason=record.reason or ""))
+    return StudyStatus(
+        plan=plan,
+        counts=sum((counts for _, counts in arms.values()), Counter()),
+        arms=tuple(arms.values()),
+        reasons=tuple(reasons),
         running=_is_locked(folder.path),
-        ran=ran,
+        computed=computed,
     )
 
 
 def describe_factors(factors: Mapping[str, Scalar]) -> str:
-    """``prompt=vmp lambda=0.1``; what does not apply to the arm is left out."""
-    told = [
+    """``prompt=vmp lambda=0.1``, without the factors that do not apply to the arm."""
+    parts = [
         f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
         for name, value in factors.items()
         if value is not None
     ]
-    return " ".join(told) or "the plain settings"
-
-
-def describe_seconds(seconds: float) -> str:
-    """``45 s``, ``3 min 20 s``, ``2 h 05 min``."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return " ".join(parts) or "the plain settings"
 
 
 def lock_of(folder: Path) -> filelock.BaseFileLock:
@@ -125,5 +145,5 @@ def _is_locked(folder: Path) -> bool:
             return False
     except filelock.Timeout:
         return True
-    except OSError:  # a folder that may only be read is nobody's workplace as far as we can tell
+    except OSError:  # a folder that may only be read: no sweep of ours can be at work in it
         return False

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from sweeps.old_forms import new_path, new_value, translate
+from sweeps.propose.settings import SearchSettings
 from sweeps.record import Scalar
 from vmp.core.choices import unknown_key
 from vmp.core.config import config, from_plain, to_plain
@@ -58,6 +59,7 @@ class Study(Settings):
         metric: ``top1`` or ``mean_class``; arms are chosen on validation and reported on test.
         reference: Factors of the arm that the others are compared with, e.g. ``{lambda: 0}``; None takes the control,
             or the baseline, or the first arm.
+        search: Propose arms within the ranges of the factors' values; None runs the grid.
         margin: Difference in `metric` below which two arms count as practically equal; set before the run.
     """
 
@@ -67,6 +69,7 @@ class Study(Settings):
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
     metric: Literal["top1", "mean_class"] = "top1"
     reference: dict[str, Scalar] | None = None
+    search: SearchSettings | None = None
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
 
     def __post_init__(self) -> None:

@@ -17,19 +17,11 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 ROOT = Path(__file__).parent.parent
 
 # A study that trains real cells in a second or two: every end-to-end test uses it.
-SMALL = (
-    *("--set", "data.train=24", "--set", "data.val=12", "--set", "data.test=12", "--set", "data.size=16"),
-    *(
-        "--set",
-        "train.epochs=1",
-        "--set",
-        "train.batch_size=8",
-        "--set",
-        "seeds=[0, 1]",
-        "--set",
-        "sampling.num_frames=4",
-    ),
+_SMALL = (
+    *("data.train=24", "data.val=12", "data.test=12", "data.size=16"),
+    *("train.epochs=1", "train.batch_size=8", "seeds=[0, 1]", "sampling.num_frames=4"),
 )
+SMALL = tuple(part for setting in _SMALL for part in ("--set", setting))
 
 Vmp = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from sweeps.plan import Task
-from sweeps.record import CellRecord
-from vmp.core.errors import InputError
+from sweeps.record import CellRecord, Provenance
+from vmp.core.choices import lookup
+from vmp.core.outcome import Figures
+from vmp.experiment import Runtime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,35 +21,39 @@ class Resources:
 
     Attributes:
         workers: Cells that run at the same time.
-        device: Device of each worker, see `vmp.experiment.Runtime`.
+        runtime: Device, threads and reading processes of each worker.
         checkpoints: Folder for the state of unfinished cells.
         logs: Folder for what workers print.
     """
 
     workers: int
-    device: str
+    runtime: Runtime
     checkpoints: Path
     logs: Path
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """A running cell has done `epochs` of its epochs."""
+    """A running cell has done `epoch` of its epochs; `figures` are those of the last one, as in the record's curves."""
 
     hash: str
-    epochs: int
+    epoch: int
+    figures: Figures
 
 
 Event = Progress | CellRecord
+OnEvent = Callable[[Event], str | None]
+"""Answers a `Progress` with the reason why its cell is to stop, or with None; the answer to a record is ignored."""
 
 
 class Executor(Protocol):
     """Runs tasks, each exactly once as long as its process lives, and reports them in the order in which they finish.
 
-    `run` calls `on_event` in the caller's thread: any number of `Progress`, then exactly one `CellRecord` for each
-    task, whatever happened to it. A task whose worker died is tried once more, then recorded as failed. When `on_event`
-    raises, or the caller is interrupted, `run` stops all work and lets the exception pass. Workers outlive `run`:
-    leaving the context ends them.
+    `run` calls `on_event` in the caller's thread: `Progress` after each epoch, then exactly one `CellRecord` for each
+    task, whatever happened to it. A cell waits for the answer to its `Progress`: with a reason it ends as ``stopped``
+    after that very epoch, so what a rule decides on does not depend on timing. A task whose worker died is tried once
+    more, then recorded as failed; epochs may then be reported twice. When `on_event` raises, or the caller is
+    interrupted, `run` stops all work and lets the exception pass. Workers outlive `run`: leaving the context ends them.
     """
 
     def __enter__(self) -> Self: ...
@@ -56,7 +62,7 @@ class Executor(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def run(self, tasks: Sequence[Task], on_event: Callable[[Event], None]) -> None: ...
+    def run(self, tasks: Sequence[Task], on_event: OnEvent) -> None: ...
 
 
 def failed_record(task: Task, reason: str, *, engine: str) -> CellRecord:
@@ -68,28 +74,26 @@ def failed_record(task: Task, reason: str, *, engine: str) -> CellRecord:
         status="failed",
         reason=reason,
         settings=task.settings,
-        provenance={"engine": engine},
+        provenance=Provenance(engine=engine),
     )
 
 
-def make_executor(engine: str, resources: Resources) -> Any:
+def make_executor(engine: str, resources: Resources) -> Executor:
     """The executor that `engine` names. Raises InputError for an unknown one."""
-    if engine not in EXECUTORS:
-        raise InputError(f"unknown engine '{engine}'; valid: {', '.join(EXECUTORS)}")
-    return EXECUTORS[engine](resources)
+    return lookup(EXECUTORS, engine, "engine")(resources)
 
 
-def _local(resources: Resources) -> Any:
+def _local(resources: Resources) -> Executor:
     from sweeps.executors.local import LocalExecutor
 
     return LocalExecutor(resources)
 
 
-def _ray(resources: Resources) -> Any:
-    from sweeps.executors.ray_tune import RayTuneExecutor  # Ray takes seconds to import and may be left out
+def _ray(resources: Resources) -> Executor:
+    from sweeps.executors.ray_tune import RayTuneExecutor  # Ray takes seconds to import
 
     return RayTuneExecutor(resources)
 
 
-EXECUTORS: dict[str, Callable[[Resources], Any]] = {"local": _local, "ray": _ray}
+EXECUTORS: dict[str, Callable[[Resources], Executor]] = {"local": _local, "ray": _ray}
 """Name -> constructor of every engine that `vmp sweep run --engine` takes."""

@@ -15,13 +15,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sweeps.executors.base import Event, Progress, Resources, failed_record
+from sweeps.executors.base import OnEvent, Progress, Resources, failed_record
 from sweeps.plan import Task
 from sweeps.record import CellRecord
 from vmp.core.errors import InputError
@@ -37,9 +37,14 @@ class _Worker:
     task: Task | None = None
     ready: bool = False
 
+    def send(self, message: dict[str, Any]) -> None:
+        with contextlib.suppress(BrokenPipeError):  # it died: the end of its own pipe says so, and brings the task back
+            self.inbox.write(json.dumps(message) + "\n")
+            self.inbox.flush()
+
 
 class LocalExecutor:
-    """`resources.workers` processes, one torch thread each; see `sweeps.executors.base.Executor` for the contract."""
+    """`resources.workers` processes; see `sweeps.executors.base.Executor` for the contract."""
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
@@ -64,7 +69,7 @@ class LocalExecutor:
                 worker.process.wait()
         self._workers.clear()
 
-    def run(self, tasks: Sequence[Task], on_event: Callable[[Event], None]) -> None:
+    def run(self, tasks: Sequence[Task], on_event: OnEvent) -> None:
         """Run every task; see the contract."""
         waiting = collections.deque(tasks)
         attempts: collections.Counter[str] = collections.Counter()
@@ -79,13 +84,14 @@ class LocalExecutor:
                     worker.ready = True
                     continue
                 if "record" not in message:
-                    on_event(Progress(**message))
+                    assert worker.task is not None
+                    worker.send({"stop": on_event(Progress(hash=worker.task.hash, **message))})
                     continue
                 worker.task = None
                 open_tasks -= 1
                 on_event(CellRecord(**message["record"]))
                 continue
-            task = self._bury(worker)
+            task = self._reap(worker)
             if not worker.ready and worker.process.returncode > 0:  # a kill can hit any process at any time
                 raise InputError(
                     f"a worker process cannot start: {_last_line(self.log(number))}; see '{self.log(number)}'"
@@ -104,21 +110,24 @@ class LocalExecutor:
         while waiting and (idle or len(self._workers) < self._resources.workers):
             worker = idle.pop(0) if idle else self._start()
             worker.task = waiting.popleft()
-            with contextlib.suppress(BrokenPipeError):  # it died while idle: the end of its pipe brings the task back
-                worker.inbox.write(json.dumps(worker.task.to_plain()) + "\n")
-                worker.inbox.flush()
+            worker.send({"task": worker.task.to_plain()})
 
     def _start(self) -> _Worker:
         self._started += 1
         number = self._started
         task_read, task_write = os.pipe()
         answer_read, answer_write = os.pipe()
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-        command = [sys.executable, "-m", "sweeps.executors.worker", str(task_read), str(answer_write)]
+        runtime = self._resources.runtime
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(runtime.threads))
         self._resources.logs.mkdir(parents=True, exist_ok=True)
         with self.log(number).open("ab") as log:
             process = subprocess.Popen(
-                [*command, self._resources.device, str(self._resources.checkpoints)],
+                # -P: modules of ours are not looked for in the user's folder, which may hold a `sweeps/` or a `vmp.py`.
+                # Modules of the user's are still found there, after all others: see `vmp.core.choices.find_object`.
+                [
+                    *(sys.executable, "-P", "-m", "sweeps.executors.worker", str(task_read), str(answer_write)),
+                    *(json.dumps(asdict(runtime)), str(self._resources.checkpoints)),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -138,8 +147,8 @@ class LocalExecutor:
                 self._messages.put((number, line))
         self._messages.put((number, None))
 
-    def _bury(self, worker: _Worker) -> Task | None:
-        """Forget a worker whose pipe ended, and return the task that it held."""
+    def _reap(self, worker: _Worker) -> Task | None:
+        """Forget a worker whose pipe ended, and return the task that it was running."""
         worker.process.wait()
         with contextlib.suppress(BrokenPipeError):
             worker.inbox.close()

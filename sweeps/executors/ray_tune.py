@@ -1,35 +1,41 @@
 """Runs cells as Ray Tune trials, on this machine or on the cluster that ``RAY_ADDRESS`` names.
 
-A cell is one step of a class Trainable whose actors are reused: torch is imported and the data are held once an actor,
-so a cell costs a fraction of a second of overhead where a fresh trial costs seconds. Tune schedules and nothing more:
-records are written by the sweep, from the same `run_cell` as everywhere else. Tasks travel as JSON text.
+A trial is a cell and its steps are the cell's epochs. Actors are reused: torch is imported and the data are held once
+an actor, so a cell costs a fraction of a second of overhead where a fresh trial costs seconds. Tune schedules and
+nothing more: records are written by the sweep, from the same `run_cell` as everywhere else. Tasks travel as JSON text.
 """
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 import logging
 import os
+import queue
 import tempfile
-from collections.abc import Callable, Sequence
+import threading
+import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-# Read by Ray at import: no files a trial, no handler that swallows Ctrl-C, no usage report, no GPU surprises.
-os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+# Read by Ray at import; a user's own values win.
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # else a result file, CSV and events for each trial
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # else Ctrl-C ends the trials and not the sweep
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports to its makers, with a page about it
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else a warning for each start of a worker
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # else a page about each experiment on standard output
 
 import ray
 from ray import tune
 
-from sweeps.executors.base import Event, Resources, failed_record
+from sweeps.executors.base import OnEvent, Progress, Resources, failed_record
 from sweeps.executors.cell import run_cell
 from sweeps.plan import Task, code_hash
 from sweeps.record import CellRecord
+from vmp.core.outcome import Figures
 from vmp.experiment import Runtime
 
 _ATTEMPTS = 2
@@ -38,35 +44,91 @@ logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
 
 
 class CellTrainable(tune.Trainable):
-    """An actor that runs one cell a step, and the next trial's cell after that."""
+    """An actor that runs one cell, an epoch a step, and the next trial's cell after that.
+
+    The cell runs in a thread that waits for the answer to each epoch. The next step brings the answer: Tune calls it
+    once the sweep has seen the result of this one.
+    """
 
     def setup(self, config: dict[str, Any]) -> None:
         self._config = config
+        with contextlib.suppress(OSError):  # on another node the sweep's folder need not exist
+            os.chdir(config["folder"])
+        self._answers: queue.SimpleQueue[str | None] | None = None
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self._config = new_config
+        self.setup(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
-        """Run the cell; the record goes back as JSON text."""
-        task = Task(**json.loads(self._config["task"]))
-        if self._config["code"] != code_hash():
-            node = ray.util.get_node_ip_address()
-            raise RuntimeError(f"node {node} has other code than the sweep; install the same version on every node")
-        record = run_cell(
-            task,
-            runtime=Runtime(device=self._config["device"]),
-            engine="ray",
-            checkpoints=Path(self._config["checkpoints"]),
-        )
-        return {"record": record.model_dump_json(), "done": True}
+        """Go on to the end of the next epoch, or of the cell; results are JSON text."""
+        if self._answers is None:
+            self._answers, self._results = queue.SimpleQueue(), queue.SimpleQueue[dict[str, Any]]()
+            threading.Thread(target=self._run, args=(self._answers, self._results), daemon=True).start()
+        else:
+            self._answers.put(_take_reason(self._config["mailbox"], self._config["task"]))
+        result = self._results.get()
+        if "error" in result:
+            raise result["error"]
+        return result
+
+    def _run(self, answers: queue.SimpleQueue[str | None], results: queue.SimpleQueue[dict[str, Any]]) -> None:
+        def on_epoch(epoch: int, figures: Figures) -> str | None:
+            results.put({"epoch": epoch, "figures": json.dumps(figures), "done": False})
+            return answers.get()
+
+        try:
+            if self._config["code"] != code_hash():
+                node = ray.util.get_node_ip_address()
+                raise RuntimeError(f"node {node} has other code than the sweep; install the same version on every node")
+            record = run_cell(
+                Task(**json.loads(self._config["task"])),
+                runtime=Runtime(**self._config["runtime"]),
+                engine="ray",
+                checkpoints=Path(self._config["checkpoints"]),
+                on_epoch=on_epoch,
+            )
+            results.put({"record": record.model_dump_json(), "done": True})
+        except BaseException as error:
+            results.put({"error": error})
+
+
+def _open_mailbox(name: str) -> Any:
+    """The actor through which a reason to stop reaches a running cell, made when the first one is sent.
+
+    Tune itself can end a trial, but then nobody writes the record of what the cell had reached.
+    """
+
+    @ray.remote(num_cpus=0)
+    class Mailbox:
+        def __init__(self) -> None:
+            self._reasons: dict[str, str] = {}
+
+        def put(self, task: str, reason: str) -> None:
+            self._reasons[task] = reason
+
+        def take(self, task: str) -> str | None:
+            return self._reasons.pop(task, None)
+
+    return Mailbox.options(name=name, get_if_exists=True).remote()  # type: ignore[attr-defined]
+
+
+def _take_reason(mailbox: str, task: str) -> str | None:
+    """Why the cell is to stop after the epoch that it has reported; None to go on."""
+    try:
+        actor = ray.get_actor(mailbox)
+    except ValueError:  # no cell was stopped so far
+        return None
+    reason: str | None = ray.get(actor.take.remote(task))
+    return reason
 
 
 class _Forward(tune.Callback):
-    """Hands finished records to the sweep, in the thread that called `RayTuneExecutor.run`, and keeps what failed."""
+    """Hands what cells report to the sweep, in the thread that called `RayTuneExecutor.run`, and notes what failed."""
 
-    def __init__(self, on_event: Callable[[Event], None]) -> None:
-        self._on_event = on_event
+    def __init__(self, on_event: OnEvent, mailbox: str) -> None:
+        self._on_event, self._mailbox = on_event, mailbox
+        self._actor: Any = None  # held here, because an actor ends with the last handle of those who made it
         self.errors: dict[str, str] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -75,7 +137,13 @@ class _Forward(tune.Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        self._on_event(CellRecord.model_validate_json(result["record"]))
+        if "record" in result:
+            self._on_event(CellRecord.model_validate_json(result["record"]))
+            return
+        progress = Progress(hash=_task_hash(trial), epoch=result["epoch"], figures=json.loads(result["figures"]))
+        if (reason := self._on_event(progress)) is not None:
+            self._actor = self._actor or _open_mailbox(self._mailbox)
+            ray.get(self._actor.put.remote(trial.config["task"], reason))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         lines = str(trial.get_error() or "").strip().splitlines()
@@ -83,35 +151,39 @@ class _Forward(tune.Callback):
 
 
 class RayTuneExecutor:
-    """At most `resources.workers` trials at a time, one CPU each; see `sweeps.executors.base.Executor` for the contract.
+    """At most `resources.workers` trials at a time, each with a CPU for every thread; see
+    `sweeps.executors.base.Executor` for the contract.
 
     Joins a Ray that is already initialised or the cluster in ``RAY_ADDRESS``, else starts one of its own.
     """
 
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
-        self._own = False
+        self._own = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         if not ray.is_initialized():
-            local = {} if os.environ.get("RAY_ADDRESS") else {"address": "local", "num_cpus": self._resources.workers}
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **local)
-            self._own = True
+            cpus = self._resources.workers * self._resources.runtime.threads
+            local = {} if os.environ.get("RAY_ADDRESS") else {"address": "local", "num_cpus": cpus}
+            # Ray puts the folder in which it starts first on the path of its workers. Yours may hold a `sweeps/` or
+            # a `vmp.py`, so it starts in an empty one, and `CellTrainable` goes where the sweep is.
+            empty = self._own.enter_context(tempfile.TemporaryDirectory(prefix="vmp-ray-"))
+            with contextlib.chdir(empty):
+                ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **local)
+            self._own.callback(ray.shutdown)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._own:
-            ray.shutdown()
+        self._own.close()
 
-    def run(self, tasks: Sequence[Task], on_event: Callable[[Event], None]) -> None:
+    def run(self, tasks: Sequence[Task], on_event: OnEvent) -> None:
         """Run every task as a trial; see the contract."""
         remaining = list(tasks)
         errors: dict[str, str] = {}
-        for _ in range(
-            _ATTEMPTS
-        ):  # whole new trials: Tune's own recovery restores checkpoints that a cell does not have
+        # Whole new trials: Tune's own recovery restores checkpoints that a cell does not have.
+        for _ in range(_ATTEMPTS):
             if remaining:
                 errors = self._fit(remaining, on_event)
                 remaining = [task for task in remaining if task.hash in errors]
@@ -119,22 +191,23 @@ class RayTuneExecutor:
             reason = f"Ray gave up on the cell after {_ATTEMPTS} tries: {errors[task.hash]}"
             on_event(failed_record(task, reason, engine="ray"))
 
-    def _fit(self, tasks: Sequence[Task], on_event: Callable[[Event], None]) -> dict[str, str]:
+    def _fit(self, tasks: Sequence[Task], on_event: OnEvent) -> dict[str, str]:
         """Run each task once; returns hash and error of those that failed."""
-        forward = _Forward(on_event)
+        runtime = self._resources.runtime
+        mailbox = f"vmp-{uuid.uuid4().hex}"
+        forward = _Forward(on_event, mailbox)
         # The sweep itself may run on a head node without a GPU: what the cluster has decides, not what is here.
-        device = self._resources.device
-        gpus = (
-            {"gpu": 1} if device.startswith("cuda") or (device == "auto" and ray.cluster_resources().get("GPU")) else {}
-        )
+        gpu = runtime.device.startswith("cuda") or (runtime.device == "auto" and ray.cluster_resources().get("GPU"))
         with tempfile.TemporaryDirectory(prefix="vmp-ray-") as storage:
             tune.Tuner(
-                tune.with_resources(CellTrainable, {"cpu": 1, **gpus}),
+                tune.with_resources(CellTrainable, {"cpu": runtime.threads, **({"gpu": 1} if gpu else {})}),
                 param_space={
                     "task": tune.grid_search([json.dumps(task.to_plain()) for task in tasks]),
                     "code": code_hash(),
-                    "device": device,
+                    "runtime": dataclasses.asdict(runtime),
                     "checkpoints": str(self._resources.checkpoints.resolve()),
+                    "folder": str(Path.cwd()),
+                    "mailbox": mailbox,
                 },
                 tune_config=tune.TuneConfig(
                     reuse_actors=True,

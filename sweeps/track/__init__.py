@@ -1,0 +1,1 @@
+"""What a running sweep shows, and where it is logged."""

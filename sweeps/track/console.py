@@ -1,4 +1,4 @@
-"""What a running sweep shows: a bar with an estimate on a terminal, a line a cell in a log file, nothing in a test."""
+"""What a running sweep shows: a bar with an estimate on a terminal, a line per cell in a log, nothing in a test."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from rich.progress import Progress as Bar
 from sweeps.executors.base import Event, Progress
 from sweeps.plan import Task
 from sweeps.record import CellRecord, Plan
-from sweeps.status import describe_factors, describe_seconds
+from sweeps.status import describe_factors
+from vmp.core.text import duration
+
+_LOG_EVERY = 30.0  # seconds between lines about a running cell where there is no bar
 
 
 class Reporter(Protocol):
-    """Is told what a sweep does, in the thread that drives it."""
+    """Shows what a sweep does, in the thread that drives it."""
 
     def note(self, text: str) -> None: ...
 
@@ -41,18 +44,24 @@ silent = _Silent()
 class ConsoleReporter:
     """Progress on standard error, so that standard output stays clean for results.
 
-    The time left is (epochs to go) * (wall time so far) / (epochs done): right for any number of workers, and it moves
-    within a cell.
+    The remaining time is (epochs to go) * (wall time so far) / (epochs done): right for any number of workers, and it
+    moves within a cell.
+
+    Args:
+        metric: ``top1`` or ``mean_class``; its latest validation value is shown.
     """
 
-    def __init__(self, metric: str, search_arms: int | None = None) -> None:
+    def __init__(self, metric: str) -> None:
         self.console = Console(file=sys.stderr, highlight=False)
-        self.metric, self.search_arms = metric, search_arms
+        self.metric = metric
         self._bar: Bar | None = None
-        self._started = time.monotonic()
-        self._epochs: dict[str, int] = {}  # epochs of each missing cell
+        self._started = self._logged = time.monotonic()
+        self._tasks: dict[str, Task] = {}  # those to run
         self._done: dict[str, int] = {}  # epochs done, of running and finished cells
         self._total = self._finished = 0
+        self._rounds = 0
+        self._is_search = False
+        self._latest = ""
 
     def __enter__(self) -> ConsoleReporter:
         if self.console.is_terminal:
@@ -60,7 +69,8 @@ class ConsoleReporter:
                 TextColumn("{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
-                TextColumn("{task.fields[left]}"),
+                TextColumn("{task.fields[remaining]}"),
+                TextColumn("{task.fields[latest]}"),
             )
             self._bar = Bar(*columns, console=self.console)
             self._bar.start()
@@ -74,44 +84,75 @@ class ConsoleReporter:
         self.console.print(text, markup=False, soft_wrap=True)
 
     def planned(self, plan: Plan, missing: Sequence[Task]) -> None:
-        fresh = [task for task in missing if task.hash not in self._epochs]
-        self._epochs |= {task.hash: task.settings["train"]["epochs"] for task in fresh}
+        self._tasks |= {task.hash: task for task in missing}
         self._total, self._finished = len(plan.cells), len(plan.cells) - len(missing)
-        if self._total == len(missing) or not missing or self.search_arms is None:
+        self._is_search = plan.search.arms is not None
+        self._rounds += 1
+        if self._rounds == 1:
             self.note(f"{self._total} cells planned, {self._finished} already there, {len(missing)} to run")
         if self._bar and not self._bar.tasks:
-            self._bar.add_task("cells", left="")
+            self._bar.add_task("cells", remaining="", latest="")
         self._draw()
 
     def event(self, event: Event) -> None:
         if isinstance(event, Progress):
-            self._done[event.hash] = event.epochs
+            self._done[event.hash] = event.epoch
+            self._show_epoch(event)
         else:
-            self._done[event.hash] = self._epochs.get(event.hash, 0)
+            self._done[event.hash] = self._epochs(event.hash)
             self._finished += 1
-            self._tell(event)
+            self._show_cell(event)
         self._draw()
 
-    def seconds_left(self) -> float | None:
+    def seconds_remaining(self) -> float | None:
         done = sum(self._done.values())
         if not done:
             return None
-        return (sum(self._epochs.values()) - done) * (time.monotonic() - self._started) / done
+        return (sum(map(self._epochs, self._tasks)) - done) * (time.monotonic() - self._started) / done
 
-    def _tell(self, record: CellRecord) -> None:
-        score = record.metrics.get(f"val_{self.metric}")
-        outcome = f"val {self.metric} {score:.3f}" if isinstance(score, float) else f"{record.status}: {record.reason}"
-        seconds = record.provenance.get("seconds")
-        took = f" ({seconds:.1f} s)" if isinstance(seconds, float) else ""
-        left = "" if self._bar else f"  {self._left()}"
-        count = f"[{self._finished}/{self._total}]"
-        self.note(f"{count} {describe_factors(record.factors)} seed={record.seed}  {outcome}{took}{left}")
+    def _epochs(self, cell: str) -> int:
+        epochs: int = self._tasks[cell].settings["train"]["epochs"] if cell in self._tasks else 0
+        return epochs
 
-    def _left(self) -> str:
-        seconds = self.seconds_left()
-        more = "" if self.search_arms is None else " for this arm"
-        return "" if seconds is None else f"about {describe_seconds(seconds)} left{more}"
+    def _show_epoch(self, progress: Progress) -> None:
+        task = self._tasks[progress.hash]
+        score = _score(progress.figures.get(f"val_{self.metric}"), self.metric)
+        epoch = f"epoch {progress.epoch}/{self._epochs(progress.hash)}"
+        self._latest = f"{describe_factors(task.factors)} seed={task.seed}  {epoch}  {score}"
+        if self._bar or progress.epoch == self._epochs(progress.hash):
+            return
+        if time.monotonic() - self._logged >= _LOG_EVERY:
+            self._logged = time.monotonic()
+            self.note(f"[{self._finished}/{self._total}] {self._latest}  {self._remaining()}".rstrip())
+
+    def _show_cell(self, record: CellRecord) -> None:
+        seconds = record.provenance.seconds
+        parts = [
+            f"[{self._finished}/{self._total}] {describe_factors(record.factors)} seed={record.seed}",
+            _score(record.metrics.get(f"val_{self.metric}"), self.metric)
+            if record.status == "complete"
+            else f"{record.status}: {record.reason}",
+            "" if seconds is None else f"({duration(seconds)})",
+            "" if self._bar else self._remaining(),
+        ]
+        self._logged = time.monotonic()
+        self.note("  ".join(part for part in parts if part))
+
+    def _remaining(self) -> str:
+        seconds = self.seconds_remaining()
+        scope = " for this round" if self._is_search else ""
+        return "" if seconds is None else f"about {duration(seconds)} remaining{scope}"
 
     def _draw(self) -> None:
-        if self._bar:
-            self._bar.update(self._bar.tasks[0].id, completed=self._finished, total=self._total, left=self._left())
+        if self._bar and self._bar.tasks:
+            self._bar.update(
+                self._bar.tasks[0].id,
+                completed=self._finished,
+                total=self._total,
+                remaining=self._remaining(),
+                latest=self._latest,
+            )
+
+
+def _score(value: object, metric: str) -> str:
+    return f"val {metric} {value:.3f}" if isinstance(value, float | int) else f"val {metric} none"

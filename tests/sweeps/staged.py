@@ -1,13 +1,29 @@
-"""Backbones that die or wait in the worker that trains them, as often as a test wants: no test has to be quick."""
+"""A study that trains in a second, and backbones that die or wait in the worker as often as a test wants."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from pathlib import Path
 
 from torch import Tensor, nn
+
+from sweeps.study import Study, load_study
+from tests.conftest import SMALL
+
+
+def small_study(*overrides: str) -> Study:
+    """The lambda study on few tiny videos, with two values of lambda and two seeds."""
+    small = [setting for setting in SMALL if setting != "--set"]
+    return load_study("lambda", [*small, "factors.lambda=[0, 1]", *overrides])
+
+
+def backbone(factory: str, **options: object) -> tuple[str, ...]:
+    """Settings that name a backbone of this module, or another one by its dotted path."""
+    path = factory if ":" in factory else f"{__name__}:{factory}"
+    return (f"backbone.name={path}", f"backbone.options={json.dumps(options)}")
 
 
 class Mean(nn.Module):
@@ -42,7 +58,7 @@ def open_gate(gate: Path) -> None:
 
 
 def take(folder: Path, tickets: int) -> bool:
-    """Whether one of the tickets was left; each is given once, to whichever process asks first."""
+    """Whether there still was a ticket; each is given once, to whichever process asks first."""
     folder.mkdir(exist_ok=True)
     for number in range(tickets):
         try:

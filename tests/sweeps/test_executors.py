@@ -4,52 +4,43 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
-from sweeps.executors.base import EXECUTORS, Event, Executor, Progress, Resources, make_executor
+from sweeps.executors.base import EXECUTORS, Event, Executor, OnEvent, Progress, Resources, make_executor
 from sweeps.executors.cell import run_cell
 from sweeps.plan import Task, grid_tasks
 from sweeps.record import CellRecord
-from sweeps.study import Study
+from tests.sweeps.staged import backbone, small_study
 from vmp.core.errors import InputError
-from vmp.data.registry import MotionData
-from vmp.data.sampling import SamplingConfig
+from vmp.core.outcome import Figures
 from vmp.experiment import Runtime
-from vmp.training.loop import TrainConfig
 
-SMALL = Study(
-    name="contract",
-    factors={"prompt": ("control", "vmp"), "lambda": (0, 1)},
-    seeds=(0, 1),
-    data=MotionData(train=24, val=12, test=12, size=16, num_frames=5),
-    sampling=SamplingConfig(num_frames=4),
-    backbone={"name": "cnn3d_tiny"},  # type: ignore[arg-type]
-    train=TrainConfig(epochs=1, batch_size=8),
-)
-TASKS = grid_tasks(SMALL)
+TASKS = grid_tasks(small_study("factors.prompt=[control, vmp]"))
+LONG = grid_tasks(small_study("factors.prompt=[vmp]", "factors.lambda=[1]", "train.epochs=4"))
 
 
 def deadly(graves: Path, deaths: int) -> list[Task]:
     """Two cells, in whose training so many workers die: by SIGKILL, as the kernel kills when memory is short."""
-    backbone = {"name": "tests.sweeps.staged:deadly", "options": {"graves": str(graves), "deaths": deaths}}
-    train = TrainConfig(epochs=2, batch_size=8)
-    return grid_tasks(dataclasses.replace(SMALL, seeds=(0,), train=train, backbone=backbone))[:2]
+    dies = backbone("deadly", graves=str(graves), deaths=deaths)
+    return grid_tasks(small_study("factors.prompt=[vmp]", "seeds=[0]", "train.epochs=2", *dies))
 
 
 @pytest.fixture(scope="module")
-def expected() -> dict[str, dict[str, Any]]:
+def expected() -> dict[str, Figures]:
     """What each task gives when it is simply called."""
     return {task.hash: run_cell(task, runtime=Runtime(), engine="test").metrics for task in TASKS}
 
 
 ENGINES = pytest.mark.parametrize(
-    "executor", [("local", 1), ("local", 2), ("ray", 2)], ids=lambda p: f"{p[0]}-{p[1]}", indirect=True
+    "executor",
+    [("local", 1), ("local", 2), pytest.param(("ray", 2), marks=pytest.mark.slow)],
+    ids=lambda p: f"{p[0]}-{p[1]}",
+    indirect=True,
 )
 
 
@@ -60,12 +51,38 @@ def executor(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         yield made
 
 
-def resources_in(folder: Path, workers: int) -> Resources:
-    return Resources(workers=workers, device="cpu", checkpoints=folder / "checkpoints", logs=folder / "logs")
+def resources_in(folder: Path, workers: int, runtime: Runtime | None = None) -> Resources:
+    return Resources(
+        workers=workers,
+        runtime=runtime or Runtime(device="cpu"),
+        checkpoints=folder / "checkpoints",
+        logs=folder / "logs",
+    )
 
 
-def records_of(events: list[Event]) -> list[CellRecord]:
-    return [event for event in events if isinstance(event, CellRecord)]
+class Listener:
+    """Collects events; stops the cell `stop` after its epoch `after`."""
+
+    def __init__(self, stop: str | None = None, after: int = 0) -> None:
+        self.events: list[Event] = []
+        self._stop = (stop, after)
+
+    def __call__(self, event: Event) -> str | None:
+        self.events.append(event)
+        is_last = isinstance(event, Progress) and (event.hash, event.epoch) == self._stop
+        return "enough of it" if is_last else None
+
+    @property
+    def records(self) -> list[CellRecord]:
+        return [event for event in self.events if isinstance(event, CellRecord)]
+
+    @property
+    def epochs(self) -> dict[str, list[int]]:
+        epochs = defaultdict(list)
+        for event in self.events:
+            if isinstance(event, Progress):
+                epochs[event.hash].append(event.epoch)
+        return epochs
 
 
 def worker_processes() -> list[psutil.Process]:
@@ -82,67 +99,125 @@ def worker_processes() -> list[psutil.Process]:
 class TestContract:
     """Those that leave the executor as it was share it: a start of workers costs more than the cells."""
 
-    def test_every_task_once_with_the_same_numbers(
-        self, executor: Executor, expected: dict[str, dict[str, Any]]
-    ) -> None:
-        events: list[Event] = []
-        executor.run(TASKS[:4], events.append)
-        executor.run(TASKS[4:], events.append)  # the workers of the first call serve the second
-        executor.run([], events.append)
-        records = records_of(events)
-        assert Counter(record.hash for record in records) == Counter(task.hash for task in TASKS)
-        assert {record.hash: record.metrics for record in records} == expected
-        assert {record.status for record in records} == {"complete"}
-        assert all(record.provenance["code"] == records[0].provenance["code"] for record in records)
+    def test_every_task_once_with_the_same_numbers(self, executor: Executor, expected: dict[str, Figures]) -> None:
+        listener = Listener()
+        executor.run(TASKS[:4], listener)
+        executor.run(TASKS[4:], listener)  # the workers of the first call serve the second
+        executor.run([], listener)
+        assert Counter(record.hash for record in listener.records) == Counter(task.hash for task in TASKS)
+        assert {record.hash: record.metrics for record in listener.records} == expected
+        assert {record.status for record in listener.records} == {"complete"}
+        assert len({record.provenance.code for record in listener.records}) == 1
+
+    def test_every_epoch_is_heard_with_its_figures(self, executor: Executor) -> None:
+        listener = Listener()
+        executor.run(LONG, listener)
+        assert listener.epochs == {task.hash: [1, 2, 3, 4] for task in LONG}
+        curves = {record.hash: record.curves for record in listener.records}
+        for event in listener.events:
+            if isinstance(event, Progress):
+                assert event.figures == {key: v[event.epoch - 1] for key, v in curves[event.hash].items()}
+
+    def test_a_cell_is_stopped_after_the_very_epoch_and_the_others_go_on(self, executor: Executor) -> None:
+        listener = Listener(stop=LONG[0].hash, after=2)
+        executor.run(LONG, listener)
+        assert listener.epochs == {LONG[0].hash: [1, 2], LONG[1].hash: [1, 2, 3, 4]}
+        records = {record.hash: record for record in listener.records}
+        stopped = records[LONG[0].hash]
+        assert (stopped.status, stopped.reason, stopped.curves["epoch"]) == ("stopped", "enough of it", [1, 2])
+        assert records[LONG[1].hash].status == "complete"
+        again = Listener()  # a stopped cell leaves nothing that would stop the next one
+        executor.run(LONG[:1], again)
+        assert again.records[0].status == "complete"
 
     def test_a_cell_that_fails_is_recorded_and_the_others_go_on(self, executor: Executor) -> None:
-        broken = dataclasses.replace(TASKS[0], settings={**TASKS[0].settings, "sampling": {"strategy": "nonsense"}})
-        events: list[Event] = []
-        executor.run([broken, TASKS[1]], events.append)
-        status = {record.hash: record for record in records_of(events)}
-        assert status[broken.hash].status == "failed"
-        assert "nonsense" in (status[broken.hash].reason or "")
-        assert status[TASKS[1].hash].status == "complete"
+        broken = dataclasses.replace(TASKS[0], settings={**TASKS[0].settings, "sampling": "nonsense"})
+        listener = Listener()
+        executor.run([broken, TASKS[1]], listener)
+        records = {record.hash: record for record in listener.records}
+        assert records[broken.hash].status == "failed"
+        assert "nonsense" in (records[broken.hash].reason or "")
+        assert records[TASKS[1].hash].status == "complete"
 
     def test_a_killed_worker_costs_no_cell(self, executor: Executor, tmp_path: Path) -> None:
-        tasks, events = deadly(tmp_path / "graves", deaths=1), list[Event]()
-        executor.run(tasks, events.append)
+        tasks, listener = deadly(tmp_path / "graves", deaths=1), Listener()
+        executor.run(tasks, listener)
         assert len(list((tmp_path / "graves").iterdir())) == 1
         undisturbed = [run_cell(task, runtime=Runtime(), engine="test").metrics for task in tasks]
-        found = {record.hash: (record.reason, record.metrics) for record in records_of(events)}
+        found = {record.hash: (record.reason, record.metrics) for record in listener.records}
         assert found == {task.hash: (None, metrics) for task, metrics in zip(tasks, undisturbed, strict=True)}
-        assert len(records_of(events)) == len(tasks)
+        assert len(listener.records) == len(tasks)
 
 
 @ENGINES
 def test_stopping_leaves_no_process_behind(executor: Executor) -> None:
-    def stop(_: Event) -> None:
+    def interrupt(_: Event) -> str | None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        executor.run(TASKS, stop)
+        executor.run(TASKS, interrupt)
     executor.__exit__(None, None, None)
     _, alive = psutil.wait_procs(worker_processes(), timeout=20)
     assert not alive
 
 
 def test_a_cell_that_kills_every_worker_is_given_up_with_the_reason(tmp_path: Path) -> None:
-    tasks, events = deadly(tmp_path / "graves", deaths=3)[:1], list[Event]()
+    tasks, listener = deadly(tmp_path / "graves", deaths=3)[:1], Listener()
     with make_executor("local", resources_in(tmp_path, workers=1)) as executor:
-        executor.run(tasks, events.append)
-    assert events.count(Progress(hash=tasks[0].hash, epochs=1)) == 2  # both workers died in the middle of the cell
-    (record,) = records_of(events)
+        executor.run(tasks, listener)
+    assert listener.epochs == {tasks[0].hash: [1, 1]}  # both workers died in the middle of the cell
+    (record,) = listener.records
     assert record.status == "failed"
     assert "SIGKILL" in (record.reason or "")
     assert "worker-2.log" in (record.reason or "")
 
 
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.slow)])
+def test_a_folder_with_modules_named_as_ours_breaks_no_worker(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The user's folder serves their own backbone, and does not shadow what it must not."""
+    (tmp_path / "sweeps").mkdir()
+    for name in ("sweeps/__init__.py", "vmp.py", "queue.py"):
+        (tmp_path / name).write_text("raise RuntimeError('a module of the user')")
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\n"
+        "class Mean(nn.Module):\n"
+        "    def __init__(self, classes):\n"
+        "        super().__init__()\n"
+        "        self.head = nn.Linear(3, classes)\n"
+        "    def forward(self, clip):\n"
+        "        return self.head(clip.mean(dim=(2, 3, 4)))\n"
+        "def build(num_classes, num_frames, size):\n"
+        "    return Mean(num_classes)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    tasks = grid_tasks(small_study("factors.prompt=[control]", "seeds=[0]", *backbone("mine:build")))
+    listener = Listener()
+    with make_executor(engine, resources_in(tmp_path / "out", workers=1)) as executor:
+        executor.run(tasks, listener)
+    assert [(record.status, record.reason) for record in listener.records] == [("complete", None)]
+
+
+def test_how_a_cell_ran_is_recorded_and_changes_no_number(tmp_path: Path, expected: dict[str, Figures]) -> None:
+    listener = Listener()
+    with make_executor("local", resources_in(tmp_path, 1, Runtime(device="cpu", loader_workers=1))) as executor:
+        executor.run(TASKS[:1], listener)
+    (record,) = listener.records
+    assert record.metrics == expected[record.hash]
+    provenance = record.provenance
+    assert (provenance.threads, provenance.compile, provenance.loader_workers) == (1, False, 1)
+    assert provenance.hardware is not None
+    assert provenance.hardware.device == "cpu"
+
+
 def test_unknown_engine(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"unknown engine 'slurm'; valid: {', '.join(EXECUTORS)}"):
+    with pytest.raises(InputError, match=f"unknown engine 'slurm'.*{', '.join(EXECUTORS)}"):
         make_executor("slurm", resources_in(tmp_path, workers=1))
 
 
-def test_a_ray_cluster_of_two_nodes(tmp_path: Path, expected: dict[str, dict[str, Any]]) -> None:
+@pytest.mark.slow
+def test_a_ray_cluster_of_two_nodes(tmp_path: Path, expected: dict[str, Figures]) -> None:
     """Nodes that each have one CPU: both must work, and the numbers do not say where a cell ran."""
     ray = pytest.importorskip("ray")
     from ray.cluster_utils import Cluster
@@ -151,10 +226,11 @@ def test_a_ray_cluster_of_two_nodes(tmp_path: Path, expected: dict[str, dict[str
     try:
         cluster.add_node(num_cpus=1)
         ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
-        events: list[Event] = []
+        listener = Listener()
+        on_event: OnEvent = listener
         with make_executor("ray", resources_in(tmp_path, workers=2)) as executor:
-            executor.run(TASKS, events.append)
-        assert {record.hash: record.metrics for record in records_of(events)} == expected
+            executor.run(TASKS, on_event)
+        assert {record.hash: record.metrics for record in listener.records} == expected
         assert ray.is_initialized()  # a Ray that was there before is not ours to stop
     finally:
         ray.shutdown()

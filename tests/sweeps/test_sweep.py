@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 import signal
@@ -16,12 +15,13 @@ from typing import Any
 import psutil
 import pytest
 
-from sweeps.plan import Task
-from sweeps.propose.optuna_search import Search, SearchSettings
-from sweeps.record import CellRecord, StudyFolder
-from sweeps.study import Study
+from sweeps.executors.base import Progress
+from sweeps.record import StudyFolder
+from sweeps.run import run_study
 from tests.conftest import SMALL, Vmp
-from tests.sweeps.staged import open_gate
+from tests.sweeps.staged import backbone, open_gate, small_study
+from vmp.core.errors import InputError
+from vmp.experiment import Runtime
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -30,14 +30,8 @@ GRID = ("lambda", *SMALL, "--set", "factors.lambda=[0, 1]")  # 4 arms x 2 seeds
 
 def gated(gate: Path, free: int) -> tuple[str, ...]:
     """The grid, of which so many cells run freely and the others wait for `open_gate`."""
-    options = {"gate": str(gate), "free": free}
-    return (
-        *GRID,
-        "--set",
-        "backbone.name=tests.sweeps.staged:gated",
-        "--set",
-        f"backbone.options={json.dumps(options)}",
-    )
+    settings = backbone("gated", gate=str(gate), free=free)
+    return (*GRID, *(part for setting in settings for part in ("--set", setting)))
 
 
 def cells(out: Path) -> dict[str, bytes]:
@@ -92,27 +86,28 @@ def test_what_a_study_leaves_on_disk(finished: Path) -> None:
         assert 0 <= record["metrics"]["test_top1"] <= 1
         assert record["metrics"]["test_count"] == 12
         assert record["provenance"]["versions"]["torch"]
+        assert (record["provenance"]["threads"], record["provenance"]["loader_workers"]) == (1, 0)
         assert record["data"]["hash"] == plan["data"]["hash"]
         assert len(record["curves"]["variation"]) == 1
     assert not list((finished / "checkpoints").glob("*"))
 
 
-def test_the_same_command_repeats_nothing(finished: Path, run_vmp: Vmp) -> None:
+def test_the_same_command_repeats_nothing(finished: Path, call_vmp: Vmp) -> None:
     before = cells(finished)
-    again = run_vmp("sweep", "run", *GRID, "--out", finished)
+    again = call_vmp("sweep", "run", *GRID, "--out", finished)
     assert (again.returncode, cells(finished)) == (0, before)
     assert "8 already there, 0 to run" in again.stderr
 
 
 def test_only_what_is_missing_is_run_and_two_workers_give_the_numbers_of_one(
-    finished: Path, run_vmp: Vmp, tmp_path: Path
+    finished: Path, call_vmp: Vmp, tmp_path: Path
 ) -> None:
     out = tmp_path / "study"
     shutil.copytree(finished, out)
     for path in sorted((out / "cells").iterdir())[::2]:
         path.unlink()
     before = cells(out)
-    grown = run_vmp("sweep", "run", *GRID, "--set", "seeds=[0, 1, 2]", "--out", out, "--workers", 2)
+    grown = call_vmp("sweep", "run", *GRID, "--set", "seeds=[0, 1, 2]", "--out", out, "--workers", 2)
     assert grown.returncode == 0, grown.stderr
     assert "4 already there, 8 to run" in grown.stderr
     assert before.items() <= cells(out).items()
@@ -120,7 +115,7 @@ def test_only_what_is_missing_is_run_and_two_workers_give_the_numbers_of_one(
     assert len(cells(out)) == 12
 
 
-def test_a_sweep_killed_half_way_is_finished_by_the_same_command(start: Start, run_vmp: Vmp, tmp_path: Path) -> None:
+def test_a_sweep_killed_half_way_is_finished_by_the_same_command(start: Start, call_vmp: Vmp, tmp_path: Path) -> None:
     out = tmp_path / "study"
     study = gated(tmp_path / "gate", free=3)
     sweep = start("sweep", "run", *study, "--out", out, "--workers", 2)
@@ -132,16 +127,15 @@ def test_a_sweep_killed_half_way_is_finished_by_the_same_command(start: Start, r
     assert not psutil.wait_procs(workers, timeout=20)[1], "a worker outlived its sweep"
     before = cells(out)
     assert len(before) == 3
-    standing = run_vmp("sweep", "status", out)
-    assert standing.returncode == 3
-    assert "3 of 8 cells complete; 5 missing" in standing.stdout
-    assert run_vmp("report", out).returncode == 0  # an unfinished study has a report, which says so
+    status = call_vmp("sweep", "status", out)
+    assert status.returncode == 3
+    assert "3 of 8 cells complete; 5 missing" in status.stdout
     open_gate(tmp_path / "gate")
-    again = run_vmp("sweep", "run", *study, "--out", out, "--workers", 2)
+    again = call_vmp("sweep", "run", *study, "--out", out, "--workers", 2)
     assert again.returncode == 0, again.stderr
     assert before.items() <= cells(out).items(), "a finished cell was repeated"
     assert len(cells(out)) == 8
-    assert not list(out.rglob("*.tmp"))
+    assert not list(out.rglob("*.writing"))
 
 
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(start: Start, tmp_path: Path) -> None:
@@ -157,33 +151,88 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(start: Start, tmp_path: Path
     assert not psutil.wait_procs(workers, timeout=20)[1]
 
 
-def test_two_sweeps_cannot_share_a_folder(start: Start, run_vmp: Vmp, tmp_path: Path) -> None:
+def test_two_sweeps_cannot_share_a_folder(start: Start, call_vmp: Vmp, tmp_path: Path) -> None:
     out = tmp_path / "study"
     endless = (*GRID, "--set", "train.epochs=100000")
     sweep = start("sweep", "run", *endless, "--out", out)
     while not (out / "plan.json").exists():  # written under the lock
         assert sweep.poll() is None, sweep.communicate()
         time.sleep(0.05)
-    second = run_vmp("sweep", "run", *endless, "--out", out)
+    second = call_vmp("sweep", "run", *endless, "--out", out)
     assert second.returncode == 2
     assert second.stderr.startswith("Error: another `vmp sweep run` is at work in")
-    assert "a sweep is at work here now" in run_vmp("sweep", "status", out).stdout
+    status = call_vmp("sweep", "status", out, "--json")
+    assert (status.returncode, json.loads(status.stdout)["running"]) == (3, True)
 
 
-def test_a_diverging_cell_is_a_result_and_the_exit_code_tells(run_vmp: Vmp, tmp_path: Path) -> None:
-    wild = [f"--set=train.optimizer.{setting}" for setting in ("lr=1e30", "clip_norm=null", "name=sgd")]
+def test_a_diverging_cell_is_a_result_and_the_exit_code_tells(call_vmp: Vmp, tmp_path: Path) -> None:
+    wild = [f"--set=train.optimizer.{setting}" for setting in ("lr=1.0e+30", "clip_norm=null", "name=sgd")]
     arguments = ("sweep", "run", *GRID, *wild, "--set", "factors.prompt=[control]", "--out", tmp_path)
-    done = run_vmp(*arguments)
+    done = call_vmp(*arguments)
     assert done.returncode == 3
     assert "0 of 2 cells complete; 2 diverged" in done.stdout
     assert "(prompt=control seed=0): the training loss became" in done.stderr
     before = cells(tmp_path)
-    again = run_vmp(*arguments)
+    again = call_vmp(*arguments)
     assert (again.returncode, cells(tmp_path)) == (3, before)
 
 
-def test_plan_prints_cells_cost_and_what_they_can_show(run_vmp: Vmp, tmp_path: Path) -> None:
-    planned = run_vmp("sweep", "plan", *GRID, cwd=tmp_path)
+def test_a_stopped_cell_is_final_counted_apart_and_no_success(tmp_path: Path, call_vmp: Vmp) -> None:
+    study = small_study("factors.prompt=[control, vmp]", "factors.lambda=null", "seeds=[0]", "train.epochs=3")
+    first = next(iter(study.arms()))[0]
+    heard: list[Progress] = []
+
+    def listener(progress: Progress) -> str | None:
+        heard.append(progress)
+        return "no better than chance" if len(heard) == 2 else None
+
+    status = run_study(study, tmp_path, listener=listener)
+    assert (status.exit_code, status.computed, status.headline()) == (3, 2, "1 of 2 cells complete; 1 stopped")
+    assert [progress.epoch for progress in heard] == [1, 2, 1, 2, 3]
+    assert all(0 <= float(progress.figures["val_top1"] or 0) <= 1 for progress in heard)
+    before = cells(tmp_path)
+    again = run_study(study, tmp_path)
+    assert (again.exit_code, again.computed, cells(tmp_path)) == (3, 0, before)
+    printed = call_vmp("sweep", "status", tmp_path, "--json")
+    assert printed.returncode == 3
+    shown = json.loads(printed.stdout)
+    assert (shown["schema"], shown["planned"], shown["complete"], shown["stopped"]) == (1, 2, 1, 1)
+    assert (shown["missing"], shown["failed"], shown["diverged"], shown["running"]) == (0, 0, 0, False)
+    (reason,) = shown["reasons"]
+    assert (reason["factors"], reason["status"], reason["reason"]) == (first, "stopped", "no better than chance")
+    assert "no better than chance" in call_vmp("sweep", "status", tmp_path).stdout
+    assert not list((tmp_path / "checkpoints").glob("*"))
+
+
+def test_threads_and_reading_processes_change_no_number(finished: Path, tmp_path: Path) -> None:
+    study = small_study("factors.prompt=[control]", "seeds=[0]")
+    run_study(study, tmp_path, runtime=Runtime(device="cpu", threads=2, loader_workers=1))
+    (name,) = cells(tmp_path)
+    record = StudyFolder(tmp_path).read_cell(name.removesuffix(".json"))
+    assert (record.provenance.threads, record.provenance.loader_workers) == (2, 1)
+    assert record.metrics.keys() == metrics(finished)[name].keys()
+    assert record.metrics["val_top1"] == metrics(finished)[name]["val_top1"]
+    for runtime in (Runtime(threads=0), Runtime(loader_workers=-1)):
+        with pytest.raises(InputError, match=r"--(threads|loader-workers) must be at least ., got"):
+            run_study(study, tmp_path, runtime=runtime)
+
+
+def test_plan_for_scripts(call_vmp: Vmp, finished: Path, tmp_path: Path) -> None:
+    printed = call_vmp("sweep", "plan", *GRID, "--json", "--workers", 2, cwd=tmp_path)
+    assert printed.returncode == 0
+    plan = json.loads(printed.stdout)
+    assert plan["cells"] == json.loads((finished / "plan.json").read_text())["cells"]
+    assert [cell for arm in plan["arms"] for cell in arm["cells"]] == [cell["hash"] for cell in plan["cells"]]
+    assert (plan["schema"], plan["seeds"], plan["workers"], plan["smallest_p_value"]) == (1, [0, 1], 2, 0.5)
+    assert plan["search"] is None
+    assert plan["seconds"] > 0
+    searched = call_vmp("sweep", "plan", *GRID, "--json", "--search", "gp", "--arms", 3, cwd=tmp_path)
+    assert json.loads(searched.stdout)["search"]["method"] == "gp"
+    assert not list(tmp_path.iterdir())
+
+
+def test_plan_prints_cells_cost_and_what_they_can_show(call_vmp: Vmp, tmp_path: Path) -> None:
+    planned = call_vmp("sweep", "plan", *GRID, cwd=tmp_path)
     assert planned.returncode == 0, planned.stderr
     assert "8 cells = 4 arms x 2 seeds" in planned.stdout
     assert "With 2 paired seeds the sign-flip test of two arms cannot go below p = 0.5" in planned.stdout
@@ -201,7 +250,12 @@ def test_plan_prints_cells_cost_and_what_they_can_show(run_vmp: Vmp, tmp_path: P
         (("sweep", "run", "lambda", "--set", "backbone.name=slowfast_tiny", "--set", "sampling.num_frames=2"), "of 4"),
         (("sweep", "run", "lambda", "--device", "cuda:99"), "cannot be used here"),
         (("sweep", "run", "lambda", "--workers", "0"), "--workers"),
+        (("sweep", "run", "lambda", "--threads", "0"), "--threads"),
+        (("sweep", "run", "lambda", "--engine", "slurm"), "unknown engine 'slurm'. Valid: local, ray."),
         (("sweep", "run", "lambda", "--search", "tpe", "--set", "factors={}"), "leaves nothing to search"),
+        (("sweep", "run", "lambda", "--search", "tpi"), "Did you mean 'tpe'?"),
+        (("sweep", "run", "lambda", "--search", "tpe", "--search-option", "gama=3"), "did you mean 'gamma'"),
+        (("sweep", "run", "lambda", "--arms", "3"), "add --search NAME"),
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(
@@ -214,80 +268,17 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_cannot_be_written_or_is_no_study(run_vmp: Vmp, call_vmp: Vmp, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_or_is_no_study(call_vmp: Vmp, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    done = run_vmp("sweep", "run", *GRID, "--out", tmp_path / "file" / "study")
+    done = call_vmp("sweep", "run", *GRID, "--out", tmp_path / "file" / "study")
     assert done.returncode == 2
     assert "cannot write the study folder" in done.stderr
-    for command in (("sweep", "status"), ("report",)):
-        done = call_vmp(*command, tmp_path)
-        assert done.returncode == 2
-        assert "holds no study" in done.stderr
+    done = call_vmp("sweep", "status", tmp_path, "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "holds no study" in done.stderr
 
 
-# Search ---------------------------------------------------------------------------------------------------------
-
-SEARCHED = Study(name="searched", factors={"prompt": ("control", "vmp"), "lambda": (0, 0.01, 100)}, seeds=(0, 1, 2))
-
-
-def replay(folder: StudyFolder, stop_after: int | None = None) -> Any:
-    """A runner whose accuracy is a known function of lambda (best at 1, 0 is poor) and a paired seed effect."""
-    count = 0
-
-    def run(tasks: Sequence[Task]) -> list[CellRecord]:
-        nonlocal count
-        records = []
-        for task in tasks:
-            if not folder.has_cell(task.hash):
-                if count == stop_after:
-                    raise KeyboardInterrupt
-                count += 1
-                weight = task.factors["lambda"]
-                score = 0.3 if not isinstance(weight, float) or weight == 0 else 0.9 - 0.1 * abs(math.log10(weight))
-                value = {"val_top1": score + 0.01 * task.seed}
-                folder.write_cell(
-                    CellRecord(hash=task.hash, factors=task.factors, seed=task.seed, status="complete", metrics=value)
-                )
-            records.append(folder.read_cell(task.hash))
-        return records
-
-    return run
-
-
-def proposals(folder: StudyFolder) -> list[float]:
-    records = (folder.read_cell(path.stem) for path in folder.cells_path.glob("*.json"))
-    return sorted({record.factors["lambda"] for record in records if record.factors["lambda"] is not None})  # type: ignore[type-var, misc]
-
-
-def test_tpe_finds_the_best_region_and_a_killed_search_ends_where_it_would_have(tmp_path: Path) -> None:
-    found: list[list[float]] = []
-    for name, kills in (("whole", ()), ("killed", (4, 11, 20))):
-        folder = StudyFolder(tmp_path / name)
-        folder.create()
-        settings = SearchSettings(arms=16)
-        for after in kills:
-            with pytest.raises(KeyboardInterrupt):
-                Search(SEARCHED, settings, folder).drive(replay(folder, stop_after=after))
-        Search(SEARCHED, settings, folder).drive(replay(folder))
-        found.append(proposals(folder))
-    whole, killed = found
-    assert whole == killed
-    assert len(whole) == 16
-    assert 0.0 in whole  # exact zero is a choice of its own on a log scale
-    assert sum(0.1 <= weight <= 10 for weight in whole) > len(whole) / 2
-    assert all(0.01 <= weight <= 100 for weight in whole if weight)
-
-
-def test_a_search_of_other_factors_in_the_same_folder_is_refused(tmp_path: Path) -> None:
-    folder = StudyFolder(tmp_path)
-    folder.create()
-    Search(SEARCHED, SearchSettings(arms=2), folder).drive(replay(folder))
-    other = Study(name="searched", factors={"n": (-0.5, 0.5), "lambda": (0, 0.01, 100)}, seeds=(0,))
-    with pytest.raises(ValueError, match=r"search\.db.*another --out"):
-        Search(other, SearchSettings(arms=3), folder).drive(replay(folder))
-
-
-def test_a_search_from_the_command_line_resumes_and_reports(start: Start, run_vmp: Vmp, tmp_path: Path) -> None:
+def test_a_search_from_the_command_line_resumes_and_reports(start: Start, call_vmp: Vmp, tmp_path: Path) -> None:
     out = tmp_path / "study"
     study = gated(tmp_path / "gate", free=6)
     arguments = ("sweep", "run", *study, "--search", "tpe", "--arms", 4, "--out", out, "--workers", 2)
@@ -297,11 +288,20 @@ def test_a_search_from_the_command_line_resumes_and_reports(start: Start, run_vm
     sweep.wait()
     before = cells(out)
     assert len(before) == 6
+    assert "has not proposed all its arms yet" in call_vmp("sweep", "status", out).stdout
     open_gate(tmp_path / "gate")
-    done = run_vmp(*arguments)
+    done = call_vmp(*arguments)
     assert done.returncode == 0, done.stderr
     assert before.items() <= cells(out).items()
     plan = json.loads((out / "plan.json").read_text())
     assert plan["search"]["method"] == "tpe"
     assert len(plan["cells"]) == len(cells(out)) == 2 * (2 + 4)  # baseline, control and four proposed arms, two seeds
-    assert run_vmp("report", out).returncode == 0
+    assert (plan["search"]["in_flight"], plan["search"]["proposed"]) == (1, 4)
+
+
+def test_a_study_file_may_ask_for_a_search(call_vmp: Vmp, tmp_path: Path) -> None:
+    settings = ("--set", "search.method=random", "--set", "search.arms=2", "--set", "search.in_flight=2")
+    done = call_vmp("sweep", "run", *GRID, "--set", "seeds=[0]", *settings, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "out" / "plan.json").read_text())["search"]["method"] == "random"
+    assert "4 of 4 cells complete" in done.stdout  # baseline, control, and two arms

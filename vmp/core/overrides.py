@@ -18,12 +18,12 @@ class NotReadError(ConfigError):
     """The setting exists, but not for the kind that is chosen beside it."""
 
 
-def parse_override(text: str) -> tuple[str, Any]:
-    """``key=value`` with a dotted key and a YAML value. Raises InputError for another form."""
+def parse_override(text: str, *, flag: str = "--set", example: str = "train.epochs=3") -> tuple[str, Any]:
+    """``key=value`` with a dotted key and a YAML value. Raises InputError, which names `flag`, for another form."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise InputError(f"--set {text!r} must be key=value, e.g. --set train.epochs=3")
-    return key.strip(), parse_yaml(value, source=f"--set {text!r}")
+        raise InputError(f"{flag} {text!r} must be key=value, e.g. {flag} {example}")
+    return key.strip(), parse_yaml(value, source=f"{flag} {text!r}")
 
 
 def kinds_first(paths: Iterable[str]) -> list[str]:

@@ -313,7 +313,7 @@ def start_figures(layer: nn.Module) -> Figures:
     """What a layer starts from, before any data: slope, shift, m, n, attention at rest; empty for the controls."""
     if isinstance(layer, FramesOnly) or not isinstance(layer, PromptLayer):
         return {}
-    figures: Figures = {name: float(getattr(layer, name).mean()) for name in _PARAMETERS if hasattr(layer, name)}
+    figures: Figures = {name: float(getattr(layer, name).detach().mean()) for name in _PARAMETERS if hasattr(layer, name)}
     return {name: _finite(value) for name, value in (figures | {"attention_at_zero": attention_at_zero(layer)}).items()}
 
 
@@ -341,7 +341,7 @@ def _layer_figures(layer: nn.Module, attention: AttentionStatistics, means: Figu
     if prompt_parameters(layer):  # what is not learnt cannot collapse: a control is constant by definition
         figures["collapsed"] = is_collapsed(measured["mean_attention"], measured["attention_std"])
     if not isinstance(layer, FramesOnly):
-        figures |= {name: float(getattr(layer, name).mean()) for name in _PARAMETERS if hasattr(layer, name)}
+        figures |= {name: float(getattr(layer, name).detach().mean()) for name in _PARAMETERS if hasattr(layer, name)}
     return {name: _finite(value) for name, value in figures.items()}
 
 

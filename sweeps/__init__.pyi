@@ -1,0 +1,12 @@
+from .plan import Task as Task
+from .plan import grid_tasks as grid_tasks
+from .propose.settings import SearchSettings as SearchSettings
+from .record import CellRecord as CellRecord
+from .record import Plan as Plan
+from .record import StudyFolder as StudyFolder
+from .run import run_study as run_study
+from .status import StudyStatus as StudyStatus
+from .status import read_status as read_status
+from .study import Study as Study
+from .study import builtin_studies as builtin_studies
+from .study import load_study as load_study

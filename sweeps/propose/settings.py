@@ -1,0 +1,64 @@
+"""How a study's arms are proposed: the `search` section of a study file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from vmp.core.config import config
+from vmp.core.errors import InputError
+from vmp.core.overrides import parse_override
+
+GRID = "grid"
+
+
+@config
+class SearchSettings:
+    """How arms are proposed.
+
+    Attributes:
+        method: A key of `sweeps.propose.registry.SEARCHES`, or the dotted path of an Optuna sampler of your own.
+        arms: Different arms to propose, beside the reference arms (baseline and control), which always run.
+        seed: Of the proposals.
+        options: Of the method, such as ``{n_startup_trials: 5}``.
+        in_flight: Arms proposed together, before any of their results is known. None takes as many as keep all workers
+            busy; a search that goes on keeps its number. The grid proposes everything at once.
+    """
+
+    method: str = "tpe"
+    arms: Annotated[int, Field(ge=1)] = 20
+    seed: int = 0
+    options: dict[str, Any] = Field(default_factory=dict)
+    in_flight: Annotated[int, Field(ge=1)] | None = None
+
+
+def change_search(
+    settings: SearchSettings | None, method: str | None, arms: int | None, options: Sequence[str]
+) -> SearchSettings | None:
+    """A study's search with what the command line changes; None for the grid.
+
+    Args:
+        settings: Of the study.
+        method: ``--search``; another method than the study's starts without options.
+        arms: ``--arms``.
+        options: ``--search-option KEY=VALUE``.
+
+    Raises:
+        InputError: An option without a search, or not of this form.
+    """
+    if method is not None:
+        changed = settings or SearchSettings()
+        if changed.method != method:
+            changed = dataclasses.replace(changed, method=method, options={})
+        settings = changed
+    if settings is None or settings.method == GRID:
+        for name, given in (("--arms", arms is not None), ("--search-option", bool(options))):
+            if given:
+                raise InputError(f"{name} belongs to a search; add --search NAME, or leave {name} out")
+        return settings
+    more = dict(parse_override(option, flag="--search-option", example="n_startup_trials=5") for option in options)
+    changed = dataclasses.replace(settings, options={**settings.options, **more})
+    return changed if arms is None else dataclasses.replace(changed, arms=arms)
