@@ -19,10 +19,11 @@ BOOTSTRAP_FROM = 20
 BOOTSTRAP_DRAWS = 4000
 
 Floats = npt.NDArray[np.float64]
+Sample = Sequence[float] | Floats
 
 
 class TooFewSeeds(ValueError):
-    """A statement about spread was asked from fewer than two seeds."""
+    """A statement about the variation between seeds was asked of fewer than two of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class Interval:
     """A two-sided confidence interval, in the unit of the data.
 
     Attributes:
-        low, high: Its ends.
+        low, high: Its limits.
         level: Nominal coverage in (0, 1).
         method: How it was made.
     """
@@ -38,7 +39,7 @@ class Interval:
     low: float
     high: float
     level: float
-    method: Literal["t", "bootstrap", "bonferroni-t"]
+    method: Literal["t", "bootstrap", "bonferroni-t", "pitman"]
 
     @property
     def excludes_zero(self) -> bool:
@@ -49,43 +50,54 @@ class Interval:
         return -margin < self.low and self.high < margin
 
 
-def as_sample(values: Sequence[float] | Floats, least: int = 2) -> Floats:
-    """`values` as a 1-d float array of at least `least` finite entries.
+def as_sample(values: Sample, minimum: int = 2) -> Floats:
+    """`values` as a 1-d float array of at least `minimum` finite entries.
 
     Raises:
-        TooFewSeeds: With fewer: one seed has no spread, so it carries no interval and no verdict.
+        TooFewSeeds: With fewer: one seed has no standard deviation, so it carries no interval and no verdict.
         ValueError: For a non-finite entry.
     """
     sample = np.asarray(values, dtype=float).ravel()
-    if sample.size < least:
+    if sample.size < minimum:
         raise TooFewSeeds(
-            f"an interval needs at least {least} seeds and there {'is' if sample.size == 1 else 'are'} {sample.size}: "
-            "one run says nothing about the spread between runs; add seeds to the study"
+            f"an interval needs at least {minimum} seeds and there {'is' if sample.size == 1 else 'are'} "
+            f"{sample.size}: one run says nothing about the variation between runs; add seeds to the study"
         )
     if not np.isfinite(sample).all():
         raise ValueError("an interval takes finite numbers only; leave incomplete cells out before")
     return sample
 
 
-def t_interval(values: Sequence[float] | Floats, level: float = 0.95) -> Interval:
-    """Student's t interval for the mean of n >= 2 independent `values`. Raises TooFewSeeds below 2."""
+def t_interval(values: Sample, level: float = 0.95, family: int = 1) -> Interval:
+    """Student's t interval for the mean of n >= 2 independent `values`.
+
+    Args:
+        values: The sample.
+        level: Nominal coverage, in (0, 1).
+        family: With more than 1, one of so many intervals that all hold together with probability >= `level`
+            (Bonferroni).
+
+    Raises:
+        TooFewSeeds: Below 2 values.
+    """
     sample = as_sample(values)
-    half = stats.t.ppf((1 + level) / 2, sample.size - 1) * standard_error(sample)
-    return Interval(low=float(sample.mean() - half), high=float(sample.mean() + half), level=level, method="t")
+    critical = stats.t.ppf(1 - (1 - level) / (2 * family), sample.size - 1)
+    half = float(critical) * standard_error(sample)
+    mean = float(sample.mean())
+    return Interval(low=mean - half, high=mean + half, level=level, method="t" if family == 1 else "bonferroni-t")
 
 
-def bootstrap_interval(values: Sequence[float] | Floats, level: float, rng: np.random.Generator) -> Interval:
+def bootstrap_interval(values: Sample, level: float, rng: np.random.Generator) -> Interval:
     """Percentile bootstrap interval for the mean. Raises TooFewSeeds below 20, where it covers too rarely."""
     # Sorted, so that the answer depends on the values and the generator and not on the order of the rows.
-    sample = np.sort(as_sample(values, least=BOOTSTRAP_FROM))
-    means = rng.choice(sample, size=(BOOTSTRAP_DRAWS, sample.size)).mean(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(low=float(low), high=float(high), level=level, method="bootstrap")
+    sample = np.sort(as_sample(values, minimum=BOOTSTRAP_FROM))
+    found = stats.bootstrap(
+        (sample,), np.mean, n_resamples=BOOTSTRAP_DRAWS, confidence_level=level, method="percentile", rng=rng
+    ).confidence_interval
+    return Interval(low=float(found.low), high=float(found.high), level=level, method="bootstrap")
 
 
-def mean_interval(
-    values: Sequence[float] | Floats, level: float = 0.95, rng: np.random.Generator | None = None
-) -> Interval:
+def mean_interval(values: Sample, level: float = 0.95, rng: np.random.Generator | None = None) -> Interval:
     """The interval by n: t below 20 values, percentile bootstrap from 20 (seeded with 0 unless `rng` is given)."""
     sample = as_sample(values)
     if sample.size < BOOTSTRAP_FROM:
@@ -99,5 +111,5 @@ def standard_error(sample: Floats) -> float:
     Equal differences come out of accuracies counted on one test set with a rounding error of 1e-17, which a t
     statistic would turn into a triumph.
     """
-    spread = float(np.std(sample, ddof=1))
-    return 0.0 if spread < 1e-12 else spread / float(np.sqrt(sample.size))
+    std = float(np.std(sample, ddof=1))
+    return 0.0 if std < 1e-12 else std / float(np.sqrt(sample.size))

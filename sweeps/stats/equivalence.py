@@ -8,15 +8,13 @@ interval to lie within the margin.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-import numpy as np
 from scipy import stats
 
-from analysis.stats.intervals import Floats, as_sample, standard_error
+from sweeps.stats.intervals import Sample, as_sample, standard_error
 
 
-def tost_p(differences: Sequence[float] | Floats, margin: float) -> float:
+def tost_p(differences: Sample, margin: float) -> float:
     """P value for ``|mean difference| < margin`` (the larger of the two one-sided t tests).
 
     Args:
@@ -24,7 +22,7 @@ def tost_p(differences: Sequence[float] | Floats, margin: float) -> float:
         margin: Positive; fixed beforehand.
 
     Returns:
-        p in [0, 1]; small means practically equal. NaN when all differences agree: without spread there is no test
+        p in [0, 1]; small means practically equal. NaN when all differences agree: without variation there is no test
         (three equal differences come easily when a test set is small).
 
     Raises:
@@ -34,10 +32,8 @@ def tost_p(differences: Sequence[float] | Floats, margin: float) -> float:
     if not margin > 0:
         raise ValueError(f"the equivalence margin is {margin}; it must be positive and chosen before the study runs")
     sample = as_sample(differences)
-    mean, error = float(sample.mean()), standard_error(sample)
-    if error == 0.0:
+    if standard_error(sample) == 0.0:
         return math.nan
-    with np.errstate(over="ignore"):
-        below = stats.t.sf((mean + margin) / error, sample.size - 1)
-        above = stats.t.cdf((mean - margin) / error, sample.size - 1)
-    return float(max(below, above))
+    above_lower = stats.ttest_1samp(sample, -margin, alternative="greater").pvalue
+    below_upper = stats.ttest_1samp(sample, margin, alternative="less").pvalue
+    return float(max(above_lower, below_upper))

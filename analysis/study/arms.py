@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sweeps.record import Plan, Scalar, canonical_json
+from sweeps.record import Plan, Scalar
+from vmp.core.fingerprint import canonical_json
 
 PROMPT = "prompt"
 LAMBDA = "lambda"
@@ -74,8 +75,8 @@ def arms_of(plan: Plan, fixed_prompt: str | None = None) -> tuple[Arm, ...]:
     arms: list[Arm] = []
     for order, factors in enumerate(distinct.values()):
         kind = _KIND_OF_PROMPT.get(str(factors.get(PROMPT, fixed_prompt or "vmp")), Kind.VMP)
-        told = [n for n in varied if n != PROMPT and factors.get(n) is not None]
-        settings = ", ".join(f"{factor_name(n)} = {written[n][canonical_json(factors[n])]}" for n in told)
+        applied = [n for n in varied if n != PROMPT and factors.get(n) is not None]
+        settings = ", ".join(f"{factor_name(n)} = {written[n][canonical_json(factors[n])]}" for n in applied)
         if kind is not Kind.VMP:
             label = f"{_KIND_NAME[kind]}, {settings}" if settings else _KIND_NAME[kind]
         else:
@@ -92,8 +93,8 @@ def reference_for(arm: Arm, arms: Iterable[Arm], kind: Kind) -> Arm | None:
     """
     for other in arms:
         if other.kind is kind and other.order != arm.order:
-            told = [name for name, value in other.factors.items() if name != PROMPT and value is not None]
-            if all(arm.factors.get(name) == other.factors[name] for name in told):
+            applied = [name for name, value in other.factors.items() if name != PROMPT and value is not None]
+            if all(arm.factors.get(name) == other.factors[name] for name in applied):
                 return other
     return None
 
