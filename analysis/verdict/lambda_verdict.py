@@ -92,8 +92,8 @@ def _decide(evidence: Evidence, arms: Sequence[Arm], block: str) -> LambdaVerdic
     candidates = tuple(evidence.summary(arm) for arm in arms)
     best = best_on_validation(evidence, candidates)
     one_se = against_zero = against_baseline = None
-    equal: tuple[Arm, ...] = ()
-    unclear: tuple[Arm, ...] = ()
+    equal: tuple[Contrast, ...] = ()
+    unclear: tuple[Contrast, ...] = ()
     if best is not None:
         one_se = min(lambda_of(arm) for arm in within_one_se(evidence, candidates, best.arm))
         equal, unclear = like_the_best(evidence, arms, best.arm)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.study.arms import Arm
-from analysis.verdict.contrasts import Claim
+from analysis.verdict.contrasts import Claim, Contrast
 from analysis.verdict.evidence import Evidence
 from analysis.verdict.summaries import ArmSummary
 from sweeps.stats.intervals import standard_error
@@ -81,18 +81,20 @@ def validation_values(evidence: Evidence, arms: Sequence[Arm], seeds: Sequence[i
     return table.loc[list(seeds), [arm.label for arm in arms]].to_numpy(float)
 
 
-def like_the_best(evidence: Evidence, arms: Sequence[Arm], best: Arm) -> tuple[tuple[Arm, ...], tuple[Arm, ...]]:
-    """The other arms that are practically equal to `best` on test, and those indistinguishable from it.
+def like_the_best(
+    evidence: Evidence, arms: Sequence[Arm], best: Arm
+) -> tuple[tuple[Contrast, ...], tuple[Contrast, ...]]:
+    """The comparisons with `best` of the other arms that are practically equal to `best` on test, and those indistinguishable from it.
 
     The first is a claim (TOST at 5%, Holm over the arms); the second is only the lack of one: the simultaneous interval
     of the difference includes 0. No arm is in both.
     """
     contrasts = evidence.compare([(arm, best) for arm in arms if arm != best])
-    equal = [c.arm for c in contrasts if c.p_equivalence_holm <= 0.05 or (c.is_identical and c.claim is Claim.EQUAL)]
+    equal = [c for c in contrasts if c.p_equivalence_holm <= 0.05 or (c.is_identical and c.claim is Claim.EQUAL)]
     unclear = [
-        c.arm
+        c
         for c in contrasts
-        if c.arm not in equal
+        if c not in equal
         and c.n >= 2
         and not (c.simultaneous_interval and c.simultaneous_interval.excludes_zero)
     ]

@@ -1,23 +1,43 @@
-"""Sentences generated from decision objects, and from nothing else: what they cannot support is not said."""
+"""The sentence that answers a study's question, and the findings that support or limit it."""
 
 from __future__ import annotations
 
-from analysis.findings import Finding
-from analysis.phrases import provisional
-from analysis.verdict import LambdaVerdict
-from analysis.verdict_arms import ArmVerdict
-from analysis.wording_arms import arm_claim, arm_support
-from analysis.wording_lambda import blocks_headline, lambda_claim, lambda_support
+from analysis.verdict.conclusions import Conclusions
+from analysis.verdict.decision import Verdict
+from analysis.verdict.lambda_verdict import LambdaVerdict
+from analysis.words.arm_sentences import arm_claim, arm_findings
+from analysis.words.findings import Finding
+from analysis.words.lambda_sentences import blocks_claim, lambda_claim, lambda_findings
+from analysis.words.phrases import provisional
 
-__all__ = ["Finding", "blocks_headline", "headline", "supporting"]
 
-
-def headline(verdict: LambdaVerdict | ArmVerdict) -> str:
+def headline(conclusions: Conclusions) -> Finding:
     """The one sentence that answers the study's question."""
-    told = lambda_claim(verdict) if isinstance(verdict, LambdaVerdict) else arm_claim(verdict)
-    return provisional(verdict.completeness, told)
+    blocks = conclusions.lambda_verdicts
+    if len(blocks) > 1:
+        clause, contrasts = blocks_claim(blocks)
+        return Finding(topic="", text=provisional(conclusions.completeness, clause), contrasts=contrasts)
+    return _headline_of(conclusions.verdicts[0], conclusions)
 
 
-def supporting(verdict: LambdaVerdict | ArmVerdict) -> tuple[Finding, ...]:
-    """What a reader needs beside the headline, most important first; findings of one topic stand together."""
-    return lambda_support(verdict) if isinstance(verdict, LambdaVerdict) else arm_support(verdict)
+def findings(conclusions: Conclusions) -> tuple[tuple[str, tuple[Finding, ...]], ...]:
+    """(block, findings) pairs, most important first; one pair with an empty block for a study of one block."""
+    if conclusions.arm_verdict is not None:
+        return (("", tuple(arm_findings(conclusions.arm_verdict, conclusions))),)
+    pairs = []
+    for verdict in conclusions.lambda_verdicts:
+        found = lambda_findings(verdict, conclusions.study)
+        if verdict.block:
+            claim = _headline_of(verdict, conclusions)
+            found.insert(0, Finding(topic="Verdict", text=claim.text, contrasts=claim.contrasts))
+        pairs.append((verdict.block, tuple(found)))
+    return tuple(pairs)
+
+
+def _headline_of(verdict: Verdict, conclusions: Conclusions) -> Finding:
+    if isinstance(verdict, LambdaVerdict):
+        clause, contrasts = lambda_claim(verdict, conclusions.study.metric_name)
+    else:
+        assert conclusions.arm_verdict is not None
+        clause, contrasts = arm_claim(conclusions.arm_verdict)
+    return Finding(topic="", text=provisional(conclusions.completeness, clause), contrasts=contrasts)
