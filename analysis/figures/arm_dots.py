@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from analysis.arms import Kind
-from analysis.figures.lambda_curve import seed_values
-from analysis.figures.style import BASELINE, CONTROL, INK, MUTED, PAPER, VMP, shortened, tidy
-from analysis.table import Study
-from analysis.verdict_arms import ArmVerdict
+from analysis.figures.figure import ReportFigure
+from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, new_figure, shortened, tidy
+from analysis.study.arms import Kind
+from analysis.verdict.conclusions import Conclusions
 
-MOST_ROWS = 36
+MAX_ROWS = 36
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +32,19 @@ class DotRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Dots:
-    """What `draw_dots` draws: rows from top to bottom, the reference's mean (percent) or ``None``, the axis text."""
+    """What `draw_dots` draws.
+
+    Attributes:
+        rows: From top to bottom.
+        reference: Mean of the one reference arm, in percent, or ``None``.
+        x_label: Axis text.
+        hidden: Arms that are not shown.
+    """
 
     rows: tuple[DotRow, ...]
     reference: float | None
     x_label: str
-    left_out: int
+    hidden: int
 
     @property
     def height(self) -> float:
@@ -45,32 +52,32 @@ class Dots:
         return 1.0 + 0.36 * max(3, len(self.rows))
 
 
-def prepare_dots(study: Study, verdict: ArmVerdict) -> Dots:
-    """Arms in the plan's order; of a large study the `MOST_ROWS` best on validation."""
-    summaries = [s for s in verdict.summaries if s.seeds]
-    kept = summaries
-    if len(summaries) > MOST_ROWS:
-        kept = sorted(summaries, key=lambda s: (s.arm.kind is Kind.VMP, -s.val_mean, s.arm.order))[:MOST_ROWS]
-    colour = {Kind.BASELINE: BASELINE, Kind.CONTROL: CONTROL, Kind.VMP: VMP}
-    references = {c.reference.label for c in verdict.contrasts}
-    lone = [s for s in summaries if s.arm.label in references]
+def prepare_dots(conclusions: Conclusions) -> Dots:
+    """Arms in the plan's order; of a large study the `MAX_ROWS` best on validation."""
+    study = conclusions.study
+    summaries = [s for s in conclusions.summaries if s.seeds]
+    shown = summaries
+    if len(summaries) > MAX_ROWS:
+        shown = sorted(summaries, key=lambda s: (s.arm.kind is Kind.VMP, -s.val_mean, s.arm.order))[:MAX_ROWS]
+    labels = {contrast.reference.label for contrast in conclusions.primary}
+    references = [s for s in summaries if s.arm.label in labels]
     rows = tuple(
         DotRow(
             label=s.arm.label,
-            colour=colour[s.arm.kind],
+            colour=OF_KIND[s.arm.kind],
             mean=100 * s.test_mean,
             low=100 * s.test_interval.low if s.test_interval else math.nan,
             high=100 * s.test_interval.high if s.test_interval else math.nan,
-            seeds=tuple((100 * value, flag) for _, value, flag in seed_values(study, s.arm.label)),
-            chosen=verdict.best is not None and s.arm == verdict.best.arm,
+            seeds=tuple((100 * value, flag) for _, value, flag in study.seed_values(s.arm)),
+            chosen=s.arm in conclusions.chosen,
         )
-        for s in kept
+        for s in shown
     )
     return Dots(
         rows=rows,
-        reference=100 * lone[0].test_mean if len(lone) == 1 else None,
+        reference=100 * references[0].test_mean if len(references) == 1 else None,
         x_label=f"test {study.metric_name} (%)",
-        left_out=len(summaries) - len(kept),
+        hidden=len(summaries) - len(shown),
     )
 
 
@@ -102,3 +109,23 @@ def draw_dots(data: Dots, *, ax: Axes) -> Axes:
     tidy(ax, grid="x")
     ax.spines["left"].set_visible(False)
     return ax
+
+
+def dots_figure(conclusions: Conclusions) -> ReportFigure | None:
+    """Every arm as a dot; ``None`` where no cell is complete."""
+    data = prepare_dots(conclusions)
+    if not data.rows:
+        return None
+    caption = (
+        "Test accuracy by arm: large dots are means with the 95% interval of the arm's own mean, small dots single "
+        "seeds (open triangles: collapsed). Compare arms by the paired comparisons, not by these intervals."
+    )
+    caption += f" The {data.hidden} arms with lower validation means are in the table." if data.hidden else ""
+
+    def draw() -> Figure:
+        figure, axes = new_figure(data.height)
+        draw_dots(data, ax=axes[0, 0])
+        return figure
+
+    alt = "Dot plot of test accuracy by arm. " + "; ".join(f"{row.label}: {row.mean:.1f}%" for row in data.rows[:16])
+    return ReportFigure(name="arms", caption=caption, alt=alt + ".", draw=draw)

@@ -5,23 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
+from matplotlib.figure import Figure
 
-from analysis.arms import LAMBDA, PROMPT, Kind, factor_name, value_text
-from analysis.figures.style import GRID, INK, MUTED, tidy
-from analysis.phrases import points
-from analysis.summary import ArmSummary
-from analysis.table import ARM, COMPLETE, STATUS, Study
-from analysis.verdict_arms import ArmVerdict
-from sweeps.record import Scalar, canonical_json
+from analysis.figures.figure import ReportFigure
+from analysis.figures.style import GRID, INK, MUTED, fill, new_figure, tidy
+from analysis.study.arms import LAMBDA, PROMPT, Kind, factor_name, value_text
+from analysis.study.cells import Study
+from analysis.verdict.conclusions import Conclusions
+from analysis.verdict.summaries import ArmSummary
+from analysis.words.phrases import points
+from sweeps.record import Scalar
+from vmp.core.fingerprint import canonical_json
 
-LARGEST = 12
-MOST_PANELS = 3
-EFFECT, SHIFT = "test difference (points)", "learnt shift b"
+MAX_VALUES = 12
+MAX_PANELS = 3
+Quantity = Literal["effect", "shift"]
+TITLES: dict[Quantity, str] = {"effect": "test difference (points)", "shift": "learnt shift b"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,24 +34,26 @@ class EffectGrid:
     """One heat map.
 
     Attributes:
-        title: What is shown.
+        quantity: What is shown.
+        title: The same in words, with the panel's factor.
         rows, columns: (factor name, its values in words), rows bottom to top.
         values: Shape (len(rows), len(columns)), NaN where nothing is complete.
         texts: What stands in each field, same shape.
-        reach: Largest absolute value over all panels of the quantity, so that they share one colour scale around 0.
+        limit: Largest absolute value over all panels of the quantity, so that they share one colour scale around 0.
     """
 
+    quantity: Quantity
     title: str
     rows: tuple[str, tuple[str, ...]]
     columns: tuple[str, tuple[str, ...]]
     values: np.ndarray
     texts: tuple[tuple[str, ...], ...]
-    reach: float = 1.0
+    limit: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Crossing:
-    """The factors of a full grid of VMP arms: two that are crossed, and the one that tells panels apart, if any."""
+    """The factors of a full grid of VMP arms: two that are crossed, and the one that each panel has a value of, if any."""
 
     rows: str
     columns: str
@@ -59,12 +66,12 @@ def crossed_factors(study: Study) -> Crossing | None:
     names = [n for n in study.plan.factors if n != PROMPT]
     varied = [n for n in names if len({canonical_json(arm.factors.get(n)) for arm in vmp}) > 1]
     sizes = {n: len({canonical_json(arm.factors.get(n)) for arm in vmp}) for n in varied}
-    if len(varied) not in (2, 3) or math.prod(sizes.values()) != len(vmp) or max(sizes.values()) > LARGEST:
+    if len(varied) not in (2, 3) or math.prod(sizes.values()) != len(vmp) or max(sizes.values()) > MAX_VALUES:
         return None
     panels = None
     if len(varied) == 3:
         panels = LAMBDA if LAMBDA in varied else min(varied, key=lambda n: sizes[n])
-        if sizes[panels] > MOST_PANELS:
+        if sizes[panels] > MAX_PANELS:
             return None
     crossed = sorted((n for n in varied if n != panels), key=lambda n: sizes[n])
     if LAMBDA in crossed:
@@ -72,66 +79,61 @@ def crossed_factors(study: Study) -> Crossing | None:
     return Crossing(rows=crossed[0], columns=crossed[1], panels=panels)
 
 
-def prepare_grids(study: Study, verdict: ArmVerdict, crossing: Crossing) -> tuple[EffectGrid, ...]:
+def prepare_grids(conclusions: Conclusions, crossing: Crossing) -> tuple[EffectGrid, ...]:
     """For each panel value the test effect (difference to the reference in points), and the learnt shift if recorded.
 
     Side by side they answer how far the start decides the end.
     """
-    vmp = [s for s in verdict.summaries if s.arm.kind is Kind.VMP]
+    vmp = [s for s in conclusions.summaries if s.arm.kind is Kind.VMP]
     panels = _ordered([s.arm.factors.get(crossing.panels) for s in vmp]) if crossing.panels else [None]
     grids = []
     for panel in panels:
-        chosen = [s for s in vmp if crossing.panels is None or s.arm.factors.get(crossing.panels) == panel]
+        of_panel = [s for s in vmp if crossing.panels is None or s.arm.factors.get(crossing.panels) == panel]
         where = f"{factor_name(crossing.panels)} = {value_text(panel)}: " if crossing.panels else ""
-        grids += _panel(study, verdict, crossing, chosen, where)
-    reaches = {
-        kind: max(
-            [float(np.nanmax(np.abs(g.values))) for g in grids if kind in g.title and np.isfinite(g.values).any()]
-            + [1e-9]
-        )
-        for kind in (EFFECT, SHIFT)
-    }
-    return tuple(replace(g, reach=reaches[EFFECT if EFFECT in g.title else SHIFT]) for g in grids)
+        grids += _panel(conclusions, crossing, of_panel, where)
+    limits = {q: max([1e-9, *(np.nanmax(np.abs(g.values)) for g in grids if g.quantity == q)]) for q in TITLES}
+    return tuple(replace(grid, limit=float(limits[grid.quantity])) for grid in grids)
 
 
 def _panel(
-    study: Study, verdict: ArmVerdict, crossing: Crossing, summaries: Sequence[ArmSummary], where: str
+    conclusions: Conclusions, crossing: Crossing, summaries: Sequence[ArmSummary], where: str
 ) -> list[EffectGrid]:
     rows = _ordered([s.arm.factors.get(crossing.rows) for s in summaries])
     columns = _ordered([s.arm.factors.get(crossing.columns) for s in summaries])
-    by_arm = {c.arm.label: c for c in verdict.contrasts}
-    complete = study.cells[study.cells[STATUS] == COMPLETE]
-    effect, shift = np.full((len(rows), len(columns)), np.nan), np.full((len(rows), len(columns)), np.nan)
-    effects = [["" for _ in columns] for _ in rows]
-    shifts = [["" for _ in columns] for _ in rows]
+    by_arm = {c.arm.label: c for c in conclusions.primary}
+    values = {quantity: np.full((len(rows), len(columns)), np.nan) for quantity in TITLES}
+    texts = {quantity: [["" for _ in columns] for _ in rows] for quantity in TITLES}
     for summary in summaries:
         i = rows.index(summary.arm.factors.get(crossing.rows))
         j = columns.index(summary.arm.factors.get(crossing.columns))
         contrast = by_arm.get(summary.arm.label)
-        effect[i, j] = 100 * contrast.mean if contrast else 0.0
-        effects[i][j] = points(contrast.mean) if contrast else "reference"
+        values["effect"][i, j] = 100 * contrast.mean if contrast else 0.0
+        texts["effect"][i][j] = points(contrast.mean) if contrast else "reference"
         if summary.collapse and summary.collapse.seeds:
-            effects[i][j] += f"\n▽ {len(summary.collapse.seeds)}/{summary.collapse.judged}"
-        learnt = complete.loc[complete[ARM] == summary.arm.label, "shift"].dropna()
+            texts["effect"][i][j] += f"\n▽ {len(summary.collapse.seeds)}/{summary.collapse.flagged}"
+        learnt = conclusions.study.complete(summary.arm, "shift")["shift"]
         if len(learnt):
-            shift[i, j] = float(learnt.mean())
-            spread = f"\n± {learnt.std(ddof=1):.2f}" if len(learnt) > 1 else ""
-            shifts[i][j] = f"{shift[i, j]:+.2f}{spread}".replace("-", "−")
-    down = (factor_name(crossing.rows), tuple(value_text(v) for v in rows))
-    across = (factor_name(crossing.columns), tuple(value_text(v) for v in columns))
-    grids = [
-        EffectGrid(title=where + EFFECT, values=effect, texts=tuple(map(tuple, effects)), rows=down, columns=across)
+            values["shift"][i, j] = float(learnt.mean())
+            std = f"\n± {learnt.std(ddof=1):.2f}" if len(learnt) > 1 else ""
+            texts["shift"][i][j] = f"{learnt.mean():+.2f}{std}".replace("-", "−")
+    return [
+        EffectGrid(
+            quantity=quantity,
+            title=where + title,
+            values=values[quantity],
+            texts=tuple(map(tuple, texts[quantity])),
+            rows=(factor_name(crossing.rows), tuple(value_text(v) for v in rows)),
+            columns=(factor_name(crossing.columns), tuple(value_text(v) for v in columns)),
+        )
+        for quantity, title in TITLES.items()
+        if np.isfinite(values[quantity]).any()
     ]
-    if np.isfinite(shift).any():
-        title = where + SHIFT
-        grids.append(EffectGrid(title=title, values=shift, texts=tuple(map(tuple, shifts)), rows=down, columns=across))
-    return grids
 
 
 def draw_grid(data: EffectGrid, *, ax: Axes) -> Axes:
     """Fields coloured by value, with the number in each; ``▽ k/n`` counts collapsed seeds."""
     values = np.ma.masked_invalid(data.values)
-    norm = TwoSlopeNorm(0.0, -data.reach, data.reach)
+    norm = TwoSlopeNorm(0.0, -data.limit, data.limit)
     colours = mpl.colormaps["RdBu"]
     ax.set_facecolor(GRID)
     ax.pcolormesh(values, cmap=colours, norm=norm, edgecolor="#fefefe", linewidth=1.5)
@@ -140,7 +142,7 @@ def draw_grid(data: EffectGrid, *, ax: Axes) -> Axes:
     for i in range(rows):
         for j in range(columns):
             if data.texts[i][j]:
-                strong = np.isfinite(data.values[i, j]) and abs(data.values[i, j]) > 0.6 * data.reach
+                strong = np.isfinite(data.values[i, j]) and abs(data.values[i, j]) > 0.6 * data.limit
                 ax.text(j + 0.5, i + 0.5, data.texts[i][j], ha="center", va="center", fontsize=size,
                         color="#fefefe" if strong else "#1b1b1b")  # fmt: skip
     ax.set_xticks(np.arange(columns) + 0.5, data.columns[1])
@@ -160,3 +162,28 @@ def _ordered(values: list[Scalar]) -> list[Scalar]:
     distinct = list(dict.fromkeys(values))
     numeric = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in distinct)
     return sorted(distinct, key=lambda v: float(v)) if numeric else distinct  # type: ignore[arg-type]
+
+
+def grid_figure(conclusions: Conclusions) -> ReportFigure | None:
+    """The effect of each combination of two crossed factors; ``None`` where the study crosses none."""
+    crossing = crossed_factors(conclusions.study)
+    panels = prepare_grids(conclusions, crossing) if crossing else ()
+    if crossing is None or not panels:
+        return None
+    has_shift = any(panel.quantity == "shift" for panel in panels)
+    caption = (
+        f"{crossing.columns} by {crossing.rows}: the test difference of each combination to its reference, in points"
+    )
+    caption += " (▽ k/n: k of n seeds collapsed)" if any(s.has_collapse for s in conclusions.summaries) else ""
+    if has_shift:
+        caption += "; on the right the shift b that training ended with, its mean and standard deviation over seeds"
+
+    def draw() -> Figure:
+        columns = 2 if has_shift else 1
+        rows = math.ceil(len(panels) / columns)
+        figure, axes = new_figure(rows * (1.1 + 0.5 * len(panels[0].rows[1])), rows, columns)
+        fill(axes, panels, draw_grid)
+        return figure
+
+    alt = f"Heat map of the test difference by {crossing.columns} and {crossing.rows}."
+    return ReportFigure(name="grid", caption=caption + ".", alt=alt, draw=draw)

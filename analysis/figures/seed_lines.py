@@ -1,4 +1,4 @@
-"""Seed by seed: a line a seed from the backbone alone over the control to the chosen arm."""
+"""Seed by seed: a line per seed from the backbone alone over the control to the chosen arm."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from analysis.arms import Arm, Kind
-from analysis.figures.lambda_curve import seed_values
-from analysis.figures.style import BASELINE, CONTROL, INK, MUTED, PAPER, VMP, shortened, spread, tidy
-from analysis.table import Study
+from analysis.figures.figure import ReportFigure
+from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, new_figure, place_apart, shortened, tidy
+from analysis.study.arms import Arm
+from analysis.study.cells import Study
+from analysis.verdict.conclusions import Conclusions
 
-MOST_ARMS = 8
-MOST_NAMED = 12
+MAX_ARMS = 8
+MAX_NAMED = 12
+MAX_SEEDS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeedSlopes:
-    """What `draw_seed_slopes` draws; accuracies in percent.
+class SeedLines:
+    """What `draw_seed_lines` draws; accuracies in percent.
 
     Attributes:
         labels, colours: Of the arms, left to right.
@@ -33,25 +36,24 @@ class SeedSlopes:
     y_label: str
 
 
-def prepare_seed_slopes(study: Study, arms: Sequence[Arm]) -> SeedSlopes:
-    """Test accuracies of the first `MOST_ARMS` of `arms`, seed by seed."""
-    arms = list(arms)[:MOST_ARMS]
-    values = [{seed: (100 * value, flag) for seed, value, flag in seed_values(study, arm.label)} for arm in arms]
+def prepare_seed_lines(study: Study, arms: Sequence[Arm]) -> SeedLines:
+    """Test accuracies of the first `MAX_ARMS` of `arms`, seed by seed."""
+    arms = list(arms)[:MAX_ARMS]
+    values = [{seed: (100 * value, flag) for seed, value, flag in study.seed_values(arm)} for arm in arms]
     lines = []
     for seed in study.plan.seeds:
-        found = [by_seed.get(seed, (np.nan, False)) for by_seed in values]
-        lines.append((seed, tuple(v for v, _ in found), tuple(flag for _, flag in found)))
-    colour = {Kind.BASELINE: BASELINE, Kind.CONTROL: CONTROL, Kind.VMP: VMP}
-    return SeedSlopes(
+        cells = [by_seed.get(seed, (np.nan, False)) for by_seed in values]
+        lines.append((seed, tuple(v for v, _ in cells), tuple(flag for _, flag in cells)))
+    return SeedLines(
         labels=tuple(arm.label for arm in arms),
-        colours=tuple(colour[arm.kind] for arm in arms),
+        colours=tuple(OF_KIND[arm.kind] for arm in arms),
         lines=tuple(lines),
         y_label=f"test {study.metric_name} (%)",
     )
 
 
-def draw_seed_slopes(data: SeedSlopes, *, ax: Axes) -> Axes:
-    """A line a seed; open triangles are collapsed cells; a gap is a cell that is not complete."""
+def draw_seed_lines(data: SeedLines, *, ax: Axes) -> Axes:
+    """One line per seed; open triangles are collapsed cells; a gap is a cell that is not complete."""
     x = np.arange(len(data.labels))
     named = []
     for seed, values, collapsed in data.lines:
@@ -67,8 +69,53 @@ def draw_seed_slopes(data: SeedSlopes, *, ax: Axes) -> Axes:
     ax.set_ylabel(data.y_label)
     tidy(ax)
     low, high = ax.get_ylim()
-    if len(named) <= MOST_NAMED:
-        for (_, text), y in zip(named, spread([v for v, _ in named], (high - low) * 0.055, low, high), strict=True):
+    if len(named) <= MAX_NAMED:
+        for (_, text), y in zip(
+            named, place_apart([v for v, _ in named], (high - low) * 0.055, low, high), strict=True
+        ):
             ax.annotate(text, (x[-1], y), xytext=(9, 0), textcoords="offset points", va="center", fontsize=8.5,
                         color=INK, annotation_clip=False)  # fmt: skip
     return ax
+
+
+def seed_figure(conclusions: Conclusions) -> ReportFigure | str:
+    """The lines of `arms_to_join`, or the reason why they are not drawn."""
+    study, arms = conclusions.study, arms_to_join(conclusions)
+    if len(arms) < 2:
+        return f"a line joins 2 to {MAX_ARMS} arms, and the study has {len(study.arms)}"
+    if len(study.plan.seeds) > MAX_SEEDS:
+        return f"more than {MAX_SEEDS} lines would be a web"
+    data = prepare_seed_lines(study, arms)
+    if not any(np.isfinite(values).any() for _, values, _ in data.lines):
+        return "no cell is complete"
+    caption = (
+        "The same seed means the same initial weights, split and order of clips in every arm, so each line is one fair "
+        "comparison."
+    )
+    if any(flag for _, _, flags in data.lines for flag in flags):
+        caption += " Open triangles are collapsed seeds, which a mean over seeds hides."
+
+    def draw() -> Figure:
+        figure, axes = new_figure(3.9)
+        draw_seed_lines(data, ax=axes[0, 0])
+        return figure
+
+    return ReportFigure(
+        name="seeds", caption=caption, alt="Line for each seed over " + ", ".join(data.labels) + ".", draw=draw
+    )
+
+
+def arms_to_join(conclusions: Conclusions) -> list[Arm]:
+    """Baseline, control and the lambdas of the first block, of many the ends and the chosen; all arms of a small study.
+
+    Empty for a large study that is not about lambda.
+    """
+    if not conclusions.lambda_verdicts:
+        return list(conclusions.study.arms) if len(conclusions.study.arms) <= MAX_ARMS else []
+    verdict = conclusions.lambda_verdicts[0]
+    references = [summary.arm for summary in (verdict.baseline, verdict.control) if summary]
+    curve = [summary.arm for summary in verdict.candidates]
+    if len(references) + len(curve) > MAX_ARMS:
+        ends = [curve[0], curve[-1], *([verdict.best.arm] if verdict.best else [])]
+        curve = [arm for arm in curve if arm in ends]
+    return references + curve

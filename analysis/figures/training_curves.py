@@ -1,25 +1,24 @@
-"""Training curves: how loss, accuracy and attention developed, a line an arm (mean over seeds)."""
+"""Training curves: how loss, accuracy and attention developed, one line per arm (mean over seeds)."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.arms import Arm, Kind
-from analysis.figures.style import BASELINE, CONTROL, INK, MUTED, ramp, shortened, spread, tidy
-from analysis.table import ARM, SEED
+from analysis.figures.figure import ReportFigure
+from analysis.figures.style import INK, MUTED, OF_KIND, fill, new_figure, place_apart, ramp, shortened, tidy
+from analysis.study.arms import Arm, Kind
+from analysis.study.cells import ARM, SEED, Study, curve_table
+from vmp.core.metrics import METRICS
 
-MOST_ARMS = 9
-PANELS = {
-    "task_loss": "training loss without the λ V term",
-    "val_top1": "validation top-1 accuracy (%)",
-    "variation": "temporal variation V",
-    "attention_at_zero": "attention at D = 0 (no motion)",
-}
+MAX_ARMS = 9
+_COLUMNS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,29 +42,35 @@ class TrainingPanel:
 
 
 def shown_arms(arms: Sequence[Arm], preferred: Sequence[Arm] = ()) -> list[Arm]:
-    """At most `MOST_ARMS` arms: references and preferred ones first, then evenly through the rest, in plan order."""
-    if len(arms) <= MOST_ARMS:
+    """At most `MAX_ARMS` arms: references and preferred ones first, then evenly through the others, in plan order."""
+    if len(arms) <= MAX_ARMS:
         return list(arms)
-    kept = [arm for arm in arms if arm.kind is not Kind.VMP][:3]
-    kept += [arm for arm in preferred if arm not in kept]
-    rest = [arm for arm in arms if arm not in kept]
-    room = max(0, MOST_ARMS - len(kept))
-    kept += [rest[round(i * (len(rest) - 1) / max(1, room - 1))] for i in range(room)] if rest else []
-    return sorted({arm.order: arm for arm in kept}.values(), key=lambda arm: arm.order)
+    shown = [arm for arm in arms if arm.kind is not Kind.VMP][:3]
+    shown += [arm for arm in preferred if arm not in shown]
+    others = [arm for arm in arms if arm not in shown]
+    room = max(0, MAX_ARMS - len(shown))
+    shown += [others[round(i * (len(others) - 1) / max(1, room - 1))] for i in range(room)] if others else []
+    return sorted({arm.order: arm for arm in shown}.values(), key=lambda arm: arm.order)
 
 
-def prepare_training(curves: pd.DataFrame, arms: Sequence[Arm], metric: str = "top1") -> tuple[TrainingPanel, ...]:
-    """Panels for the recorded quantities of `arms` (use `shown_arms` first); `curves` from `table.curve_table`."""
+def prepare_training(curves: pd.DataFrame, arms: Sequence[Arm], val: str = "val_top1") -> tuple[TrainingPanel, ...]:
+    """Panels for the recorded quantities of `arms` (use `shown_arms` first).
+
+    Args:
+        curves: From `analysis.study.cells.curve_table`.
+        arms: To show.
+        val: The accuracy to show, a key of `METRICS`.
+    """
     vmp = [arm for arm in arms if arm.kind is Kind.VMP]
-    colours = dict(zip([arm.label for arm in vmp], ramp(len(vmp)), strict=True))
+    colours = {arm.label: OF_KIND[arm.kind] for arm in arms}
+    colours |= dict(zip([arm.label for arm in vmp], ramp(len(vmp)), strict=True))
     panels = []
-    for name, title in {
-        **PANELS,
-        **({"val_mean_class": "validation mean-class accuracy (%)"} if metric != "top1" else {}),
-    }.items():
-        if name not in curves.columns or (name == "val_top1" and metric != "top1"):
+    for name in ("task_loss", val, "variation", "attention_at_zero"):
+        if name not in curves.columns:
             continue
-        scale = 100.0 if name.startswith("val_") else 1.0
+        metric = METRICS[name]
+        scale = 100.0 if metric.unit == "fraction" else 1.0
+        title = f"{metric.title} (%)" if metric.unit == "fraction" else f"{metric.title} {metric.symbol}".strip()
         lines = []
         for arm in arms:
             rows = curves.loc[(curves[ARM] == arm.label) & curves[name].notna(), [SEED, "epoch", name]]
@@ -73,10 +78,9 @@ def prepare_training(curves: pd.DataFrame, arms: Sequence[Arm], metric: str = "t
                 continue
             mean = rows.groupby("epoch")[name].mean() * scale
             each = [(tuple(g["epoch"]), tuple(g[name] * scale)) for _, g in rows.groupby(SEED)]
-            colour = colours.get(arm.label, CONTROL if arm.kind is Kind.CONTROL else BASELINE)
             lines.append(
                 TrainingLine(
-                    label=short_label(arm), colour=colour, dashed=arm.kind is not Kind.VMP,
+                    label=short_label(arm), colour=colours[arm.label], dashed=arm.kind is not Kind.VMP,
                     epochs=tuple(mean.index), mean=tuple(mean), seeds=tuple(each) if len(each) <= 6 else (),
                 )
             )  # fmt: skip
@@ -100,7 +104,9 @@ def draw_training(data: TrainingPanel, *, ax: Axes) -> Axes:
     low, high = ax.get_ylim()
     last = max(line.epochs[-1] for line in data.lines)
     ends = [line for line in data.lines if line.mean]
-    for line, y in zip(ends, spread([line.mean[-1] for line in ends], (high - low) * 0.065, low, high), strict=True):
+    for line, y in zip(
+        ends, place_apart([line.mean[-1] for line in ends], (high - low) * 0.065, low, high), strict=True
+    ):
         ax.annotate(line.label, (last, y), xytext=(8, 0), textcoords="offset points", va="center", fontsize=8,
                     color=line.colour, annotation_clip=False)  # fmt: skip
     return ax
@@ -110,3 +116,23 @@ def short_label(arm: Arm) -> str:
     if arm.kind is Kind.VMP:
         return shortened(arm.label, 22)
     return shortened(arm.label.replace(" (A = 1)", ""), 22)
+
+
+def training_figure(study: Study, preferred: Sequence[Arm]) -> ReportFigure | None:
+    """The curves of the study, of many arms the `preferred` and some more; ``None`` where nothing was recorded."""
+    arms = shown_arms(study.arms, preferred)
+    panels = prepare_training(curve_table(study), arms, study.val)
+    if not panels:
+        return None
+    caption = "Training: one line per arm, the mean over the seeds that reached the epoch; thin lines are single seeds."
+    if len(arms) < len(study.arms):
+        caption += f" {len(arms)} of {len(study.arms)} arms are shown, chosen evenly over the plan."
+
+    def draw() -> Figure:
+        rows = math.ceil(len(panels) / _COLUMNS)
+        figure, axes = new_figure(0.3 + 2.9 * rows, rows, _COLUMNS)
+        fill(axes, panels, draw_training)
+        return figure
+
+    alt = "Curves over epochs of " + ", ".join(panel.title for panel in panels) + "."
+    return ReportFigure(name="training", caption=caption, alt=alt, draw=draw)

@@ -11,7 +11,6 @@ from analysis.study.arms import Kind
 from analysis.study.cells import (
     ARM,
     ARM_ORDER,
-
     DIVERGED,
     FAILED,
     MISSING,
@@ -100,5 +99,3 @@ def reasons(study: Study) -> tuple[tuple[str, str, int], ...]:
     counts = Counter((str(status), str(reason)) for status, reason in zip(cells[STATUS], cells[REASON], strict=True))
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return tuple((status, reason, number) for (status, reason), number in ordered)
-
-

@@ -77,9 +77,7 @@ def provenance(study: Study) -> ProvenanceFacts:
         ("compute", compute),
         ("run", f"{started[0]} to {started[-1]} (starts of the first and last cell)" if started else NOT_RECORDED),
     ]
-    return ProvenanceFacts(
-        facts=tuple(facts), warnings=(*warnings, *_contradictions(study, records)), seconds=total
-    )
+    return ProvenanceFacts(facts=tuple(facts), warnings=(*warnings, *_contradictions(study, records)), seconds=total)
 
 
 def collapse_rules(study: Study) -> tuple[str, ...]:

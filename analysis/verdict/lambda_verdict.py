@@ -62,7 +62,9 @@ def lambda_verdicts(evidence: Evidence) -> tuple[LambdaVerdict, ...]:
     blocks = lambda_blocks(study)
     verdicts = []
     for key, arms in blocks.items():
-        settings = [f"{name} = {value_text(value)}" for name, value in zip(others, key, strict=True) if value is not None]
+        settings = [
+            f"{name} = {value_text(value)}" for name, value in zip(others, key, strict=True) if value is not None
+        ]
         verdicts.append(_decide(evidence, arms, ", ".join(settings) if len(blocks) > 1 else ""))
     return tuple(verdicts)
 

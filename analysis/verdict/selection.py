@@ -94,8 +94,6 @@ def like_the_best(
     unclear = [
         c
         for c in contrasts
-        if c not in equal
-        and c.n >= 2
-        and not (c.simultaneous_interval and c.simultaneous_interval.excludes_zero)
+        if c not in equal and c.n >= 2 and not (c.simultaneous_interval and c.simultaneous_interval.excludes_zero)
     ]
     return tuple(equal), tuple(unclear)

@@ -23,7 +23,9 @@ def claim_clause(subject: str, contrast: Contrast) -> str:
     reference, claim = reference_name(contrast), contrast.claim
     if claim is Claim.NONE:
         number_of_seeds = seeds(contrast.n) if contrast.n else "no paired seed"
-        return f"{subject} cannot be compared with {reference}: {number_of_seeds} so far, and an interval needs at least 2"
+        return (
+            f"{subject} cannot be compared with {reference}: {number_of_seeds} so far, and an interval needs at least 2"
+        )
     if claim is Claim.BETTER:
         return f"{subject} beats {reference}: {figures(contrast)}"
     if claim is Claim.WORSE:

@@ -38,9 +38,7 @@ def mixed_seeds(summary: ArmSummary) -> str:
     return f"; {len(collapse.seeds)} of its {collapse.flagged} seeds collapsed, so the mean mixes two outcomes"
 
 
-def collapse_findings(
-    summaries: Sequence[ArmSummary], contrasts: Sequence[Contrast], margin: float
-) -> list[Finding]:
+def collapse_findings(summaries: Sequence[ArmSummary], contrasts: Sequence[Contrast], margin: float) -> list[Finding]:
     """A sentence on each arm with collapsed seeds; one over all of them when there are many.
 
     Args:
@@ -67,7 +65,9 @@ def _collapse_note(summary: ArmSummary, margin: float) -> str:
     collapse = summary.collapse
     assert collapse is not None
     collapsed = len(collapse.seeds)
-    text = f"At {summary.arm.label}, {collapsed} of {collapse.flagged} seeds collapsed to a practically constant attention"
+    text = (
+        f"At {summary.arm.label}, {collapsed} of {collapse.flagged} seeds collapsed to a practically constant attention"
+    )
     if collapse.max_gap is None:
         return text + "."
     those, verbs = ("that seed", ("equals", "differs")) if collapsed == 1 else ("those seeds", ("equal", "differ"))
