@@ -6,10 +6,16 @@ import csv
 import io
 import math
 import re
+from collections.abc import Callable
 
-from analysis.phrases import points
-from analysis.report_table import Column, ReportTable, Row, Value
+from analysis.sections.base import Column, Row, Table, Value
+from analysis.words.phrases import points
 
+_LIMIT: dict[str, Callable[[float], str]] = {
+    "interval": points,
+    "percent_interval": lambda limit: f"{100 * limit:.1f}",
+    "ratio_interval": lambda limit: f"{limit:.2f}",
+}
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "λ": r"$\lambda$", "−": "$-$", "–": "--",
@@ -22,9 +28,7 @@ def cell_text(value: Value, column: Column) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, tuple):
-        if column.key == "test_interval":
-            return f"{100 * value[0]:.1f} to {100 * value[1]:.1f}"
-        return f"{points(value[0])} to {points(value[1])}"
+        return " to ".join(_LIMIT[column.format](limit) for limit in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
@@ -42,19 +46,19 @@ def cell_text(value: Value, column: Column) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def to_csv(table: ReportTable) -> str:
+def to_csv(table: Table) -> str:
     """RFC 4180 with "\\n" line ends; numbers in full, intervals as two columns, hashes last, separated by spaces."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     header: list[str] = []
     for column in table.columns:
-        header += [f"{column.key}_low", f"{column.key}_high"] if column.format == "interval" else [column.key]
-    with_hashes = table.name != "cells" and any(row.hashes for row in table.rows)
+        header += [f"{column.key}_low", f"{column.key}_high"] if column.format in _LIMIT else [column.key]
+    with_hashes = any(row.hashes for row in table.rows)
     writer.writerow([*header, "cells"] if with_hashes else header)
     for row in table.rows:
         line: list[str] = []
         for value, column in zip(row.values, table.columns, strict=True):
-            if column.format == "interval":
+            if column.format in _LIMIT:
                 line += [_exact(value[0]), _exact(value[1])] if isinstance(value, tuple) else ["", ""]
             else:
                 line.append(_exact(value) if not isinstance(value, tuple) else "")
@@ -62,55 +66,54 @@ def to_csv(table: ReportTable) -> str:
     return buffer.getvalue()
 
 
-def to_markdown(table: ReportTable) -> str:
+def to_markdown(table: Table) -> str:
     """A GitHub-flavoured table, its caption, and below it the cells behind each row."""
     columns = _readable(table)
     lines = [f"{_one_line(table.caption)}", ""]
     lines.append("| " + " | ".join(_markdown(table.columns[i].header) for i in columns) + " |")
-    lines.append("|" + "|".join("---" if table.columns[i].format == "text" else "---:" for i in columns) + "|")
+    lines.append("|" + "|".join("---" if is_text(table.columns[i]) else "---:" for i in columns) + "|")
     for row in table.rows:
         texts = [_markdown(cell_text(row.values[i], table.columns[i])) for i in columns]
         lines.append("| " + " | ".join(texts) + " |")
-    if table.name != "cells" and any(row.hashes for row in table.rows):
+    if any(row.hashes for row in table.rows):
         lines += ["", "Cells behind each row:", ""]
         lines += [f"- {_markdown(_row_name(row))}: {' '.join(row.hashes) or 'none'}" for row in table.rows]
     return "\n".join(lines) + "\n"
 
 
-def to_latex(table: ReportTable) -> str:
+def to_latex(table: Table) -> str:
     """A booktabs table; the cells behind each row stand beside it as a comment."""
     columns = _readable(table)
-    alignment = "".join("l" if table.columns[i].format == "text" else "r" for i in columns)
+    alignment = "".join("l" if is_text(table.columns[i]) else "r" for i in columns)
     lines = ["% needs \\usepackage{booktabs}", "\\begin{table}", "\\centering", f"\\caption{{{_latex(table.caption)}}}"]
     lines += [f"\\begin{{tabular}}{{{alignment}}}", "\\toprule"]
     lines.append(" & ".join(_latex(table.columns[i].header) for i in columns) + r" \\")
     lines.append("\\midrule")
     for row in table.rows:
         text = " & ".join(_latex(cell_text(row.values[i], table.columns[i])) for i in columns) + r" \\"
-        if row.hashes and table.name != "cells":
+        if row.hashes:
             text += f" % cells {' '.join(row.hashes)}"
         lines.append(text)
     lines += ["\\bottomrule", "\\end{tabular}", "\\end{table}"]
     return "\n".join(lines) + "\n"
 
 
-def _readable(table: ReportTable) -> list[int]:
-    """Columns to show people: not those that are empty throughout."""
-    kept = [i for i in range(len(table.columns)) if any(row.values[i] not in (None, "") for row in table.rows)]
-    return [i for i in kept if not all(_is_nan(row.values[i]) for row in table.rows)]
+def _readable(table: Table) -> list[int]:
+    """Columns to show people: not those without any value."""
+    return [i for i in range(len(table.columns)) if not all(is_absent(row.values[i]) for row in table.rows)]
 
 
-def shown_columns(table: ReportTable) -> list[int]:
-    """Indices of the columns that hold anything."""
-    return _readable(table)
+def is_text(column: Column) -> bool:
+    """Whether a column holds words, to be aligned at the left."""
+    return column.format in ("text", "code")
 
 
-def _is_nan(value: Value) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
+def is_absent(value: Value) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
 
 def _exact(value: Value) -> str:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if is_absent(value):
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
