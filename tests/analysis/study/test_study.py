@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-from study_records import ArmModel, StudyModel, lambda_arms, write_study
-
-from analysis.arms import Kind, reference_for
-from analysis.completeness import Completeness, completeness, completeness_by_arm
-from analysis.table import STATUS, curve_table, load_study
-from sweeps.record import CellRecord, RecordError
+from analysis.study.arms import Kind, reference_for
+from analysis.study.cells import STATUS, curve_table, load_study
+from analysis.study.completeness import Completeness, completeness, completeness_by_arm
+from sweeps.record import CellRecord
+from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, write_study
+from vmp.core.errors import InputError
 
 MODEL = StudyModel(arms=lambda_arms({0: 0.1, 0.1: 0.1, 10: 0.0}), seeds=(0, 1, 2), epochs=3)
 
@@ -40,14 +40,14 @@ def test_every_planned_cell_has_a_row_and_strangers_have_none(tmp_path: Path) ->
     assert curves["variation"].isna().sum() == 9  # the baseline has no layer, and is not given one
 
 
-def test_missing_diverged_and_failed_cells_are_counted_apart(tmp_path: Path) -> None:
-    arms = lambda_arms({0: 0.1, 1: 0.1}, missing={0: [1]}, diverged={1: [0]}, failed={1: [2]})
+def test_missing_diverged_stopped_and_failed_cells_are_counted_apart(tmp_path: Path) -> None:
+    arms = lambda_arms({0: 0.1, 1: 0.1}, missing={0: [1]}, diverged={1: [0]}, stopped={0: [2]}, failed={1: [2]})
     write_study(tmp_path, StudyModel(arms=arms, seeds=(0, 1, 2)))
     study = load_study(tmp_path)
     counts = completeness(study)
-    assert (counts.planned, counts.complete, counts.missing, counts.diverged, counts.failed) == (12, 9, 1, 1, 1)
-    assert counts.sentence == "9 of 12 planned cells are complete; 1 missing, 1 failed, 1 diverged."
-    assert not counts.finished
+    assert (counts.planned, counts.complete, counts.missing, counts.diverged, counts.failed) == (12, 8, 1, 1, 1)
+    assert counts.sentence == "8 of 12 planned cells are complete; 1 missing, 1 failed, 1 diverged, 1 stopped early."
+    assert not counts.is_finished
     by_arm = completeness_by_arm(study).set_index("arm")
     assert list(by_arm.loc["λ = 1", ["complete", "diverged", "failed", "missing"]]) == [1, 1, 1, 0]
 
@@ -62,9 +62,9 @@ def test_a_search_that_has_not_proposed_all_its_arms_is_not_finished(tmp_path: P
 
     counts = counted(tmp_path / "a")
     assert counts.unproposed == 3  # of 5, the two references not among them
-    assert not counts.finished
+    assert not counts.is_finished
     assert "still to propose 3 arms" in counts.sentence
-    assert counted(tmp_path / "b", proposed=5).finished  # it proposed the same arm more than once
+    assert counted(tmp_path / "b", proposed=5).is_finished  # it proposed the same arm more than once
 
 
 def test_the_reference_of_an_arm_shares_its_other_factors(tmp_path: Path) -> None:
@@ -98,13 +98,14 @@ def test_nearly_equal_proposals_stay_two_arms(tmp_path: Path) -> None:
         ),
         (
             lambda d: change(a_cell(d, prompt="vmp", **{"lambda": 0}), metrics={"test_top1": 70.5}),
-            r"metrics\.test_top1 is 70\.5, it must be a number in \[0, 1\] or null",
+            r"'metrics': test_top1 is 70\.5, it must be a number in \[0, 1\] or null; move it away",
         ),
         (
             lambda d: change(d / "plan.json", metric="loss"),
-            "names the metric 'loss'; it must be 'top1' or 'mean_class'",
+            r"'metric': Input should be 'top1' or 'mean_class'",
         ),
-        (lambda d: change(d / "plan.json", study={"margin": 2}), r"study\.margin is 2; it must be"),
+        (lambda d: change(d / "plan.json", study={"name": "s", "margin": 2}), r"'study\.margin': Input should be less than 1"),
+        (lambda d: change(d / "plan.json", format=1), "has the record format 1, this version reads format 2"),
         (lambda d: change(d / "plan.json", cells=[]), "plans no cell"),
         (
             lambda d: change(d / "plan.json", cells=2 * json.loads((d / "plan.json").read_text())["cells"]),
@@ -115,7 +116,7 @@ def test_nearly_equal_proposals_stay_two_arms(tmp_path: Path) -> None:
 def test_a_damaged_folder_is_named_with_the_rule_and_the_way_out(tmp_path: Path, damage, message: str) -> None:
     write_study(tmp_path, MODEL)
     damage(tmp_path)
-    with pytest.raises(RecordError, match=message) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         load_study(tmp_path)
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
