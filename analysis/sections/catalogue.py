@@ -60,7 +60,9 @@ def all_sections() -> tuple[Section, ...]:
         section = entry.load()
         where = f"the report section '{entry.name}' ({entry.value}) of an installed distribution"
         if not isinstance(section, Section):
-            raise InputError(f"{where} is a {type(section).__name__}, it must be an analysis.Section; uninstall or mend it")
+            raise InputError(
+                f"{where} is a {type(section).__name__}, it must be an analysis.Section; uninstall or mend it"
+            )
         if section.name in {one.name for one in sections}:
             raise InputError(f"{where} takes the name '{section.name}' of another section; uninstall or rename it")
         sections.append(section)

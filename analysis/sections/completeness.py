@@ -20,9 +20,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     frame = completeness_by_arm(study)
     rows = [Row(values=(str(row[ARM]), *(int(row[name]) for name in counts))) for _, row in frame.iterrows()]
     grid = cell_grid(study)
-    table = Table(
-        name="completeness", caption="Cells by arm.", columns=columns, rows=rows, max_rows=0 if grid else 400
-    )
+    table = Table(name="completeness", caption="Cells by arm.", columns=columns, rows=rows, max_rows=0 if grid else 400)
     items = [(f"{number} {status}", reason) for status, reason, number in reasons(study)]
     if len(items) > MAX_REASONS:
         items = [*items[:MAX_REASONS], (f"{len(items) - MAX_REASONS} more reasons", "in tables/cells.csv")]

@@ -84,6 +84,4 @@ def _has_attention(study: Study) -> bool:
     return any(study.complete(arm)[list(ATTENTION)].notna().any(axis=None) for arm in arms)
 
 
-MANIPULATION = Section(
-    name="manipulation", title="Manipulation check", order=90, compute=_compute, applies=_applies
-)
+MANIPULATION = Section(name="manipulation", title="Manipulation check", order=90, compute=_compute, applies=_applies)

@@ -70,7 +70,11 @@ def _finding(contrasts: tuple[Contrast, ...], comparisons: tuple[StdComparison, 
     if not differing:
         text = f"No arm's standard deviation over seeds is shown to differ from its reference's{allowing}"
         smallest = min((s for s in comparisons if not math.isnan(s.p)), key=lambda s: s.p_holm)
-        return Finding(topic="Over seeds", text=f"{text} (the smallest adjusted p is {smallest.p_holm:.2g}).", contrasts=comparisons)
+        return Finding(
+            topic="Over seeds",
+            text=f"{text} (the smallest adjusted p is {smallest.p_holm:.2g}).",
+            contrasts=comparisons,
+        )
     parts = [
         f"{c.arm.label} varies {'less' if s.std < s.reference_std else 'more'} than {c.reference.label}: SD "
         f"{100 * s.std:.1f} against {100 * s.reference_std:.1f} points (p = {s.p_holm:.2g})"
@@ -93,6 +97,4 @@ def _comparisons(conclusions: Conclusions) -> tuple[tuple[Contrast, ...], tuple[
     return contrasts, conclusions.evidence.compare_stds([(c.arm, c.reference) for c in contrasts])
 
 
-SEED_STD = Section(
-    name="seed-std", title="Standard deviation over seeds", order=70, compute=_compute, applies=_applies
-)
+SEED_STD = Section(name="seed-std", title="Standard deviation over seeds", order=70, compute=_compute, applies=_applies)

@@ -14,17 +14,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from study_records import ArmModel, StudyModel, lambda_arms, write_study
 
 from analysis.cli import report as report_command
-from analysis.judged import judge
-from analysis.published import anchors_for
-from analysis.render import to_csv, to_latex, to_markdown
-from analysis.report import write_report
-from analysis.report_table import Column, ReportTable, Row
-from analysis.table import load_study
-from analysis.tables import report_tables
-from sweeps.record import RecordError
+from analysis.report.export import to_csv, to_latex, to_markdown
+from analysis.report.write import write_report
+from analysis.sections.base import Column, Row, Table
+from analysis.study.cells import load_study
+from analysis.verdict.conclusions import conclude
+from analysis.words.headline import headline
+from sweeps.record import CellRecord, Provenance
+from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, write_study
+from vmp.core.errors import InputError
+from vmp.core.presets import finegym_lambda_table
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 HOSTILE = "<script>document.title='owned'</script>\"'&$x_1$ | =cmd()"
@@ -59,6 +60,15 @@ class Page(HTMLParser):
         self.text += data
 
 
+def headline_of(folder: Path) -> str:
+    return headline(conclude(load_study(folder))).text
+
+
+def table_of(folder: Path, name: str) -> list[dict[str, str]]:
+    with (folder / "report" / "tables" / f"{name}.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
 def contents(path: Path) -> dict[str, bytes]:
     return {str(file.relative_to(path)): file.read_bytes() for file in sorted(path.rglob("*")) if file.is_file()}
 
@@ -85,7 +95,7 @@ def test_the_page_stands_alone_and_its_links_lead_somewhere(folder: Path) -> Non
 def test_the_first_screen_holds_the_verdict_and_what_is_missing(folder: Path) -> None:
     text = (folder / "report" / "index.html").read_text()
     start = text[: text.index("<main>")]
-    assert judge(load_study(folder)).headline.split(":")[0] in start
+    assert headline_of(folder).split(":")[0] in start
     assert "Incomplete study" in start
     assert "28 of 30 planned cells are complete; 1 missing, 1 diverged." in start
 
@@ -95,10 +105,10 @@ def test_the_same_records_give_the_same_bytes(folder: Path, tmp_path: Path) -> N
     assert contents(folder / "report") == contents(tmp_path / "again")
 
 
-def test_every_figure_is_there_as_svg_and_png_and_told_in_words(folder: Path) -> None:
+def test_every_figure_is_there_as_svg_and_png_and_in_words(folder: Path) -> None:
     figures = folder / "report" / "figures"
     names = {path.stem for path in figures.iterdir()}
-    assert names == {"lambda", "manipulation", "differences", "seeds", "training", "power"}
+    assert names == {"lambda", "manipulation", "differences", "seed_std", "seeds", "training", "power"}
     for name in names:
         ET.parse(figures / f"{name}.svg")
         assert (figures / f"{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -110,8 +120,7 @@ def test_every_figure_is_there_as_svg_and_png_and_told_in_words(folder: Path) ->
 
 def test_every_row_of_a_table_names_its_cells(folder: Path) -> None:
     hashes = set(load_study(folder).cells["hash"])
-    with (folder / "report" / "tables" / "results.csv").open() as file:
-        rows = list(csv.DictReader(file))
+    rows = table_of(folder, "results")
     cells = load_study(folder).cells.set_index("hash")
     for row in rows:
         named = row["cells"].split()
@@ -124,17 +133,16 @@ def test_every_row_of_a_table_names_its_cells(folder: Path) -> None:
 
 
 def test_published_values_stand_only_where_there_are_any(folder: Path) -> None:
-    anchor = anchors_for([0.1])[0]
+    anchor = next(anchor for anchor in finegym_lambda_table() if anchor.lambda_ == 0.1)
     assert (anchor.slope, anchor.shift) == (pytest.approx(9.50, abs=0.01), pytest.approx(-0.153, abs=0.001))
-    table = next(t for t in report_tables(judge(load_study(folder))) if t.name == "manipulation")
-    published = {str(row.values[0]): row.values[-2] for row in table.rows}
-    assert published["λ = 0.1"] == anchor.slope
+    published = {row["arm"]: row["published_slope"] for row in table_of(folder, "manipulation")}
+    assert float(published["λ = 0.1"]) == pytest.approx(anchor.slope)
     assert published["λ = 100"] == "not available"
-    assert not any("published" in column.key for column in report_tables(judge(load_study(folder)))[0].columns)
+    assert not any("published" in key for key in table_of(folder, "results")[0])
 
 
 def test_tables_escape_what_their_format_gives_a_meaning() -> None:
-    table = ReportTable(
+    table = Table(
         name="t",
         caption="50% of a|b",
         columns=(Column(key="arm", header="a_b"), Column(key="x", header="x", format="percent")),
@@ -178,11 +186,12 @@ def test_whatever_is_missing_there_is_a_report(tmp_path: Path, arms: list[ArmMod
 def test_records_with_hardly_anything_in_them_are_reported_as_such(tmp_path: Path) -> None:
     study = write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1, 1: 0.1}), seeds=(0, 1)))
     plan = study.read_plan()
-    study.write_plan(plan.model_copy(update={"data": {}, "code": {}, "study": {}, "search": {}}))
+    study.write_plan(plan.model_copy(update={"created": ""}))
     for record in list(study.records(plan)):
-        kept = {k: record.metrics[k] for k in ("val_top1", "test_top1")}
-        bare = {"metrics": kept, "curves": {}, "settings": {}, "data": {}, "provenance": {}}
-        study.write_cell(record.model_copy(update=bare))
+        metrics = {name: record.metrics[name] for name in ("val_top1", "test_top1")}
+        names = {"hash", "factors", "seed", "status"}
+        bare = CellRecord(**record.model_dump(include=names), metrics=metrics, provenance=Provenance(engine="local"))
+        study.write_cell(bare)
     text = write_report(tmp_path).read_text()
     assert "not recorded" in text
     assert "nan" not in Page(text).text.lower().replace("provenance", "")
@@ -190,11 +199,11 @@ def test_records_with_hardly_anything_in_them_are_reported_as_such(tmp_path: Pat
 
 def test_a_report_takes_no_other_folder_s_place(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(RecordError, match=r"holds other things \('thesis.tex'\)"):
+    with pytest.raises(InputError, match=r"holds other things \('thesis.tex'\)"):
         write_report(folder, tmp_path)
-    with pytest.raises(RecordError, match="holds other things"):
+    with pytest.raises(InputError, match="holds other things"):
         write_report(folder, folder)
-    with pytest.raises(RecordError, match="it is a file"):
+    with pytest.raises(InputError, match="it is a file"):
         write_report(folder, tmp_path / "thesis.tex")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
@@ -207,8 +216,8 @@ def test_an_error_half_way_leaves_the_old_report(folder: Path, tmp_path: Path, m
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("analysis.report.report_figures", fail)
-    with pytest.raises(RecordError, match="No space left on device"):
+    monkeypatch.setattr("analysis.report.write.render_page", fail)
+    with pytest.raises(InputError, match="No space left on device"):
         write_report(folder, target)
     assert contents(target) == before
     assert [path.name for path in tmp_path.iterdir()] == ["r"]
@@ -218,10 +227,10 @@ def test_the_command_prints_verdict_and_page(folder: Path, tmp_path: Path) -> No
     result = CliRunner().invoke(report_command, [str(folder), "--out", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     verdict, path = result.output.splitlines()
-    assert verdict == judge(load_study(folder)).headline
+    assert verdict == headline_of(folder)
     assert Path(path).is_file()
     empty = CliRunner().invoke(report_command, [str(tmp_path)])
-    assert isinstance(empty.exception, RecordError)
+    assert isinstance(empty.exception, InputError)
 
 
 def test_a_thousand_cells_and_a_search_over_lambda_stay_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,10 +243,10 @@ def test_a_thousand_cells_and_a_search_over_lambda_stay_small(tmp_path: Path, mo
     assert len((tmp_path / "report" / "tables" / "cells.csv").read_text().splitlines()) == 1 + 10 * 102
 
 
-def test_analysis_needs_neither_torch_nor_ray_nor_vmp() -> None:
+def test_analysis_needs_neither_torch_nor_ray_nor_optuna() -> None:
     code = (
-        "import sys, analysis.report, analysis.cli\n"
-        "heavy = {'torch', 'ray', 'vmp', 'optuna', 'matplotlib.pyplot'} & set(sys.modules)\n"
+        "import sys, analysis.report.write, analysis.cli\n"
+        "heavy = {'torch', 'ray', 'optuna', 'matplotlib.pyplot'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -250,7 +259,7 @@ def test_every_public_name_is_there() -> None:
 
     for name in analysis.__all__:
         assert getattr(analysis, name).__name__ == name
-    with pytest.raises(AttributeError, match="it offers"):
+    with pytest.raises(AttributeError, match="nothing"):
         analysis.nothing  # noqa: B018
 
 

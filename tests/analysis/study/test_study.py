@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from analysis.study.arms import Kind, reference_for
 from analysis.study.cells import STATUS, curve_table, load_study
 from analysis.study.completeness import Completeness, completeness, completeness_by_arm
@@ -104,7 +105,10 @@ def test_nearly_equal_proposals_stay_two_arms(tmp_path: Path) -> None:
             lambda d: change(d / "plan.json", metric="loss"),
             r"'metric': Input should be 'top1' or 'mean_class'",
         ),
-        (lambda d: change(d / "plan.json", study={"name": "s", "margin": 2}), r"'study\.margin': Input should be less than 1"),
+        (
+            lambda d: change(d / "plan.json", study={"name": "s", "margin": 2}),
+            r"'study\.margin': Input should be less than 1",
+        ),
         (lambda d: change(d / "plan.json", format=1), "has the record format 1, this version reads format 2"),
         (lambda d: change(d / "plan.json", cells=[]), "plans no cell"),
         (

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
 from analysis.study.cells import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.verdict.contrasts import Claim
@@ -49,7 +50,9 @@ def test_the_choice_is_made_on_validation_alone(tmp_path: Path) -> None:
 def test_a_loss_is_called_one(tmp_path: Path) -> None:
     conclusions = conclude_on(tmp_path, lambda_arms({0: -0.15, 1: -0.2, 10: -0.2}))
     assert conclusions.verdicts[0].claim is Claim.WORSE
-    assert headline(conclusions).text.startswith("Even VMP with λ = 0, the best value on validation, does worse than the control")
+    assert headline(conclusions).text.startswith(
+        "Even VMP with λ = 0, the best value on validation, does worse than the control"
+    )
 
 
 def test_few_noisy_seeds_decide_nothing_and_say_so(tmp_path: Path) -> None:
@@ -66,7 +69,9 @@ def test_practically_equal_is_claimed_only_within_the_margin(tmp_path: Path) -> 
     assert conclusions.verdicts[0].claim is Claim.EQUAL
     assert "is practically equal to the control" in headline(conclusions).text
     assert "within the margin of ±2" in headline(conclusions).text
-    assert {c.arm.lambda_ for c in conclusions.lambda_verdicts[0].equivalent} | {conclusions.lambda_verdicts[0].best_lambda} == {0, 1, 10}
+    assert {c.arm.lambda_ for c in conclusions.lambda_verdicts[0].equivalent} | {
+        conclusions.lambda_verdicts[0].best_lambda
+    } == {0, 1, 10}
     strict = conclude_on(tmp_path / "b", arms, seeds=range(8), cell_sd=0.005, extra={"margin": 0.001})
     assert strict.verdicts[0].claim is Claim.UNDECIDED
 
@@ -146,7 +151,9 @@ def test_collapse_within_the_chosen_lambda_stands_in_the_headline(tmp_path: Path
 
 
 def test_the_simplest_lambda_within_one_standard_error(tmp_path: Path) -> None:
-    conclusions = conclude_on(tmp_path, lambda_arms({0: 0.1, 1: 0.2, 10: 0.205, 100: 0.2}), seeds=range(8), cell_sd=0.01)
+    conclusions = conclude_on(
+        tmp_path, lambda_arms({0: 0.1, 1: 0.2, 10: 0.205, 100: 0.2}), seeds=range(8), cell_sd=0.01
+    )
     verdict = conclusions.lambda_verdicts[0]
     assert verdict.best is not None
     validation = conclusions.study.cells.pivot(index="seed", columns="arm", values="val_top1")
