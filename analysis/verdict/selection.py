@@ -84,7 +84,7 @@ def validation_values(evidence: Evidence, arms: Sequence[Arm], seeds: Sequence[i
 def like_the_best(
     evidence: Evidence, arms: Sequence[Arm], best: Arm
 ) -> tuple[tuple[Contrast, ...], tuple[Contrast, ...]]:
-    """The comparisons with `best` of the other arms that are practically equal to `best` on test, and those indistinguishable from it.
+    """The comparisons with `best` of the arms practically equal to it on test, and of those indistinguishable from it.
 
     The first is a claim (TOST at 5%, Holm over the arms); the second is only the lack of one: the simultaneous interval
     of the difference includes 0. No arm is in both.

@@ -81,9 +81,8 @@ def _rivals(verdict: ArmVerdict, margin: float) -> list[Finding]:
         return []
     best, parts = verdict.best.arm.label, []
     if verdict.equivalent:
-        parts.append(
-            f"Practically equal to {best} on test (±{100 * margin:g} points): {names([c.arm for c in verdict.equivalent])}."
-        )
+        equal = names([c.arm for c in verdict.equivalent])
+        parts.append(f"Practically equal to {best} on test (±{100 * margin:g} points): {equal}.")
     if verdict.undistinguished:
         parts.append(f"Not distinguishable from {best} on test: {names([c.arm for c in verdict.undistinguished])}.")
     evidence = (*verdict.equivalent, *verdict.undistinguished)

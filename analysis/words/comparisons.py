@@ -22,10 +22,8 @@ def claim_clause(subject: str, contrast: Contrast) -> str:
     """What `contrast` shows about `subject` ("VMP with λ = 0.1"), in one clause that fits its claim."""
     reference, claim = reference_name(contrast), contrast.claim
     if claim is Claim.NONE:
-        number_of_seeds = seeds(contrast.n) if contrast.n else "no paired seed"
-        return (
-            f"{subject} cannot be compared with {reference}: {number_of_seeds} so far, and an interval needs at least 2"
-        )
+        few = seeds(contrast.n) if contrast.n else "no paired seed"
+        return f"{subject} cannot be compared with {reference}: {few} so far, and an interval needs at least 2"
     if claim is Claim.BETTER:
         return f"{subject} beats {reference}: {figures(contrast)}"
     if claim is Claim.WORSE:

@@ -233,6 +233,7 @@ def test_the_command_prints_verdict_and_page(folder: Path, tmp_path: Path) -> No
     assert isinstance(empty.exception, InputError)
 
 
+@pytest.mark.slow
 def test_a_thousand_cells_and_a_search_over_lambda_stay_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.fsync", lambda _: None)  # a thousand of them only test the disk
     lambdas = [0.0, *(float(v) for v in np.logspace(-2, 2, 99))]
