@@ -22,7 +22,7 @@ class DotRow:
     """One arm; accuracies in percent, NaN where there is none."""
 
     label: str
-    colour: str
+    color: str
     mean: float
     low: float
     high: float
@@ -64,7 +64,7 @@ def prepare_dots(conclusions: Conclusions) -> Dots:
     rows = tuple(
         DotRow(
             label=s.arm.label,
-            colour=OF_KIND[s.arm.kind],
+            color=OF_KIND[s.arm.kind],
             mean=100 * s.test_mean,
             low=100 * s.test_interval.low if s.test_interval else math.nan,
             high=100 * s.test_interval.high if s.test_interval else math.nan,
@@ -87,13 +87,13 @@ def draw_dots(data: Dots, *, ax: Axes) -> Axes:
     if data.reference is not None:
         ax.axvline(data.reference, color=MUTED, linewidth=1.2, linestyle=(0, (5, 2)), zorder=1)
     for row, at in zip(data.rows, y, strict=True):
-        ax.plot([row.low, row.high], [at, at], color=row.colour, linewidth=1.8, zorder=2)
+        ax.plot([row.low, row.high], [at, at], color=row.color, linewidth=1.8, zorder=2)
         for collapsed in (False, True):
             values = [v for v, flag in row.seeds if flag is collapsed]
             ax.scatter(values, [at - 0.25] * len(values), s=22 if collapsed else 12, marker="v" if collapsed else "o",
-                       facecolor=PAPER if collapsed else row.colour, edgecolor=row.colour,
+                       facecolor=PAPER if collapsed else row.color, edgecolor=row.color,
                        linewidth=1 if collapsed else 0, alpha=0.9 if collapsed else 0.5, zorder=3)  # fmt: skip
-        ax.plot([row.mean], [at], marker="o", markersize=8, color=row.colour, markeredgecolor=PAPER, zorder=4)
+        ax.plot([row.mean], [at], marker="o", markersize=8, color=row.color, markeredgecolor=PAPER, zorder=4)
         if row.chosen:
             ax.plot([row.mean], [at], marker="o", markersize=13, markerfacecolor="none", markeredgecolor=INK, zorder=5)
         ax.annotate(f"{row.mean:.1f}", (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0),

@@ -22,6 +22,7 @@ from analysis.verdict.summaries import ArmSummary
 from analysis.words.phrases import points
 from sweeps.record import Scalar
 from vmp.core.fingerprint import canonical_json
+from vmp.core.text import listing
 
 MAX_VALUES = 12
 MAX_PANELS = 3
@@ -134,9 +135,9 @@ def draw_grid(data: EffectGrid, *, ax: Axes) -> Axes:
     """Fields coloured by value, with the number in each; ``▽ k/n`` counts collapsed seeds."""
     values = np.ma.masked_invalid(data.values)
     norm = TwoSlopeNorm(0.0, -data.limit, data.limit)
-    colours = mpl.colormaps["RdBu"]
+    colors = mpl.colormaps["RdBu"]
     ax.set_facecolor(GRID)
-    ax.pcolormesh(values, cmap=colours, norm=norm, edgecolor="#fefefe", linewidth=1.5)
+    ax.pcolormesh(values, cmap=colors, norm=norm, edgecolor="#fefefe", linewidth=1.5)
     rows, columns = data.values.shape
     size = 9 if columns <= 6 else 7
     for i in range(rows):
@@ -170,20 +171,21 @@ def grid_figure(conclusions: Conclusions) -> ReportFigure | None:
     panels = prepare_grids(conclusions, crossing) if crossing else ()
     if crossing is None or not panels:
         return None
-    has_shift = any(panel.quantity == "shift" for panel in panels)
-    caption = (
-        f"{crossing.columns} by {crossing.rows}: the test difference of each combination to its reference, in points"
-    )
-    caption += " (▽ k/n: k of n seeds collapsed)" if any(s.has_collapse for s in conclusions.summaries) else ""
-    if has_shift:
-        caption += "; on the right the shift b that training ended with, its mean and standard deviation over seeds"
+    quantities = {panel.quantity for panel in panels}
+    columns = len(quantities)
+    caption = f"{crossing.columns} by {crossing.rows}"
+    if "effect" in quantities:
+        caption += ": the test difference of each combination to its reference, in points"
+        caption += " (▽ k/n: k of n seeds collapsed)" if any(s.has_collapse for s in conclusions.summaries) else ""
+    if "shift" in quantities:
+        caption += "; on the right" if columns > 1 else ":"
+        caption += " the shift b that training ended with, its mean and standard deviation over seeds"
 
     def draw() -> Figure:
-        columns = 2 if has_shift else 1
         rows = math.ceil(len(panels) / columns)
         figure, axes = new_figure(rows * (1.1 + 0.5 * len(panels[0].rows[1])), rows, columns)
         fill(axes, panels, draw_grid)
         return figure
 
-    alt = f"Heat map of the test difference by {crossing.columns} and {crossing.rows}."
+    alt = f"Heat map of {listing([TITLES[q] for q in TITLES if q in quantities])} by {crossing.columns} and {crossing.rows}."
     return ReportFigure(name="grid", caption=caption + ".", alt=alt, draw=draw)

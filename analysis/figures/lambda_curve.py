@@ -30,7 +30,7 @@ class Level:
     """A reference arm: its name, mean and seeds, in percent."""
 
     name: str
-    colour: str
+    color: str
     mean: float
     seeds: tuple[float, ...]
 
@@ -85,9 +85,9 @@ def prepare_lambda_curve(study: Study, verdict: LambdaVerdict) -> LambdaCurve:
             title = f"{summary.arm.label}, seed {seed}: {percent(accuracy)}{state} (cell {cell})"
             seeds.append((seed, axis.place(value), 100 * accuracy, collapsed, title))
     levels = [
-        Level(name=name, colour=colour, mean=100 * summary.test_mean,
+        Level(name=name, color=color, mean=100 * summary.test_mean,
               seeds=tuple(100 * value for _, value, _ in study.seed_values(summary.arm)))
-        for name, colour, summary in (
+        for name, color, summary in (
             ("backbone alone", BASELINE, verdict.baseline),
             ("control", CONTROL, verdict.control),
         )
@@ -179,9 +179,9 @@ def _draw_levels(data: LambdaCurve, ax: Axes, left: float, strip: float) -> None
     ticks = list(data.axis.ticks)
     for i, level in enumerate(data.levels):
         x = left + strip * (0.5 + i)
-        ax.axhline(level.mean, color=level.colour, linewidth=1.4, linestyle=(0, (5, 2)), zorder=2)
-        ax.scatter([x] * len(level.seeds), level.seeds, s=13, color=level.colour, alpha=0.45, linewidth=0, zorder=3)
-        ax.plot([x], [level.mean], marker="s", markersize=7, color=level.colour, markeredgecolor=PAPER, zorder=5)
+        ax.axhline(level.mean, color=level.color, linewidth=1.4, linestyle=(0, (5, 2)), zorder=2)
+        ax.scatter([x] * len(level.seeds), level.seeds, s=13, color=level.color, alpha=0.45, linewidth=0, zorder=3)
+        ax.plot([x], [level.mean], marker="s", markersize=7, color=level.color, markeredgecolor=PAPER, zorder=5)
         ticks.append((x, level.name.replace(" ", "\n")))
     ax.set_xticks([t for t, _ in ticks], [text for _, text in ticks])
 
@@ -204,17 +204,17 @@ def _set_height(data: LambdaCurve, ax: Axes) -> None:
 
 def _label_ends(data: LambdaCurve, ax: Axes, right: float) -> None:
     low, high = ax.get_ylim()
-    labels = [(level.mean, level.name, level.colour) for level in data.levels]
+    labels = [(level.mean, level.name, level.color) for level in data.levels]
     finite = [m for m in data.mean if math.isfinite(m)]
     if finite:
         labels.append((finite[-1], "VMP", VMP))
     if data.chance is not None and low <= data.chance <= high:
         labels.append((data.chance, "chance", MUTED))
-    for (_, name, colour), y in zip(
+    for (_, name, color), y in zip(
         labels, place_apart([y for y, _, _ in labels], (high - low) * 0.05, low, high), strict=True
     ):
         ax.annotate(name, (right, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9.5,
-                    color=colour, annotation_clip=False)  # fmt: skip
+                    color=color, annotation_clip=False)  # fmt: skip
 
 
 def lambda_figure(study: Study, verdict: LambdaVerdict, suffix: str = "") -> ReportFigure | None:

@@ -25,13 +25,13 @@ class SeedLines:
     """What `draw_seed_lines` draws; accuracies in percent.
 
     Attributes:
-        labels, colours: Of the arms, left to right.
+        labels, colors: Of the arms, left to right.
         lines: (seed, values by arm with NaN for a missing cell, collapsed by arm) for each seed.
         y_label: Axis text.
     """
 
     labels: tuple[str, ...]
-    colours: tuple[str, ...]
+    colors: tuple[str, ...]
     lines: tuple[tuple[int, tuple[float, ...], tuple[bool, ...]], ...]
     y_label: str
 
@@ -46,7 +46,7 @@ def prepare_seed_lines(study: Study, arms: Sequence[Arm]) -> SeedLines:
         lines.append((seed, tuple(v for v, _ in cells), tuple(flag for _, flag in cells)))
     return SeedLines(
         labels=tuple(arm.label for arm in arms),
-        colours=tuple(OF_KIND[arm.kind] for arm in arms),
+        colors=tuple(OF_KIND[arm.kind] for arm in arms),
         lines=tuple(lines),
         y_label=f"test {study.metric_name} (%)",
     )
@@ -58,9 +58,9 @@ def draw_seed_lines(data: SeedLines, *, ax: Axes) -> Axes:
     named = []
     for seed, values, collapsed in data.lines:
         ax.plot(x, values, color=MUTED, linewidth=1, alpha=0.6, zorder=1)
-        for at, value, flag, colour in zip(x, values, collapsed, data.colours, strict=True):
+        for at, value, flag, color in zip(x, values, collapsed, data.colors, strict=True):
             ax.plot([at], [value], marker="v" if flag else "o", markersize=7 if flag else 6,
-                    markerfacecolor=PAPER if flag else colour, markeredgecolor=colour if flag else PAPER,
+                    markerfacecolor=PAPER if flag else color, markeredgecolor=color if flag else PAPER,
                     zorder=2)  # fmt: skip
         if np.isfinite(values[-1]):
             named.append((values[-1], f"seed {seed}"))

@@ -21,7 +21,7 @@ class SeedStds:
     """What `draw_seed_stds` draws.
 
     Attributes:
-        rows: (label, colour, standard deviation in percentage points) from top to bottom.
+        rows: (label, color, standard deviation in percentage points) from top to bottom.
         references: Standard deviations of the reference arms, in percentage points, with their colours.
         hidden: Arms that are not shown.
     """
@@ -44,11 +44,11 @@ def prepare_seed_stds(summaries: Sequence[ArmSummary], references: Sequence[ArmS
 def draw_seed_stds(data: SeedStds, *, ax: Axes) -> Axes:
     """A line from 0 to each arm's standard deviation; dashed: the references'."""
     y = np.arange(len(data.rows))[::-1]
-    for value, colour in data.references:
-        ax.axvline(value, color=colour, linewidth=1.2, linestyle=(0, (5, 2)), zorder=1)
-    for (_, colour, value), at in zip(data.rows, y, strict=True):
-        ax.plot([0, value], [at, at], color=colour, linewidth=1.8, zorder=2)
-        ax.plot([value], [at], marker="o", markersize=8, color=colour, markeredgecolor=PAPER, zorder=3)
+    for value, color in data.references:
+        ax.axvline(value, color=color, linewidth=1.2, linestyle=(0, (5, 2)), zorder=1)
+    for (_, color, value), at in zip(data.rows, y, strict=True):
+        ax.plot([0, value], [at, at], color=color, linewidth=1.8, zorder=2)
+        ax.plot([value], [at], marker="o", markersize=8, color=color, markeredgecolor=PAPER, zorder=3)
         ax.annotate(f"{value:.1f}", (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0),
                     textcoords="offset points", va="center", fontsize=9, color=INK, annotation_clip=False)  # fmt: skip
     ax.set_yticks(y, [shortened(label, 40) for label, _, _ in data.rows])

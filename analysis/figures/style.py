@@ -1,7 +1,7 @@
 """One palette and one way to make a figure, without touching matplotlib's global state.
 
 The colours are safe for the common colour vision deficiencies and always come with a second cue (marker or label).
-Inside the HTML report each is replaced by a CSS variable (`analysis.figures.svg`), so that figures follow a dark colour scheme.
+Inside the HTML report `analysis.figures.svg` replaces each by a CSS variable, so that figures follow a dark scheme.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OF_KIND = {Kind.BASELINE: BASELINE, Kind.CONTROL: CONTROL, Kind.VMP: VMP}
 VARIABLES = {
     INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--paper",
     VMP: "--vmp", CONTROL: "--control", BASELINE: "--baseline", PUBLISHED: "--published",
-    **{colour: f"--ramp-{i}" for i, colour in enumerate(RAMP)},
+    **{color: f"--ramp-{i}" for i, color in enumerate(RAMP)},
 }  # fmt: skip
 WIDTH = 9.2  # inches; shown at about 860 CSS pixels, where 10 points read as 13 pixels
 _RC: dict[str, Any] = {

@@ -26,7 +26,7 @@ class TrainingLine:
     """One arm in one panel: the mean over the seeds that reached each epoch, and each seed's own line if few."""
 
     label: str
-    colour: str
+    color: str
     dashed: bool
     epochs: tuple[float, ...]
     mean: tuple[float, ...]
@@ -62,8 +62,8 @@ def prepare_training(curves: pd.DataFrame, arms: Sequence[Arm], val: str = "val_
         val: The accuracy to show, a key of `METRICS`.
     """
     vmp = [arm for arm in arms if arm.kind is Kind.VMP]
-    colours = {arm.label: OF_KIND[arm.kind] for arm in arms}
-    colours |= dict(zip([arm.label for arm in vmp], ramp(len(vmp)), strict=True))
+    colors = {arm.label: OF_KIND[arm.kind] for arm in arms}
+    colors |= dict(zip([arm.label for arm in vmp], ramp(len(vmp)), strict=True))
     panels = []
     for name in ("task_loss", val, "variation", "attention_at_zero"):
         if name not in curves.columns:
@@ -80,7 +80,7 @@ def prepare_training(curves: pd.DataFrame, arms: Sequence[Arm], val: str = "val_
             each = [(tuple(g["epoch"]), tuple(g[name] * scale)) for _, g in rows.groupby(SEED)]
             lines.append(
                 TrainingLine(
-                    label=short_label(arm), colour=colours[arm.label], dashed=arm.kind is not Kind.VMP,
+                    label=short_label(arm), color=colors[arm.label], dashed=arm.kind is not Kind.VMP,
                     epochs=tuple(mean.index), mean=tuple(mean), seeds=tuple(each) if len(each) <= 6 else (),
                 )
             )  # fmt: skip
@@ -94,8 +94,8 @@ def draw_training(data: TrainingPanel, *, ax: Axes) -> Axes:
     for line in data.lines:
         style = (0, (5, 2)) if line.dashed else "-"
         for epochs, values in line.seeds:
-            ax.plot(epochs, values, color=line.colour, linewidth=0.6, alpha=0.3)
-        ax.plot(line.epochs, line.mean, color=line.colour, linewidth=1.7, linestyle=style)
+            ax.plot(epochs, values, color=line.color, linewidth=0.6, alpha=0.3)
+        ax.plot(line.epochs, line.mean, color=line.color, linewidth=1.7, linestyle=style)
     ax.set_title(data.title, loc="left", fontsize=10, color=INK)
     ax.set_xlabel("epoch", color=MUTED, fontsize=9)
     ax.margins(x=0.02)
@@ -108,7 +108,7 @@ def draw_training(data: TrainingPanel, *, ax: Axes) -> Axes:
         ends, place_apart([line.mean[-1] for line in ends], (high - low) * 0.065, low, high), strict=True
     ):
         ax.annotate(line.label, (last, y), xytext=(8, 0), textcoords="offset points", va="center", fontsize=8,
-                    color=line.colour, annotation_clip=False)  # fmt: skip
+                    color=line.color, annotation_clip=False)  # fmt: skip
     return ax
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from analysis.sections.base import Column, Row, Section, SectionContent, Table, Value
+from analysis.sections.base import Column, OnPage, Row, Section, SectionContent, Table, Value
 from analysis.study.cells import ARM, COLLAPSED, HASH, KIND, MEASURED, REASON, SECONDS, SEED, STATUS, factor_column
 from analysis.verdict.conclusions import Conclusions
 
@@ -33,7 +33,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
 
 def _column(key: str, on_page: set[str], *, is_number: bool = False) -> Column:
     header = key.removeprefix("factor.").replace("_", " ")
-    shown = "always" if key in on_page else "never"
+    shown: OnPage = "always" if key in on_page else "never"
     return Column(key=key, header=header, format="number" if is_number else "text", on_page=shown)
 
 

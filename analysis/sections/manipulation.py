@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.figures.manipulation import ANCHOR_SOURCE, manipulation_figure
 from analysis.figures.power_curve import power_figure
-from analysis.sections.base import Column, Row, Section, SectionContent, Table, Value, priorities
+from analysis.sections.base import Column, OnPage, Row, Section, SectionContent, Table, Value, priorities
 from analysis.study.arms import Kind
 from analysis.study.cells import ATTENTION, COLLAPSED, HASH, Study
 from analysis.study.provenance import collapse_rules
@@ -48,7 +48,7 @@ def manipulation_table(conclusions: Conclusions) -> Table:
     for key in _LEARNT:
         metric = METRICS[key]
         header = _HEADERS.get(key) or (metric.symbol if key in ("variation", "m", "n") else f"{key} {metric.symbol}")
-        on_page = "never" if key in ("m", "n") else "always"
+        on_page: OnPage = "never" if key in ("m", "n") else "always"
         columns.append(Column(key=key, header=header, format="number", on_page=on_page))
     columns += [
         Column(key="shift_std", header="SD of b", format="number"),

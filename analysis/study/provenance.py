@@ -101,7 +101,9 @@ def _contradictions(study: Study, records: list[CellRecord]) -> list[str]:
         notes.append(f"{dirty} of {len(records)} cells were run from a working tree with uncommitted changes.")
     checks = [("code", study.plan.code.hash, [record.provenance.code for record in records])]
     if not any(factor.startswith("data.") for factor in study.plan.factors):  # else it varies its data on purpose
-        checks.insert(0, ("data", study.plan.data.hash, [record.data and record.data.hash for record in records]))
+        checks.insert(
+            0, ("data", study.plan.data.hash, [record.data.hash if record.data else None for record in records])
+        )
     for name, planned, recorded in checks:
         if differing := sum(value is not None and value != planned for value in recorded):
             notes.append(f"{differing} of {len(records)} cells carry another {name} hash than the plan.")

@@ -1,4 +1,4 @@
-"""A study with everything that is concluded from it: the one object that sentences, figures and sections are made of."""
+"""A study with all that is concluded from it: the one object that sentences, figures and sections are made of."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ class Verdict:
             backbone alone, or else the study's own reference.
         best: The candidate with the best validation mean, ``None`` while fewer than 2 common seeds exist.
         main: The comparison that the headline is about.
-        equivalent: The comparisons with the best of the candidates practically equal to it on test (TOST, Holm over all).
-        undistinguished: The same for candidates whose simultaneous interval includes 0: no difference is shown, nothing more.
+        equivalent: The comparisons with the best of the candidates practically equal to it on test (TOST, Holm).
+        undistinguished: The same for candidates whose simultaneous interval includes 0: no difference is shown.
         ineligible: Candidates that could not be chosen, with the reason in words.
     """
 

@@ -65,9 +65,8 @@ def _collapse_note(summary: ArmSummary, margin: float) -> str:
     collapse = summary.collapse
     assert collapse is not None
     collapsed = len(collapse.seeds)
-    text = (
-        f"At {summary.arm.label}, {collapsed} of {collapse.flagged} seeds collapsed to a practically constant attention"
-    )
+    text = f"At {summary.arm.label}, {collapsed} of {collapse.flagged} seeds collapsed"
+    text += " to a practically constant attention"
     if collapse.max_gap is None:
         return text + "."
     those, verbs = ("that seed", ("equals", "differs")) if collapsed == 1 else ("those seeds", ("equal", "differ"))

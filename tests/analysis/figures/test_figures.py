@@ -133,7 +133,8 @@ def test_labels_are_moved_apart_within_their_bounds() -> None:
 
 
 def test_inlined_figures_follow_the_page_and_share_no_ids() -> None:
-    text = '<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="5pt" height="4pt" viewBox="0 0 5 4"><defs><path id="m1"/></defs>'
+    names = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    text = f'<?xml version="1.0"?><svg {names} width="5pt" height="4pt" viewBox="0 0 5 4"><defs><path id="m1"/></defs>'
     text += '<use xlink:href="#m1" style="fill: #0b6fb8"/><g clip-path="url(#c)"/></svg>'
     inlined = inline_svg(text, "x")
     assert 'id="x-m1"' in inlined

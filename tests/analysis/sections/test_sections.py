@@ -1,4 +1,4 @@
-"""Sections as objects: those that do not apply say why, other distributions add theirs, and nothing is computed twice."""
+"""Sections as objects: those that do not apply say why, other distributions add theirs, nothing is computed twice."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_another_distribution_adds_a_section(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize(
     ("attribute", "message"),
-    [("offer", "is a function, it must be an analysis.Section"), ("SEED_STD", "takes the name")],
+    [("offer", "is a function, it must be an analysis"), ("SEED_STD", "takes the name")],
 )
 def test_what_is_no_section_is_refused(monkeypatch: pytest.MonkeyPatch, attribute: str, message: str) -> None:
     offer(monkeypatch, attribute)

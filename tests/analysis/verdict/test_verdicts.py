@@ -69,9 +69,8 @@ def test_practically_equal_is_claimed_only_within_the_margin(tmp_path: Path) -> 
     assert conclusions.verdicts[0].claim is Claim.EQUAL
     assert "is practically equal to the control" in headline(conclusions).text
     assert "within the margin of ±2" in headline(conclusions).text
-    assert {c.arm.lambda_ for c in conclusions.lambda_verdicts[0].equivalent} | {
-        conclusions.lambda_verdicts[0].best_lambda
-    } == {0, 1, 10}
+    verdict = conclusions.lambda_verdicts[0]
+    assert {c.arm.lambda_ for c in verdict.equivalent} | {verdict.best_lambda} == {0, 1, 10}
     strict = conclude_on(tmp_path / "b", arms, seeds=range(8), cell_sd=0.005, extra={"margin": 0.001})
     assert strict.verdicts[0].claim is Claim.UNDECIDED
 
