@@ -54,7 +54,7 @@ class EffectGrid:
 
 @dataclass(frozen=True, kw_only=True)
 class Crossing:
-    """The factors of a full grid of VMP arms: two that are crossed, and the one that each panel has a value of, if any."""
+    """The factors of a full grid of VMP arms: two that are crossed, and the one with a value per panel, if any."""
 
     rows: str
     columns: str
@@ -187,5 +187,6 @@ def grid_figure(conclusions: Conclusions) -> ReportFigure | None:
         fill(axes, panels, draw_grid)
         return figure
 
-    alt = f"Heat map of {listing([TITLES[q] for q in TITLES if q in quantities])} by {crossing.columns} and {crossing.rows}."
+    shown = listing([title for quantity, title in TITLES.items() if quantity in quantities])
+    alt = f"Heat map of {shown} by {crossing.columns} and {crossing.rows}."
     return ReportFigure(name="grid", caption=caption + ".", alt=alt, draw=draw)

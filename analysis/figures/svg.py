@@ -59,4 +59,4 @@ def _inlined(name: str, value: str, prefix: str) -> str:
         return re.sub("^#", f"#{prefix}-", value)
     value = value.replace("url(#", f"url(#{prefix}-")
     value = re.sub(r"'DejaVu Sans'(, [^;]*)?", "var(--sans)", value)
-    return _COLOUR.sub(lambda color: f"var({VARIABLES[colour[0]]})", value)
+    return _COLOUR.sub(lambda color: f"var({VARIABLES[color[0]]})", value)

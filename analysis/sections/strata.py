@@ -40,8 +40,8 @@ def _compute(conclusions: Conclusions) -> SectionContent:
             rows.append(Row(values=values, hashes=tuple(cells[HASH])))
     caption = (
         "Top-1 accuracy by stratum, in percent, over the test videos that carry the tag; the paired difference to "
-        "the arm's reference in percentage points. Intervals hold for all arms of one stratum together, not for all strata: a "
-        " stratum that was looked up because it stands out is a question for a new study."
+        "the arm's reference in points. Intervals hold for all arms of one stratum together, not for all strata: "
+        "a stratum that was looked up because it stands out is a question for a new study."
     )
     return SectionContent(tables=[Table(name="strata", caption=caption, columns=_COLUMNS, rows=rows, max_rows=60)])
 
