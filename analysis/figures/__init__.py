@@ -1,1 +1,1 @@
-"""Figures, one file each: ``prepare_x -> data``, ``draw_x(data, *, ax)``, and ``x_figure``: all with caption and text."""
+"""Figures, one file each: ``prepare_x -> data``, ``draw_x(data, *, ax)``, ``x_figure -> ReportFigure``."""

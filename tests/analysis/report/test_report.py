@@ -234,8 +234,7 @@ def test_the_command_prints_verdict_and_page(folder: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_a_thousand_cells_and_a_search_over_lambda_stay_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.fsync", lambda _: None)  # a thousand of them only test the disk
+def test_a_thousand_cells_and_a_search_over_lambda_stay_small(tmp_path: Path) -> None:
     lambdas = [0.0, *(float(v) for v in np.logspace(-2, 2, 99))]
     arms = lambda_arms(dict.fromkeys(lambdas, 0.2), collapsed={v: [0] for v in lambdas if v > 10})
     write_study(tmp_path, StudyModel(arms=arms, seeds=range(10), epochs=3))

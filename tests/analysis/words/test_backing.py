@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,10 +47,11 @@ COMPARES = re.compile(
 )
 
 
-@pytest.fixture(params=STUDIES)
-def conclusions(request: pytest.FixtureRequest, tmp_path: Path) -> Conclusions:
-    write_study(tmp_path, STUDIES[request.param])
-    return conclude(load_study(tmp_path))
+@pytest.fixture(params=STUDIES, scope="module")
+def conclusions(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Conclusions:
+    path = tmp_path_factory.mktemp("study")
+    write_study(path, STUDIES[request.param])
+    return conclude(load_study(path))
 
 
 def all_findings(conclusions: Conclusions) -> list[Finding]:
