@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, new_figure, shortened, tidy
+from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, one_panel, shortened, tidy
 from analysis.study.arms import Kind
 from analysis.verdict.conclusions import Conclusions
 
@@ -121,11 +121,6 @@ def dots_figure(conclusions: Conclusions) -> ReportFigure | None:
         "seeds (open triangles: collapsed). Compare arms by the paired comparisons, not by these intervals."
     )
     caption += f" The {data.hidden} arms with lower validation means are in the table." if data.hidden else ""
-
-    def draw() -> Figure:
-        figure, axes = new_figure(data.height)
-        draw_dots(data, ax=axes[0, 0])
-        return figure
-
     alt = "Dot plot of test accuracy by arm. " + "; ".join(f"{row.label}: {row.mean:.1f}%" for row in data.rows[:16])
+    draw = partial(one_panel, data.height, draw_dots, data)
     return ReportFigure(name="arms", caption=caption, alt=alt + ".", draw=draw)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import GRID, INK, MUTED, PAPER, VMP, new_figure, shortened, tidy
+from analysis.figures.style import GRID, INK, MUTED, PAPER, VMP, one_panel, shortened, tidy
 from analysis.verdict.contrasts import Contrast
 from analysis.words.phrases import limits, points
 
@@ -127,11 +127,6 @@ def forest_figure(contrasts: Sequence[Contrast]) -> ReportFigure | None:
         f"the margin of ±{data.margin:g} points within which arms count as practically equal."
     )
     caption += f" {data.hidden} more comparisons are in the table." if data.hidden else ""
-
-    def draw() -> Figure:
-        figure, axes = new_figure(data.height)
-        draw_forest(data, ax=axes[0, 0])
-        return figure
-
     alt = "Forest plot of paired differences. " + "; ".join(f"{row.label}: {row.note}" for row in data.rows[:16])
+    draw = partial(one_panel, data.height, draw_forest, data)
     return ReportFigure(name="differences", caption=caption, alt=alt + ".", draw=draw)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from analysis.figures.figure import ReportFigure
 from analysis.figures.lambda_axis import LambdaAxis, lambda_axis
-from analysis.figures.style import BASELINE, CONTROL, GRID, INK, MUTED, PAPER, VMP, new_figure, place_apart, tidy
+from analysis.figures.style import BASELINE, CONTROL, GRID, INK, MUTED, PAPER, VMP, one_panel, place_apart, tidy
 from analysis.study.cells import Study
 from analysis.verdict.lambda_verdict import LambdaVerdict
 from analysis.words.phrases import percent
@@ -237,12 +237,7 @@ def lambda_figure(study: Study, verdict: LambdaVerdict, suffix: str = "") -> Rep
         caption += "Bars are 95% intervals of each arm's own mean; the study has no reference arm to pair with."
     levels = [f"{summary.arm.label}: {percent(summary.test_mean)}" for summary in verdict.candidates[:16]]
     levels += [f"{level.name}: {level.mean:.1f}%" for level in data.levels]
-
-    def draw() -> Figure:
-        figure, axes = new_figure(4.5)
-        draw_lambda_curve(data, ax=axes[0, 0])
-        return figure
-
+    draw = partial(one_panel, 4.5, draw_lambda_curve, data)
     return ReportFigure(
         name=f"lambda{suffix}",
         caption=caption,

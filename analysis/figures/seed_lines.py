@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, new_figure, place_apart, shortened, tidy
+from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, one_panel, place_apart, shortened, tidy
 from analysis.study.arms import Arm
 from analysis.study.cells import Study
 from analysis.verdict.conclusions import Conclusions
@@ -94,14 +94,12 @@ def seed_figure(conclusions: Conclusions) -> ReportFigure | str:
     )
     if any(flag for _, _, flags in data.lines for flag in flags):
         caption += " Open triangles are collapsed seeds, which a mean over seeds hides."
-
-    def draw() -> Figure:
-        figure, axes = new_figure(3.9)
-        draw_seed_lines(data, ax=axes[0, 0])
-        return figure
-
+    draw = partial(one_panel, 3.9, draw_seed_lines, data)
     return ReportFigure(
-        name="seeds", caption=caption, alt="Line for each seed over " + ", ".join(data.labels) + ".", draw=draw
+        name="seeds",
+        caption=caption,
+        alt="Line for each seed over " + ", ".join(data.labels) + ".",
+        draw=draw,
     )
 
 

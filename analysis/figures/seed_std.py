@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, new_figure, shortened, tidy
+from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, one_panel, shortened, tidy
 from analysis.verdict.summaries import ArmSummary
 
 MAX_ROWS = 36
@@ -68,13 +68,11 @@ def seed_std_figure(summaries: Sequence[ArmSummary], references: Sequence[ArmSum
         return None
     caption = "Standard deviation over seeds of each arm's test accuracy; dashed lines: the reference arms."
     caption += f" {data.hidden} more arms are in the table." if data.hidden else ""
-
-    def draw() -> Figure:
-        figure, axes = new_figure(1.0 + 0.3 * max(3, len(data.rows)))
-        draw_seed_stds(data, ax=axes[0, 0])
-        return figure
-
     levels = "; ".join(f"{label}: {value:.1f}" for label, _, value in data.rows[:16])
+    draw = partial(one_panel, 1.0 + 0.3 * max(3, len(data.rows)), draw_seed_stds, data)
     return ReportFigure(
-        name="seed_std", caption=caption, alt=f"Standard deviation over seeds in points. {levels}.", draw=draw
+        name="seed_std",
+        caption=caption,
+        alt=f"Standard deviation over seeds in points. {levels}.",
+        draw=draw,
     )

@@ -99,6 +99,13 @@ def place_apart(positions: Sequence[float], gap: float, low: float, high: float)
     return [float(value) for value in result]
 
 
+def one_panel(height: float, draw: Callable[..., Axes], data: Any) -> Figure:
+    """A figure of one panel, `height` inches high."""
+    figure, axes = new_figure(height)
+    draw(data, ax=axes[0, 0])
+    return figure
+
+
 def fill(axes: np.ndarray, panels: Sequence[Any], draw: Callable[..., Axes]) -> None:
     """Draw each panel into one of `axes`, row by row; axes without a panel vanish."""
     places = axes.ravel().tolist()

@@ -210,7 +210,7 @@ def test_a_report_takes_no_other_folder_s_place(folder: Path, tmp_path: Path) ->
 
 def test_an_error_half_way_leaves_the_old_report(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "r"
-    write_report(folder, target)
+    shutil.copytree(folder / "report", target)
     before = contents(target)
 
     def fail(*_: object) -> None:

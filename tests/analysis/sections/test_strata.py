@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 import pytest
 
-from analysis.report.write import write_report
+from analysis.report.compose import Composition, compose
+from analysis.sections.catalogue import SECTIONS
+from analysis.study.cells import load_study
+from analysis.verdict.conclusions import conclude
 from tests.analysis.study_records import StudyModel, lambda_arms, write_study
 
 ARMS = lambda_arms({0.0: 0.05, 1.0: 0.03})
 
 
+def composed(folder: Path, strata: dict[str, float]) -> Composition:
+    return compose(conclude(load_study(write_study(folder, StudyModel(arms=ARMS, strata=strata)).path)), SECTIONS)
+
+
 def test_each_stratum_has_its_own_paired_differences(tmp_path: Path) -> None:
-    index = write_report(write_study(tmp_path, StudyModel(arms=ARMS, strata={"camera=moving": -0.1})).path)
-    with (index.parent / "tables" / "strata.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    with (index.parent / "tables" / "results.csv").open() as file:
-        overall = {row["arm"]: row for row in csv.DictReader(file)}
-    assert {row["stratum"] for row in rows} == {"camera=moving"}
-    assert len(rows) == len(ARMS)
-    for row in rows:
-        assert float(row["test_mean"]) == pytest.approx(float(overall[row["arm"]]["test_mean"]) - 0.1, abs=1e-4)
-    # A shift that all arms share leaves the paired differences as they are.
-    differences = {row["arm"]: float(row["difference"]) for row in rows if row["difference"]}
-    assert set(differences) == {"λ = 0", "λ = 1"}
-    assert differences == pytest.approx({arm: float(overall[arm]["difference"]) for arm in differences}, abs=1e-4)
-    assert 'id="strata"' in index.read_text()
+    tables = {t.name: t for _, c in composed(tmp_path, {"camera=moving": -0.1}).sections for t in c.tables}
+    overall = {row.values[0]: row.values for row in tables["results"].rows}
+    rows = [row.values for row in tables["strata"].rows]
+    assert [row[:2] for row in rows] == [("camera=moving", arm) for arm in overall]
+    for _, arm, seeds, mean, difference, interval in rows:
+        assert seeds == 5
+        assert mean == pytest.approx(overall[arm][3] - 0.1, abs=1e-4)
+        # A shift that all arms share leaves the paired differences as they are.
+        assert (difference is None) == (overall[arm][6] is None)
+        if difference is not None:
+            assert difference == pytest.approx(overall[arm][6], abs=1e-4)
+            assert interval == pytest.approx(overall[arm][7], abs=1e-3)
 
 
 def test_without_tags_there_is_no_table_and_one_line_says_why(tmp_path: Path) -> None:
-    index = write_report(write_study(tmp_path, StudyModel(arms=ARMS)).path)
-    assert not (index.parent / "tables" / "strata.csv").exists()
-    assert 'id="strata"' not in index.read_text()
-    assert "By stratum of the test videos (no tag divides the test videos)" in index.read_text()
+    absent = {section.name: reason for section, reason in composed(tmp_path, {}).absent}
+    assert absent["strata"] == "no tag divides the test videos"
