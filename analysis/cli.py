@@ -1,4 +1,4 @@
-"""``vmp report``: parses, calls `analysis.report.write_report`, prints. Nothing heavy is imported before it runs."""
+"""``vmp report``: parses, concludes, writes or prints. Nothing heavy is imported before it runs."""
 
 from __future__ import annotations
 
@@ -12,16 +12,29 @@ import click
 @click.option(
     "--out", metavar="DIR2", type=click.Path(path_type=Path), help="The report's folder [default: DIR/report]."
 )
-def report(folder: Path, out: Path | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as one JSON object; write only with --out.")
+def report(folder: Path, out: Path | None, as_json: bool) -> None:
     """Write the report of the study in DIR: index.html, tables/ and figures/.
 
     Works on an unfinished study too and says so. Prints the verdict and the path of the page.
     """
-    from analysis.judged import judge
-    from analysis.report import write_judged
-    from analysis.table import load_study
+    from analysis.study.cells import load_study
+    from analysis.verdict.conclusions import conclude
 
-    judged = judge(load_study(folder))
-    index = write_judged(judged, out if out is not None else folder / "report")
-    click.echo(judged.headline)
-    click.echo(str(index))
+    conclusions = conclude(load_study(folder))
+    page = None
+    if out is not None or not as_json:
+        from analysis.report.write import write_conclusions
+
+        page = write_conclusions(conclusions, out if out is not None else folder / "report")
+    if as_json:
+        import json
+
+        from analysis.report.json_object import json_object
+
+        click.echo(json.dumps(json_object(conclusions, page), indent=1, allow_nan=False, ensure_ascii=False))
+        return
+    from analysis.words.headline import headline
+
+    click.echo(headline(conclusions).text)
+    click.echo(str(page))

@@ -1,1 +1,1 @@
-"""Figures in three steps: ``prepare_x(...) -> data``, ``draw_x(data, *, ax) -> Axes``, and the caller saves."""
+"""Figures, one file each: ``prepare_x -> data``, ``draw_x(data, *, ax)``, ``x_figure -> ReportFigure``."""

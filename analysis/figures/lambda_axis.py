@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from analysis.figures.style import GRID
-from analysis.phrases import number
+from analysis.words.phrases import number
 
 CROWDED = 0.05  # two labels closer than this share of the axis would touch
 FEW = 14
@@ -25,12 +25,14 @@ class LambdaAxis:
         positions: Their x positions, same length.
         label: What the axis says about its spacing.
         ticks: (position, text) of the labelled ticks.
+        zero_apart: Whether 0 stands apart from a log scale.
     """
 
     lambdas: tuple[float, ...]
     positions: tuple[float, ...]
     label: str
     ticks: tuple[tuple[float, str], ...]
+    zero_apart: bool = False
 
     def place(self, value: float) -> float:
         return self.positions[self.lambdas.index(value)]
@@ -44,7 +46,7 @@ class LambdaAxis:
     def apply(self, ax: Axes) -> None:
         ax.set_xticks([x for x, _ in self.ticks], [text for _, text in self.ticks])
         ax.set_xlabel(self.label)
-        if "0 set apart" in self.label:
+        if self.zero_apart:
             gap = (self.positions[0] + self.positions[1]) / 2
             ax.axvline(gap, color=GRID, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
 
@@ -72,4 +74,4 @@ def lambda_axis(values: Sequence[float]) -> LambdaAxis:
     else:
         ticks = tuple((x, number(v)) for x, v in zip(positions, lambdas, strict=True))
     label = "λ (log scale, 0 set apart)" if apart else "λ (log scale)"
-    return LambdaAxis(lambdas=lambdas, positions=positions, label=label, ticks=ticks)
+    return LambdaAxis(lambdas=lambdas, positions=positions, label=label, ticks=ticks, zero_apart=apart)

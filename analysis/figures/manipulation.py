@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
+from analysis.figures.figure import ReportFigure
 from analysis.figures.lambda_axis import LambdaAxis, lambda_axis
-from analysis.figures.style import CONTROL, INK, MUTED, PAPER, PUBLISHED, VMP, tidy
-from analysis.published import Anchor, anchors_for
-from analysis.table import ARM, COLLAPSED, COMPLETE, STATUS, Study
-from analysis.verdict import LambdaVerdict
+from analysis.figures.style import CONTROL, INK, MUTED, PAPER, PUBLISHED, VMP, fill, new_figure, tidy
+from analysis.study.cells import COLLAPSED, Study
+from analysis.verdict.lambda_verdict import LambdaVerdict
+from vmp.core.metrics import METRICS
+from vmp.core.presets import finegym_lambda_table
 
-QUANTITIES = {
-    "variation": "temporal variation V",
-    "mean_attention": "mean attention",
-    "attention_at_zero": "attention at D = 0 (no motion)",
-    "attention_std": "spread of attention",
-    "slope": "slope a",
-    "shift": "shift b",
-}
-"""Panel title of each measured quantity; all are dimensionless."""
+ANCHOR_SOURCE = "FineGym, Chen et al. 2024 (arXiv 2407.03179)"
+QUANTITIES = ("variation", "mean_attention", "attention_at_zero", "attention_std", "slope", "shift")
+_PUBLISHED = ("slope", "shift", "attention_at_zero")
+_COLUMNS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,31 +44,30 @@ class ManipulationPanel:
 
 def prepare_manipulation(study: Study, verdict: LambdaVerdict) -> tuple[ManipulationPanel, ...]:
     """A panel for each quantity that at least one VMP cell recorded."""
-    axis = lambda_axis([point.lambda_ for point in verdict.points])
-    published = {anchor.lambda_: anchor for anchor in anchors_for(axis.lambdas)}
-    complete = study.cells[study.cells[STATUS] == COMPLETE]
+    axis = lambda_axis([value for value, _, _ in verdict.points])
+    published = [anchor for anchor in finegym_lambda_table() if anchor.lambda_ in axis.lambdas]
     panels = []
-    for name, title in QUANTITIES.items():
-        found: list[tuple[float, float, bool]] = []
-        for point in verdict.points:
-            rows = complete[(complete[ARM] == point.summary.arm.label) & complete[name].notna()]
-            for value, flag in zip(rows[name], rows[COLLAPSED], strict=True):
-                found.append((axis.place(point.lambda_), float(value), flag is True))
-        control = None
-        if verdict.control is not None:
-            values = complete.loc[complete[ARM] == verdict.control.arm.label, name].dropna()
-            control = float(values.mean()) if len(values) else None
-        if found:
+    for name in QUANTITIES:
+        points = []
+        for value, summary, _ in verdict.points:
+            rows = study.complete(summary.arm, name)
+            points += [
+                (axis.place(value), float(figure), flag is True)
+                for figure, flag in zip(rows[name], rows[COLLAPSED], strict=True)
+            ]
+        of_control = study.complete(verdict.control.arm, name)[name] if verdict.control else ()
+        anchors = [(axis.place(a.lambda_), getattr(a, name)) for a in published] if name in _PUBLISHED else []
+        if points:
+            title = METRICS[name].title + (f" {METRICS[name].symbol}" if METRICS[name].symbol else "")
             panels.append(
                 ManipulationPanel(
                     title=title,
                     axis=axis,
-                    points=tuple(found),
-                    control=control,
-                    anchors=tuple((axis.place(v), _anchor_value(a, name)) for v, a in published.items()
-                                  if name in ("slope", "shift", "attention_at_zero")),
+                    points=tuple(points),
+                    control=float(np.mean(of_control)) if len(of_control) else None,
+                    anchors=tuple(anchors),
                 )
-            )  # fmt: skip
+            )
     return tuple(panels)
 
 
@@ -102,9 +99,24 @@ def draw_manipulation(data: ManipulationPanel, *, ax: Axes) -> Axes:
     return ax
 
 
-def _anchor_value(anchor: Anchor, name: str) -> float:
-    return {"slope": anchor.slope, "shift": anchor.shift, "attention_at_zero": anchor.attention_at_zero}[name]
+def manipulation_figure(study: Study, verdict: LambdaVerdict, suffix: str = "") -> ReportFigure | None:
+    """What the layer did in one block; ``None`` where no cell recorded it. `suffix` goes to the figure's name."""
+    panels = prepare_manipulation(study, verdict)
+    if not panels:
+        return None
+    block = f" ({verdict.block})" if verdict.block else ""
+    caption = f"Did λ do anything{block}? One dot per seed, the line their mean"
+    caption += ", open triangles collapsed seeds" if any(flag for p in panels for _, _, flag in p.points) else ""
+    caption += "; the dashed line is the control" if any(panel.control is not None for panel in panels) else ""
+    if any(panel.anchors for panel in panels):
+        caption += f"; green diamonds are the published values for the same λ on {ANCHOR_SOURCE}"
 
+    def draw() -> Figure:
+        rows = math.ceil(len(panels) / _COLUMNS)
+        figure, axes = new_figure(0.4 + 2.3 * rows, rows, _COLUMNS)
+        fill(axes, panels, draw_manipulation)
+        figure.supxlabel(panels[0].axis.label, fontsize=10)
+        return figure
 
-def has_collapse(panels: Sequence[ManipulationPanel]) -> bool:
-    return any(flag for panel in panels for _, _, flag in panel.points)
+    alt = "Small multiples against λ of " + ", ".join(panel.title for panel in panels) + "."
+    return ReportFigure(name=f"manipulation{suffix}", caption=caption + ".", alt=alt, draw=draw)

@@ -1,21 +1,26 @@
-"""The learnt power normalisation: attention A against the frame difference D, an arm a panel, a seed a line."""
+"""The learnt power normalisation: attention A against the frame difference D, a panel per arm, a line per seed."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from scipy.special import expit
 
-from analysis.arms import Arm, Kind
-from analysis.figures.style import GRID, INK, MUTED, PUBLISHED, VMP, shortened, tidy
-from analysis.published import anchors_for
-from analysis.table import ARM, COLLAPSED, COMPLETE, STATUS, Study
+from analysis.figures.figure import ReportFigure
+from analysis.figures.manipulation import ANCHOR_SOURCE
+from analysis.figures.style import GRID, INK, MUTED, PUBLISHED, VMP, fill, new_figure, shortened, tidy
+from analysis.figures.training_curves import shown_arms
+from analysis.study.arms import Arm, Kind
+from analysis.study.cells import COLLAPSED, Study
+from vmp.core.presets import finegym_lambda_table
 
-MOST_PANELS = 12
-MOST_LINES = 30
+MAX_PANELS = 12
+MAX_LINES = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,25 +39,22 @@ class PowerCurve:
 
 
 def prepare_power_curves(study: Study, arms: Sequence[Arm]) -> tuple[PowerCurve, ...]:
-    """The VMP arms among `arms` that recorded slope and shift, at most `MOST_PANELS`."""
-    complete = study.cells[
-        (study.cells[STATUS] == COMPLETE) & study.cells["slope"].notna() & study.cells["shift"].notna()
-    ]
+    """The VMP arms among `arms` that recorded slope and shift, at most `MAX_PANELS`."""
+    published = {anchor.lambda_: (anchor.slope, anchor.shift) for anchor in finegym_lambda_table()}
     curves = []
     for arm in arms:
-        rows = complete[complete[ARM] == arm.label]
+        rows = study.complete(arm, "slope", "shift")
         if arm.kind is not Kind.VMP or rows.empty:
             continue
-        anchors = anchors_for([arm.lambda_]) if arm.lambda_ is not None else ()
         learnt = zip(rows["slope"], rows["shift"], rows[COLLAPSED], strict=True)
         curves.append(
             PowerCurve(
                 title=arm.label,
-                learnt=tuple((float(a), float(b), flag is True) for a, b, flag in learnt)[:MOST_LINES],
-                published=(anchors[0].slope, anchors[0].shift) if anchors else None,
+                learnt=tuple((float(a), float(b), flag is True) for a, b, flag in learnt)[:MAX_LINES],
+                published=None if arm.lambda_ is None else published.get(arm.lambda_),
             )
         )
-    return tuple(curves[:MOST_PANELS])
+    return tuple(curves[:MAX_PANELS])
 
 
 def draw_power_curve(data: PowerCurve, *, ax: Axes) -> Axes:
@@ -83,3 +85,28 @@ def draw_power_curve(data: PowerCurve, *, ax: Axes) -> Axes:
 def attention(difference: np.ndarray, slope: float, shift: float) -> np.ndarray:
     """A(D) = 1 / (1 + exp(-a (D - b))), in a form that cannot overflow."""
     return np.asarray(expit(slope * (difference - shift)), dtype=float)
+
+
+def power_figure(study: Study, preferred: Sequence[Arm]) -> ReportFigure | None:
+    """The learnt curves of the VMP arms, of many the `preferred` and some more; ``None`` where no cell has them."""
+    vmp = [arm for arm in study.arms if arm.kind is Kind.VMP]
+    curves = prepare_power_curves(study, vmp if len(vmp) <= MAX_PANELS else shown_arms(vmp, preferred))
+    if not curves:
+        return None
+    caption = (
+        "The power normalisation that was learnt: attention as a function of the frame difference, one line per seed"
+    )
+    caption += ", dotted where attention collapsed" if any(flag for c in curves for _, _, flag in c.learnt) else ""
+    caption += f"; green: published for the same λ on {ANCHOR_SOURCE}" if any(c.published for c in curves) else ""
+
+    def draw() -> Figure:
+        columns = min(5, len(curves))
+        rows = math.ceil(len(curves) / columns)
+        figure, axes = new_figure(0.5 + 1.75 * rows, rows, columns, sharex=True, sharey=True)
+        fill(axes, curves, draw_power_curve)
+        figure.supxlabel("frame difference D", fontsize=10)
+        figure.supylabel("attention A", fontsize=10)
+        return figure
+
+    alt = "Learnt attention curves for " + ", ".join(curve.title for curve in curves) + "."
+    return ReportFigure(name="power", caption=caption + ".", alt=alt, draw=draw)

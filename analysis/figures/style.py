@@ -1,17 +1,13 @@
-"""One palette and one way to make and save a figure, without touching matplotlib's global state.
+"""One palette and one way to make a figure, without touching matplotlib's global state.
 
 The colours are safe for the common colour vision deficiencies and always come with a second cue (marker or label).
-Inside the HTML report each is replaced by a CSS variable (`inline_svg`), so that figures follow a dark colour scheme.
+Inside the HTML report `analysis.figures.svg` replaces each by a CSS variable, so that figures follow a dark scheme.
 """
 
 from __future__ import annotations
 
-import html
-import io
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -20,13 +16,16 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from analysis.study.arms import Kind
+
 INK, MUTED, GRID, PAPER = "#1d2129", "#6a7280", "#e2e5ea", "#ffffff"
 VMP, CONTROL, BASELINE, PUBLISHED = "#0b6fb8", "#c8501e", "#95508f", "#0a8a66"
 RAMP = ("#2bb3a3", "#1f9bb5", "#2580bd", "#3a63b8", "#4f46a5", "#5b2a86", "#571155")
+OF_KIND = {Kind.BASELINE: BASELINE, Kind.CONTROL: CONTROL, Kind.VMP: VMP}
 VARIABLES = {
     INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--paper",
     VMP: "--vmp", CONTROL: "--control", BASELINE: "--baseline", PUBLISHED: "--published",
-    **{colour: f"--ramp-{i}" for i, colour in enumerate(RAMP)},
+    **{color: f"--ramp-{i}" for i, color in enumerate(RAMP)},
 }  # fmt: skip
 WIDTH = 9.2  # inches; shown at about 860 CSS pixels, where 10 points read as 13 pixels
 _RC: dict[str, Any] = {
@@ -82,16 +81,16 @@ def shortened(text: str, width: int = 34) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def spread(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+def place_apart(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Move label positions apart to at least `gap` within [low, high], keeping their order."""
     order = np.argsort(positions, kind="stable")
     placed = np.clip([positions[i] for i in order], low, high)
     for _ in range(200):
         for i in range(1, placed.size):
-            lack = gap - (placed[i] - placed[i - 1])
-            if lack > 1e-9:
-                placed[i - 1] -= lack / 2
-                placed[i] += lack / 2
+            overlap = gap - (placed[i] - placed[i - 1])
+            if overlap > 1e-9:
+                placed[i - 1] -= overlap / 2
+                placed[i] += overlap / 2
         # Back inside from both ends; a heap of labels at an edge grows away from it.
         placed = np.maximum(placed, low + gap * np.arange(placed.size))
         placed = np.minimum(placed, high - gap * np.arange(placed.size)[::-1])
@@ -100,56 +99,17 @@ def spread(positions: Sequence[float], gap: float, low: float, high: float) -> l
     return [float(value) for value in result]
 
 
-def add_titles(svg: str, titles: Mapping[str, Sequence[str]]) -> str:
-    """Let the points of a scatter say what they are when pointed at.
-
-    Args:
-        svg: Text of a figure.
-        titles: For the gid of each scatter its points' texts, in drawing order. A scatter that was not drawn point by
-            point (rasterised, because there are many) stays as it is.
-    """
-    for gid, texts in titles.items():
-        start = svg.find(f'<g id="{gid}">')
-        if start < 0:
-            continue
-        end = svg.find("<g id=", start + 1)
-        end = len(svg) if end < 0 else end
-        parts = re.split(r"(<use [^>]*)/>", svg[start:end])
-        if len(parts) // 2 != len(texts):
-            continue
-        told = [f"{parts[2 * i + 1]}><title>{html.escape(text)}</title></use>" for i, text in enumerate(texts)]
-        group = "".join(parts[2 * i] + told[i] for i in range(len(told))) + parts[-1]
-        svg = svg[:start] + group + svg[end:]
-    return svg
+def one_panel(height: float, draw: Callable[..., Axes], data: Any) -> Figure:
+    """A figure of one panel, `height` inches high."""
+    figure, axes = new_figure(height)
+    draw(data, ax=axes[0, 0])
+    return figure
 
 
-def svg_text(figure: Figure) -> str:
-    """The figure as SVG text; equal figures give equal bytes."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, facecolor=PAPER)
-    return buffer.getvalue().decode()
-
-
-def save(figure: Figure, folder: Path, name: str) -> str:
-    """Write ``name.svg`` and ``name.png`` into `folder`; returns the SVG text."""
-    text = svg_text(figure)
-    figure.set_layout_engine("none")  # laid out by the first drawing; a second time only costs time
-    (folder / f"{name}.svg").write_text(text, encoding="utf-8")
-    figure.savefig(folder / f"{name}.png", dpi=160, metadata={"Software": None}, facecolor=PAPER)
-    return text
-
-
-def inline_svg(text: str, prefix: str) -> str:
-    """`text` made fit for HTML: no prologue or size, ids of its own, palette colours as CSS variables."""
-    svg = text[text.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'(<svg\b[^>]*?) width="[^"]*"', r"\1", svg, count=1)
-    svg = re.sub(r'(<svg\b[^>]*?) height="[^"]*"', r"\1", svg, count=1)
-    svg = svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
-    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
-    svg = re.sub(r"url\(#", f"url(#{prefix}-", svg)
-    svg = re.sub(r'href="#', f'href="#{prefix}-', svg)
-    svg = re.sub(r"'DejaVu Sans'(, [^;\"]*)?", "var(--sans)", svg)
-    for colour, variable in VARIABLES.items():
-        svg = svg.replace(colour, f"var({variable})")
-    return "\n".join(line for line in svg.splitlines() if line.strip())
+def fill(axes: np.ndarray, panels: Sequence[Any], draw: Callable[..., Axes]) -> None:
+    """Draw each panel into one of `axes`, row by row; axes without a panel vanish."""
+    places = axes.ravel().tolist()
+    for ax, panel in zip(places, panels, strict=False):
+        draw(panel, ax=ax)
+    for ax in places[len(panels) :]:
+        ax.set_visible(False)

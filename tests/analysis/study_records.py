@@ -15,9 +15,24 @@ from typing import Any
 
 import numpy as np
 
-from sweeps.record import CellRecord, Plan, PlannedCell, Scalar, StudyFolder, fingerprint
+from sweeps.record import (
+    CellRecord,
+    CodeHeader,
+    Hardware,
+    Plan,
+    PlannedCell,
+    Provenance,
+    Scalar,
+    SearchHeader,
+    StudyFolder,
+    StudyHeader,
+)
+from vmp.core.fingerprint import fingerprint
+from vmp.core.outcome import DataSummary, Hits, Protocol, Scores
+from vmp.core.power import attention_of, shift_and_derivative, slope_and_derivative
 
 CLASSES = ["left", "right", "up", "down", "clockwise", "anticlockwise"]
+VIDEOS = 10_000  # of each stratum; many, so that counting rounds nothing that matters
 COLLAPSE_RULE = "collapsed when the standard deviation of A over the validation clips is below 0.01"
 
 
@@ -30,7 +45,7 @@ class ArmModel:
         effect: Added to the base accuracy.
         m, n: Learnt layer parameters (before per-seed noise); ignored without a layer.
         collapsed: Seeds whose attention becomes constant.
-        missing, diverged, failed: Seeds whose cell was not run, went non-finite, or died.
+        missing, diverged, stopped, failed: Seeds whose cell was not run, went non-finite, was ended early, or died.
     """
 
     factors: dict[str, Scalar]
@@ -40,12 +55,18 @@ class ArmModel:
     collapsed: frozenset[int] = frozenset()
     missing: frozenset[int] = frozenset()
     diverged: frozenset[int] = frozenset()
+    stopped: frozenset[int] = frozenset()
     failed: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
 class StudyModel:
-    """A synthetic study. ``seed_sd`` is shared by the arms, ``cell_sd`` is each cell's own noise."""
+    """A synthetic study. ``seed_sd`` is shared by the arms, ``cell_sd`` is each cell's own noise.
+
+    Attributes:
+        extra: Further fields of the study's header.
+        strata: By tag what the test accuracy on its videos has above the overall one.
+    """
 
     name: str = "lambda"
     question: str = "Which lambda, and how sensitive is the result to it?"
@@ -57,7 +78,8 @@ class StudyModel:
     epochs: int = 8
     metric: str = "top1"
     extra: Mapping[str, Any] = field(default_factory=dict)
-    search: Mapping[str, Any] = field(default_factory=lambda: {"method": "grid"})
+    search: Mapping[str, Any] = field(default_factory=dict)
+    strata: Mapping[str, float] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     reason: str = "the loss became non-finite in epoch 3"
     draw: int = 7
@@ -71,6 +93,7 @@ def lambda_arms(
     collapsed: Mapping[float, Sequence[int]] | None = None,
     missing: Mapping[float, Sequence[int]] | None = None,
     diverged: Mapping[float, Sequence[int]] | None = None,
+    stopped: Mapping[float, Sequence[int]] | None = None,
     failed: Mapping[float, Sequence[int]] | None = None,
 ) -> list[ArmModel]:
     """Baseline, control and one VMP arm for each lambda of `effects` (test accuracy above the control)."""
@@ -89,6 +112,7 @@ def lambda_arms(
                 collapsed=frozenset((collapsed or {}).get(value, ())),
                 missing=frozenset((missing or {}).get(value, ())),
                 diverged=frozenset((diverged or {}).get(value, ())),
+                stopped=frozenset((stopped or {}).get(value, ())),
                 failed=frozenset((failed or {}).get(value, ())),
             )
         )
@@ -113,12 +137,12 @@ def write_study(path: Path, model: StudyModel) -> StudyFolder:
                 folder.write_cell(_cell(model, arm, seed, cell_hash, seed_effect[seed], noise))
     folder.write_plan(
         Plan(
-            study={"name": model.name, "question": model.question, **model.extra},
+            study=StudyHeader(**{"name": model.name, "question": model.question, "margin": 0.02, **model.extra}),
             factors={n: list(dict.fromkeys(a.factors[n] for a in model.arms if n in a.factors)) for n in names},
             metric=model.metric,
             seeds=list(model.seeds),
-            search=dict(model.search),
-            code={"hash": "c0de" * 4, "files": {"vmp/layer/base.py": "1" * 16}},
+            search=SearchHeader(**model.search),
+            code=CodeHeader(hash="c0de" * 4, modules={"vmp.layer.base": "1" * 16}),
             data=_data(),
             created="2025-01-01T00:00:00+00:00",
             cells=planned,
@@ -130,37 +154,26 @@ def write_study(path: Path, model: StudyModel) -> StudyFolder:
 def _cell(
     model: StudyModel, arm: ArmModel, seed: int, cell_hash: str, seed_effect: float, noise: np.ndarray
 ) -> CellRecord:
-    prompt = arm.factors.get("prompt", model.settings.get("layer", {}).get("prompt", "vmp"))
+    kind = str(arm.factors.get("prompt", model.settings.get("layer", {}).get("kind", "vmp")))
     common: dict[str, Any] = {
         "hash": cell_hash,
         "factors": arm.factors,
         "seed": seed,
-        "settings": {
-            "data": {},
-            "sampling": {"num_frames": 8},
-            "backbone": {"name": "slow_tiny"},
-            "layer": {"prompt": prompt},
-            "train": {"epochs": model.epochs, "lambda": arm.factors.get("lambda")},
-            **model.settings,
-        },
-        "data": {
-            **_data(),
-            "decodable": 1200,
-            "excluded": [],
-            "protocol": {"views": 1, "crops": 1},
-            "collapse_rule": COLLAPSE_RULE,
-        },
-        "provenance": {
-            "versions": {"python": "3.11.9", "torch": "2.14.1", "numpy": "2.4.6"},
-            "code": "c0de" * 4,
-            "commit": "0123456789abcdef0123456789abcdef01234567",
-            "dirty": False,
-            "hardware": {"cpu": "Synthetic CPU", "cores": 2, "memory_gib": 8.0, "device": "cpu"},
-            "started": f"2025-01-01T00:{seed % 60:02d}:00+00:00",
-            "seconds": 11.5,
-            "engine": "local",
-            "seed_streams": {"init": seed * 10, "order": seed * 10 + 1},
-        },
+        "settings": {"layer": {"kind": kind}, "train": {"epochs": model.epochs}, **model.settings},
+        "data": _data(),
+        "protocol": Protocol(sampler="uniform", frames=8, rate=None, views=1, crops=1),
+        "collapse_rule": COLLAPSE_RULE,
+        "provenance": Provenance(
+            engine="local",
+            versions={"python": "3.11.9", "torch": "2.14.1", "numpy": "2.4.6"},
+            kernel="native",
+            code="c0de" * 4,
+            commit="0123456789abcdef0123456789abcdef01234567",
+            dirty=False,
+            hardware=Hardware(cpu="Synthetic CPU", cores=2, memory_gib=8, device="cpu"),
+            started=f"2025-01-01T00:{seed % 60:02d}:00+00:00",
+            seconds=11.5,
+        ),
     }
     if seed in arm.failed:
         return CellRecord(status="failed", reason=model.reason, **common)
@@ -169,14 +182,17 @@ def _cell(
     scale = 0.3 if collapsed else 1.0
     accuracy = model.base + seed_effect + effect
     val, test = (float(np.clip(accuracy + scale * model.cell_sd * noise[i], 0, 1)) for i in (0, 1))
-    layer = _layer(prompt, arm, collapsed, noise)
+    layer = _layer(kind, arm, collapsed, noise)
     curves = _curves(model, val, layer)
     if seed in arm.diverged:
         stop = max(2, model.epochs // 2)
         cut: dict[str, list[float | None]] = {name: list(values[:stop]) for name, values in curves.items()}
         cut["train_loss"][-1] = None
         return CellRecord(status="diverged", reason=model.reason, curves=cut, **common)
-    metrics: dict[str, Scalar] = {
+    if seed in arm.stopped:
+        cut = {name: list(values[:2]) for name, values in curves.items()}
+        return CellRecord(status="stopped", reason="worse than the median after epoch 2", curves=cut, **common)
+    metrics: dict[str, Any] = {
         "train_loss": curves["train_loss"][-1],
         "val_top1": val,
         "val_mean_class": val - 0.005,
@@ -184,25 +200,30 @@ def _cell(
         "test_mean_class": test - 0.005,
         "test_count": 600,
         **layer,
-        "collapsed": collapsed if prompt == "vmp" else None,
-        "lambda": arm.factors.get("lambda") if prompt == "vmp" else None,
+        "collapsed": collapsed if kind == "vmp" else None,
+        "lambda": arm.factors.get("lambda") if kind == "vmp" else None,
         "frame_gap_seconds": 0.04,
         "duplicate_frame_ratio": 0.0,
     }
-    return CellRecord(status="complete", metrics=metrics, curves=curves, **common)
+    strata = {
+        tag: Hits(correct=round(VIDEOS * float(np.clip(test + shift, 0, 1))), total=VIDEOS)
+        for tag, shift in model.strata.items()
+    }
+    scores = {"val": Scores(), "test": Scores(strata=strata)}
+    return CellRecord(status="complete", metrics=metrics, curves=curves, scores=scores, **common)
 
 
-def _layer(prompt: Scalar, arm: ArmModel, collapsed: bool, noise: np.ndarray) -> dict[str, float | None]:
+def _layer(kind: str, arm: ArmModel, collapsed: bool, noise: np.ndarray) -> dict[str, float | None]:
     names = ("variation", "mean_attention", "log_mean_attention", "attention_std", "attention_at_zero")
     parameters = ("slope", "shift", "m", "n")
-    if prompt == "none":
+    if kind == "none":
         return dict.fromkeys((*names, *parameters))
-    if prompt == "control":
+    if kind == "control":
         fixed = {"variation": 0.0, "mean_attention": 1.0, "log_mean_attention": 0.0, "attention_std": 0.0}
         return {**fixed, "attention_at_zero": 1.0, **dict.fromkeys(parameters)}
-    m = arm.m + 0.03 * noise[2]
-    n = -2.5 + 0.1 * noise[3] if collapsed else arm.n + 0.04 * noise[3]
-    slope, shift = 5 / (0.45 * abs(math.tanh(m)) + 0.1), 0.6 * math.tanh(n)
+    m = float(arm.m + 0.03 * noise[2])
+    n = float(-2.5 + 0.1 * noise[3] if collapsed else arm.n + 0.04 * noise[3])
+    slope, shift = slope_and_derivative(m)[0], shift_and_derivative(n)[0]
     difference = np.random.default_rng(3).normal(0, 0.05, size=400)
     attention = 1 / (1 + np.exp(-slope * (difference - shift)))
     return {
@@ -210,7 +231,7 @@ def _layer(prompt: Scalar, arm: ArmModel, collapsed: bool, noise: np.ndarray) ->
         "mean_attention": float(attention.mean()),
         "log_mean_attention": float(np.log(attention.mean())),
         "attention_std": float(attention.std()),
-        "attention_at_zero": float(1 / (1 + np.exp(slope * shift))),
+        "attention_at_zero": attention_of(0.0, slope, shift),
         "slope": float(slope),
         "shift": float(shift),
         "m": float(m),
@@ -241,10 +262,11 @@ def _curves(model: StudyModel, val: float, layer: Mapping[str, float | None]) ->
     return curves
 
 
-def _data() -> dict[str, Any]:
-    return {
-        "hash": "da7a" * 4,
-        "name": "moving-textures",
-        "splits": {"train": 800, "val": 200, "test": 600},
-        "classes": CLASSES,
-    }
+def _data() -> DataSummary:
+    return DataSummary(
+        name="moving-textures",
+        hash="da7a" * 4,
+        splits={"train": 800, "val": 200, "test": 600},
+        classes=CLASSES,
+        decodable=1200,
+    )

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.judged import judge
-from analysis.table import load_study
+from analysis.study.cells import load_study
+from analysis.verdict.conclusions import conclude
+from analysis.words.headline import headline
 from sweeps.record import StudyFolder
 from tests.conftest import ROOT
 
@@ -15,19 +16,19 @@ REFERENCES = sorted(path.parent for path in (ROOT / "results" / "reference").glo
 
 
 @pytest.mark.parametrize("path", REFERENCES, ids=lambda path: path.name)
-def test_a_reference_study_is_whole_and_says_what_made_it(path: Path) -> None:
+def test_a_reference_study_is_complete_and_says_what_made_it(path: Path) -> None:
     folder = StudyFolder(path)
     plan = folder.read_plan()
     records = list(folder.records(plan))
     assert [record.status for record in records] == ["complete"] * len(plan.cells)
     assert {record.hash for record in records} == {file.stem for file in folder.cells_path.iterdir()}
     for record in records:
-        assert record.provenance["commit"]
-        assert record.provenance["dirty"] is False
-        assert record.provenance["code"] == plan.code["hash"]
+        assert record.provenance.commit
+        assert record.provenance.dirty is False
+        assert record.provenance.code == plan.code.hash
 
 
 def test_the_readme_quotes_the_verdict_of_the_records() -> None:
     readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").replace("\n> ", " ").split())
-    headline = judge(load_study(ROOT / "results" / "reference" / "lambda")).headline
-    assert " ".join(headline.split()) in readme
+    sentence = headline(conclude(load_study(ROOT / "results" / "reference" / "lambda"))).text
+    assert " ".join(sentence.split()) in readme

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
-from analysis.stats import paired
-from analysis.stats.equivalence import tost_p
-from analysis.stats.intervals import TooFewSeeds, bootstrap_interval, mean_interval, t_interval
-from analysis.stats.multiplicity import bonferroni_t_interval, holm, simultaneous_intervals
-from analysis.stats.paired import PairedComparison, probability_superior
-from analysis.stats.signflip import seeds_for, sign_flip_p, smallest_p
-from analysis.table import ARM, HASH, SEED, STATUS
+from sweeps.stats.equivalence import tost_p
+from sweeps.stats.intervals import TooFewSeeds, bootstrap_interval, mean_interval, t_interval
+from sweeps.stats.multiplicity import holm, simultaneous_intervals
+from sweeps.stats.paired import PairedResult, compare_pairs, probability_superior, t_test_p
+from sweeps.stats.signflip import seeds_for, sign_flip_p, smallest_p
+from sweeps.stats.variances import compare_stds, pitman_morgan_p, ratio_interval
 
 
-def cells(**arms: list[float | None]) -> pd.DataFrame:
-    """A cell table of the columns that statistics read; seeds count from 0, None is a missing cell."""
-    rows = [
-        {ARM: arm, SEED: seed, HASH: f"{arm}-{seed}", STATUS: "missing" if value is None else "complete", "test": value}
-        for arm, values in arms.items()
-        for seed, value in enumerate(values)
-    ]
-    return pd.DataFrame(rows).astype({"test": float})
+def one_pair(a: list[float], b: list[float]) -> PairedResult:
+    return compare_pairs([(np.array(a), np.array(b))], margin=0.02)[0]
 
 
 def test_t_interval_is_the_one_worked_out_by_hand() -> None:
@@ -67,7 +61,7 @@ def test_sign_flip_counts_every_pattern() -> None:
     assert sign_flip_p([0.3, 0.1, -0.05, 0.2, 0.4]) == pytest.approx(scipys.pvalue)
 
 
-def test_the_floor_of_the_sign_flip_test_is_reached_and_told() -> None:
+def test_the_floor_of_the_sign_flip_test_is_reached() -> None:
     for n, floor in ((3, 0.25), (5, 0.0625), (6, 0.03125), (8, 0.0078125)):
         assert smallest_p(n) == floor
         assert sign_flip_p(np.linspace(1, 2, n)) == floor
@@ -100,43 +94,47 @@ def test_tost_is_statsmodels_tost() -> None:
         tost_p([0.1, 0.2], 0.0)
 
 
-def test_a_comparison_agrees_with_scipy_and_pairs_by_seed() -> None:
+def test_a_comparison_agrees_with_scipy() -> None:
     a, b = [0.71, 0.75, 0.69, 0.80], [0.66, 0.70, 0.68, 0.72]
-    table = PairedComparison(metric="test")(cells(a=a, b=b), [("a", "b")])
-    row = table.iloc[0]
+    result = one_pair(a, b)
     oracle = stats.ttest_rel(a, b)
-    assert row[paired.P_T] == pytest.approx(oracle.pvalue)
-    assert (row[paired.LOW], row[paired.HIGH]) == pytest.approx(tuple(oracle.confidence_interval(0.95)))
-    assert row[paired.CORRELATION] == pytest.approx(stats.pearsonr(a, b).statistic)
-    assert row[paired.D_Z] == pytest.approx(row[paired.MEAN] / np.std(np.subtract(a, b), ddof=1))
-    assert row[paired.P_SUPERIOR] == 1.0
-    assert row[paired.HASHES] == ("a-0", "a-1", "a-2", "a-3", "b-0", "b-1", "b-2", "b-3")
+    assert result.interval is not None
+    assert result.p_t == pytest.approx(oracle.pvalue)
+    assert (result.interval.low, result.interval.high) == pytest.approx(tuple(oracle.confidence_interval(0.95)))
+    assert result.correlation == pytest.approx(stats.pearsonr(a, b).statistic)
+    assert result.d_z == pytest.approx(result.mean / np.std(np.subtract(a, b), ddof=1))
+    assert (result.p_superior, result.n, result.family) == (1.0, 4, 1)
+    assert result.p_sign_flip_floor == smallest_p(4)
 
 
-def test_only_common_seeds_are_compared_and_one_alone_is_not_judged() -> None:
-    table = PairedComparison(metric="test")(
-        cells(a=[0.1, None, 0.3], b=[0.0, 0.2, 0.1], c=[0.5, None, None]), [("a", "b"), ("c", "b")]
-    )
-    assert list(table[paired.N]) == [2, 1]
-    assert table.at[0, paired.SEEDS] == (0, 2)
-    assert np.isnan(table.at[1, paired.MEAN])
-    assert list(table[paired.FAMILY]) == [1, 1]
+def test_pairs_with_one_seed_carry_no_verdict_and_no_family() -> None:
+    sample = np.array([0.1, 0.3]), np.array([0.0, 0.1])
+    both = compare_pairs([sample, (np.array([0.5]), np.array([0.0])), (np.empty(0), np.empty(0))], margin=0.02)
+    assert [result.n for result in both] == [2, 1, 0]
+    assert [result.family for result in both] == [1, 1, 1]
+    assert both[0].simultaneous_interval == t_interval(sample[0] - sample[1])
+    assert np.isnan([both[1].mean, both[1].p_t, both[1].p_t_holm, both[2].mean]).all()
 
 
-def test_shuffling_rows_changes_nothing() -> None:
+def test_the_order_of_pairs_and_seeds_changes_nothing() -> None:
     rng = np.random.default_rng(4)
-    frame = cells(a=list(rng.normal(0.6, 0.1, 24)), b=list(rng.normal(0.5, 0.1, 24)), c=list(rng.normal(0.5, 0.1, 24)))
-    pairs = [("a", "c"), ("b", "c")]
-    first = PairedComparison(metric="test")(frame, pairs)
-    second = PairedComparison(metric="test")(frame.sample(frac=1, random_state=5), pairs)
-    pd.testing.assert_frame_equal(first, second)
+    a, b, c = rng.normal(0.6, 0.1, (3, 24))
+    order = rng.permutation(24)
+    first = compare_pairs([(a, c), (b, c)], margin=0.02)
+    second = compare_pairs([(b[order], c[order]), (a[order], c[order])], margin=0.02)[::-1]
+    for one, other in zip(first, second, strict=True):
+        assert one.interval is not None
+        assert other.interval is not None
+        figures = [[r.mean, r.p_t_holm, r.p_sign_flip_holm, r.interval.low, r.correlation] for r in (one, other)]
+        assert figures[0] == pytest.approx(figures[1], rel=1e-9)
 
 
 def test_equal_differences_are_no_triumph() -> None:
-    row = PairedComparison(metric="test")(cells(a=[0.52, 0.62, 0.72], b=[0.5, 0.6, 0.7]), [("a", "b")]).iloc[0]
-    assert row[paired.SD] == 0.0
-    assert row[paired.MEAN] == pytest.approx(0.02)
-    assert row[[paired.LOW, paired.HIGH, paired.BAND_LOW, paired.BAND_HIGH, paired.P_T, paired.P_TOST]].isna().all()
+    result = one_pair([0.52, 0.62, 0.72], [0.5, 0.6, 0.7])
+    assert (result.std, result.mean) == (0.0, pytest.approx(0.02))
+    assert result.interval is None
+    assert result.simultaneous_interval is None
+    assert np.isnan([result.p_t, result.p_equivalence]).all()
     assert probability_superior(np.array([0.1, 0.0, -0.1, 0.2])) == 0.625
 
 
@@ -144,21 +142,64 @@ def test_equal_differences_are_no_triumph() -> None:
 def test_family_wise_error_is_bounded_under_nine_equal_lambdas(n: int) -> None:
     """No difference anywhere: in how many studies does any of 9 comparisons with a shared control claim one?"""
     rng = np.random.default_rng(10 + n)
-    studies, by_band, by_holm, by_flip = 600, 0, 0, 0
+    studies, by_interval, by_holm, by_flip = 600, 0, 0, 0
     for _ in range(studies):
         seed_effect = rng.normal(0, 2, size=(n, 1))
         arms = seed_effect + rng.normal(size=(n, 10))
         differences = (arms[:, 1:] - arms[:, :1]).T
-        by_band += any(interval.excludes_zero for interval in simultaneous_intervals(list(differences)))
-        by_holm += min(holm([paired.t_test_p(d) for d in differences])) <= 0.05
+        by_interval += any(interval.excludes_zero for interval in simultaneous_intervals(list(differences)))
+        by_holm += min(holm([t_test_p(d) for d in differences])) <= 0.05
         by_flip += min(holm([sign_flip_p(d) for d in differences])) <= 0.05
     # 5% and three standard errors of 600 Bernoulli trials
-    for errors in (by_band, by_holm, by_flip):
+    for errors in (by_interval, by_holm, by_flip):
         assert errors / studies <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / studies)
-    assert by_band == by_holm  # the two say the same of "any claim at all"
+    assert by_interval == by_holm  # the two say the same of "any claim at all"
 
 
 def test_a_family_of_one_is_the_plain_interval() -> None:
     sample = [0.1, 0.4, 0.2, 0.3]
-    assert bonferroni_t_interval(sample, 1).low == pytest.approx(t_interval(sample).low)
-    assert bonferroni_t_interval(sample, 9).low < t_interval(sample).low
+    assert simultaneous_intervals([sample])[0] == t_interval(sample)
+    assert t_interval(sample, family=9).low < t_interval(sample).low
+
+
+def test_pitman_morgan_is_the_regression_of_the_difference_on_the_sum() -> None:
+    """Equal variances make the slope 0; the regression's own t test is an independent way to the same p."""
+    a, b = np.array([0.71, 0.75, 0.69, 0.80, 0.62, 0.77]), np.array([0.66, 0.67, 0.66, 0.69, 0.64, 0.68])
+    assert pitman_morgan_p(a, b) == pytest.approx(stats.linregress(a + b, a - b).pvalue)
+    assert pitman_morgan_p(a, b) == pytest.approx(pitman_morgan_p(b, a))
+    assert pitman_morgan_p(3 * a + 1, 3 * b - 2) == pytest.approx(pitman_morgan_p(a, b))
+
+
+def test_the_interval_of_the_ratio_holds_the_ratios_that_the_test_accepts() -> None:
+    a, b = np.random.default_rng(6).normal(size=(2, 9)) * np.array([[2.0], [1.0]])
+    interval = ratio_interval(a, b)
+    for limit in (interval.low, interval.high):
+        assert pitman_morgan_p(a / limit, b) == pytest.approx(0.05)
+    assert interval.low < np.std(a) / np.std(b) < interval.high
+
+
+def test_standard_deviations_without_a_test_have_no_p_value() -> None:
+    a = np.array([0.5, 0.6, 0.8])
+    for first, second in ((a[:2], a[:2] ** 2), (a, np.full(3, 0.5)), (a, a + 0.1), (a, 1 - a), (np.empty(0),) * 2):
+        assert math.isnan(pitman_morgan_p(first, second))
+    none, some = compare_stds([(a, a + 0.1), (a, np.array([0.5, 0.9, 0.1]))])
+    assert (none.interval, none.family, some.family) == (None, 1, 1)
+    assert some.p_holm == some.p
+    with pytest.raises(ValueError, match="two arms that vary"):
+        ratio_interval(a, a + 0.1)
+
+
+@pytest.mark.parametrize(("n", "ratio"), [(3, 1.0), (5, 1.0), (10, 1.0), (10, 4.0)])
+def test_pitman_morgan_errs_as_often_as_it_says_and_finds_what_differs(n: int, ratio: float) -> None:
+    rng = np.random.default_rng(20 + n)
+    shared = rng.normal(size=(1500, n))
+    a, b = (shared + rng.normal(size=(1500, n)) for _ in range(2))
+    rejected = np.mean([pitman_morgan_p(ratio * x, y) <= 0.05 for x, y in zip(a, b, strict=True)])
+    assert rejected > 0.9 if ratio > 1 else abs(rejected - 0.05) < 3 * math.sqrt(0.05 * 0.95 / 1500)
+
+
+def test_ties_of_accuracies_counted_on_few_videos_leave_the_error_rate_in_place() -> None:
+    rng = np.random.default_rng(30)
+    tied = rng.binomial(20, 0.7, size=(1500, 2, 6)) / 20
+    p = np.array([pitman_morgan_p(a, b) for a, b in tied])
+    assert np.mean(p[~np.isnan(p)] <= 0.05) < 0.07

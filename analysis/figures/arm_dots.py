@@ -1,0 +1,126 @@
+"""Any factor: test accuracy of each arm as a dot with its interval and every seed; the reference as a line."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from analysis.figures.figure import ReportFigure
+from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, one_panel, shortened, tidy
+from analysis.study.arms import Kind
+from analysis.verdict.conclusions import Conclusions
+
+MAX_ROWS = 36
+
+
+@dataclass(frozen=True, kw_only=True)
+class DotRow:
+    """One arm; accuracies in percent, NaN where there is none."""
+
+    label: str
+    color: str
+    mean: float
+    low: float
+    high: float
+    seeds: tuple[tuple[float, bool], ...]
+    chosen: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dots:
+    """What `draw_dots` draws.
+
+    Attributes:
+        rows: From top to bottom.
+        reference: Mean of the one reference arm, in percent, or ``None``.
+        x_label: Axis text.
+        hidden: Arms that are not shown.
+    """
+
+    rows: tuple[DotRow, ...]
+    reference: float | None
+    x_label: str
+    hidden: int
+
+    @property
+    def height(self) -> float:
+        """A fitting figure height in inches."""
+        return 1.0 + 0.36 * max(3, len(self.rows))
+
+
+def prepare_dots(conclusions: Conclusions) -> Dots:
+    """Arms in the plan's order; of a large study the `MAX_ROWS` best on validation."""
+    study = conclusions.study
+    summaries = [s for s in conclusions.summaries if s.seeds]
+    shown = summaries
+    if len(summaries) > MAX_ROWS:
+        shown = sorted(summaries, key=lambda s: (s.arm.kind is Kind.VMP, -s.val_mean, s.arm.order))[:MAX_ROWS]
+    labels = {contrast.reference.label for contrast in conclusions.primary}
+    references = [s for s in summaries if s.arm.label in labels]
+    rows = tuple(
+        DotRow(
+            label=s.arm.label,
+            color=OF_KIND[s.arm.kind],
+            mean=100 * s.test_mean,
+            low=100 * s.test_interval.low if s.test_interval else math.nan,
+            high=100 * s.test_interval.high if s.test_interval else math.nan,
+            seeds=tuple((100 * value, flag) for _, value, flag in study.seed_values(s.arm)),
+            chosen=s.arm in conclusions.chosen,
+        )
+        for s in shown
+    )
+    return Dots(
+        rows=rows,
+        reference=100 * references[0].test_mean if len(references) == 1 else None,
+        x_label=f"test {study.metric_name} (%)",
+        hidden=len(summaries) - len(shown),
+    )
+
+
+def draw_dots(data: Dots, *, ax: Axes) -> Axes:
+    """Large dot: mean; bar: 95% interval of the arm's own mean; small dots: seeds, open triangles collapsed ones."""
+    y = np.arange(len(data.rows))[::-1]
+    if data.reference is not None:
+        ax.axvline(data.reference, color=MUTED, linewidth=1.2, linestyle=(0, (5, 2)), zorder=1)
+    for row, at in zip(data.rows, y, strict=True):
+        ax.plot([row.low, row.high], [at, at], color=row.color, linewidth=1.8, zorder=2)
+        for collapsed in (False, True):
+            values = [v for v, flag in row.seeds if flag is collapsed]
+            ax.scatter(values, [at - 0.25] * len(values), s=22 if collapsed else 12, marker="v" if collapsed else "o",
+                       facecolor=PAPER if collapsed else row.color, edgecolor=row.color,
+                       linewidth=1 if collapsed else 0, alpha=0.9 if collapsed else 0.5, zorder=3)  # fmt: skip
+        ax.plot([row.mean], [at], marker="o", markersize=8, color=row.color, markeredgecolor=PAPER, zorder=4)
+        if row.chosen:
+            ax.plot([row.mean], [at], marker="o", markersize=13, markerfacecolor="none", markeredgecolor=INK, zorder=5)
+        ax.annotate(f"{row.mean:.1f}", (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0),
+                    textcoords="offset points", va="center", fontsize=9, annotation_clip=False)  # fmt: skip
+    ax.set_yticks(y, [shortened(row.label, 40) for row in data.rows])
+    ax.set_ylim(-0.7, len(data.rows) - 0.3)
+    seen = [v for row in data.rows for v, _ in row.seeds] + [row.mean for row in data.rows]
+    bars = [v for row in data.rows for v in (row.low, row.high) if math.isfinite(v)]
+    size = max(max(seen) - min(seen), 2.0)
+    low, high = max(min([*seen, *bars]), min(seen) - 0.5 * size), min(max([*seen, *bars]), max(seen) + 0.5 * size)
+    ax.set_xlim(low - 0.04 * size, high + 0.04 * size)
+    ax.set_xlabel(data.x_label)
+    tidy(ax, grid="x")
+    ax.spines["left"].set_visible(False)
+    return ax
+
+
+def dots_figure(conclusions: Conclusions) -> ReportFigure | None:
+    """Every arm as a dot; ``None`` where no cell is complete."""
+    data = prepare_dots(conclusions)
+    if not data.rows:
+        return None
+    caption = (
+        "Test accuracy by arm: large dots are means with the 95% interval of the arm's own mean, small dots single "
+        "seeds (open triangles: collapsed). Compare arms by the paired comparisons, not by these intervals."
+    )
+    caption += f" The {data.hidden} arms with lower validation means are in the table." if data.hidden else ""
+    alt = "Dot plot of test accuracy by arm. " + "; ".join(f"{row.label}: {row.mean:.1f}%" for row in data.rows[:16])
+    draw = partial(one_panel, data.height, draw_dots, data)
+    return ReportFigure(name="arms", caption=caption, alt=alt + ".", draw=draw)

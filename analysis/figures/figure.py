@@ -1,0 +1,41 @@
+"""A figure of the report: how it is drawn, its caption, and a text for those who cannot see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from analysis.figures.style import PAPER, drawing
+from analysis.figures.svg import inline_svg, svg_text
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportFigure:
+    """A figure that is still to be drawn.
+
+    Attributes:
+        name: File name without ending, also its anchor on the page.
+        caption: How to read it.
+        alt: What it shows, in words and numbers.
+        draw: Makes the matplotlib figure; called once, inside `analysis.figures.style.drawing`.
+        titles: See `analysis.figures.svg.inline_svg`.
+    """
+
+    name: str
+    caption: str
+    alt: str
+    draw: Callable[[], Figure]
+    titles: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> str:
+        """Write ``name.svg`` and ``name.png`` into `folder`; returns the SVG for the page."""
+        with drawing():
+            figure = self.draw()
+            text = svg_text(figure)
+            figure.set_layout_engine("none")  # laid out by the first drawing; a second time only costs time
+            (folder / f"{self.name}.svg").write_text(text, encoding="utf-8", newline="\n")
+            figure.savefig(folder / f"{self.name}.png", dpi=160, metadata={"Software": None}, facecolor=PAPER)
+        return inline_svg(text, self.name.replace("_", "-"), self.titles)

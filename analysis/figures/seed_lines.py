@@ -1,0 +1,119 @@
+"""Seed by seed: a line per seed from the backbone alone over the control to the chosen arm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from analysis.figures.figure import ReportFigure
+from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, one_panel, place_apart, shortened, tidy
+from analysis.study.arms import Arm
+from analysis.study.cells import Study
+from analysis.verdict.conclusions import Conclusions
+
+MAX_ARMS = 8
+MAX_NAMED = 12
+MAX_SEEDS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedLines:
+    """What `draw_seed_lines` draws; accuracies in percent.
+
+    Attributes:
+        labels, colors: Of the arms, left to right.
+        lines: (seed, values by arm with NaN for a missing cell, collapsed by arm) for each seed.
+        y_label: Axis text.
+    """
+
+    labels: tuple[str, ...]
+    colors: tuple[str, ...]
+    lines: tuple[tuple[int, tuple[float, ...], tuple[bool, ...]], ...]
+    y_label: str
+
+
+def prepare_seed_lines(study: Study, arms: Sequence[Arm]) -> SeedLines:
+    """Test accuracies of the first `MAX_ARMS` of `arms`, seed by seed."""
+    arms = list(arms)[:MAX_ARMS]
+    values = [{seed: (100 * value, flag) for seed, value, flag in study.seed_values(arm)} for arm in arms]
+    lines = []
+    for seed in study.plan.seeds:
+        cells = [by_seed.get(seed, (np.nan, False)) for by_seed in values]
+        lines.append((seed, tuple(v for v, _ in cells), tuple(flag for _, flag in cells)))
+    return SeedLines(
+        labels=tuple(arm.label for arm in arms),
+        colors=tuple(OF_KIND[arm.kind] for arm in arms),
+        lines=tuple(lines),
+        y_label=f"test {study.metric_name} (%)",
+    )
+
+
+def draw_seed_lines(data: SeedLines, *, ax: Axes) -> Axes:
+    """One line per seed; open triangles are collapsed cells; a gap is a cell that is not complete."""
+    x = np.arange(len(data.labels))
+    named = []
+    for seed, values, collapsed in data.lines:
+        ax.plot(x, values, color=MUTED, linewidth=1, alpha=0.6, zorder=1)
+        for at, value, flag, color in zip(x, values, collapsed, data.colors, strict=True):
+            ax.plot([at], [value], marker="v" if flag else "o", markersize=7 if flag else 6,
+                    markerfacecolor=PAPER if flag else color, markeredgecolor=color if flag else PAPER,
+                    zorder=2)  # fmt: skip
+        if np.isfinite(values[-1]):
+            named.append((values[-1], f"seed {seed}"))
+    ax.set_xticks(x, [shortened(label.replace(" (", "\n("), 30) for label in data.labels])
+    ax.set_xlim(-0.35, len(data.labels) - 0.75)
+    ax.set_ylabel(data.y_label)
+    tidy(ax)
+    low, high = ax.get_ylim()
+    if len(named) <= MAX_NAMED:
+        for (_, text), y in zip(
+            named, place_apart([v for v, _ in named], (high - low) * 0.055, low, high), strict=True
+        ):
+            ax.annotate(text, (x[-1], y), xytext=(9, 0), textcoords="offset points", va="center", fontsize=8.5,
+                        color=INK, annotation_clip=False)  # fmt: skip
+    return ax
+
+
+def seed_figure(conclusions: Conclusions) -> ReportFigure | str:
+    """The lines of `arms_to_join`, or the reason why they are not drawn."""
+    study, arms = conclusions.study, arms_to_join(conclusions)
+    if len(arms) < 2:
+        return f"a line joins 2 to {MAX_ARMS} arms, and the study has {len(study.arms)}"
+    if len(study.plan.seeds) > MAX_SEEDS:
+        return f"more than {MAX_SEEDS} lines would be a web"
+    data = prepare_seed_lines(study, arms)
+    if not any(np.isfinite(values).any() for _, values, _ in data.lines):
+        return "no cell is complete"
+    caption = (
+        "The same seed means the same initial weights, split and order of clips in every arm, so each line is one fair "
+        "comparison."
+    )
+    if any(flag for _, _, flags in data.lines for flag in flags):
+        caption += " Open triangles are collapsed seeds, which a mean over seeds hides."
+    draw = partial(one_panel, 3.9, draw_seed_lines, data)
+    return ReportFigure(
+        name="seeds",
+        caption=caption,
+        alt="Line for each seed over " + ", ".join(data.labels) + ".",
+        draw=draw,
+    )
+
+
+def arms_to_join(conclusions: Conclusions) -> list[Arm]:
+    """Baseline, control and the lambdas of the first block, of many the ends and the chosen; all arms of a small study.
+
+    Empty for a large study that is not about lambda.
+    """
+    if not conclusions.lambda_verdicts:
+        return list(conclusions.study.arms) if len(conclusions.study.arms) <= MAX_ARMS else []
+    verdict = conclusions.lambda_verdicts[0]
+    references = [summary.arm for summary in (verdict.baseline, verdict.control) if summary]
+    curve = [summary.arm for summary in verdict.candidates]
+    if len(references) + len(curve) > MAX_ARMS:
+        ends = [curve[0], curve[-1], *([verdict.best.arm] if verdict.best else [])]
+        curve = [arm for arm in curve if arm in ends]
+    return references + curve

@@ -1,0 +1,138 @@
+"""Training curves: how loss, accuracy and attention developed, one line per arm (mean over seeds)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis.figures.figure import ReportFigure
+from analysis.figures.style import INK, MUTED, OF_KIND, fill, new_figure, place_apart, ramp, shortened, tidy
+from analysis.study.arms import Arm, Kind
+from analysis.study.cells import ARM, SEED, Study, curve_table
+from vmp.core.metrics import METRICS
+
+MAX_ARMS = 9
+_COLUMNS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingLine:
+    """One arm in one panel: the mean over the seeds that reached each epoch, and each seed's own line if few."""
+
+    label: str
+    color: str
+    dashed: bool
+    epochs: tuple[float, ...]
+    mean: tuple[float, ...]
+    seeds: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingPanel:
+    """One quantity over epochs (from 1)."""
+
+    title: str
+    lines: tuple[TrainingLine, ...]
+
+
+def shown_arms(arms: Sequence[Arm], preferred: Sequence[Arm] = ()) -> list[Arm]:
+    """At most `MAX_ARMS` arms: references and preferred ones first, then evenly through the others, in plan order."""
+    if len(arms) <= MAX_ARMS:
+        return list(arms)
+    shown = [arm for arm in arms if arm.kind is not Kind.VMP][:3]
+    shown += [arm for arm in preferred if arm not in shown]
+    others = [arm for arm in arms if arm not in shown]
+    room = max(0, MAX_ARMS - len(shown))
+    shown += [others[round(i * (len(others) - 1) / max(1, room - 1))] for i in range(room)] if others else []
+    return sorted({arm.order: arm for arm in shown}.values(), key=lambda arm: arm.order)
+
+
+def prepare_training(curves: pd.DataFrame, arms: Sequence[Arm], val: str = "val_top1") -> tuple[TrainingPanel, ...]:
+    """Panels for the recorded quantities of `arms` (use `shown_arms` first).
+
+    Args:
+        curves: From `analysis.study.cells.curve_table`.
+        arms: To show.
+        val: The accuracy to show, a key of `METRICS`.
+    """
+    vmp = [arm for arm in arms if arm.kind is Kind.VMP]
+    colors = {arm.label: OF_KIND[arm.kind] for arm in arms}
+    colors |= dict(zip([arm.label for arm in vmp], ramp(len(vmp)), strict=True))
+    panels = []
+    for name in ("task_loss", val, "variation", "attention_at_zero"):
+        if name not in curves.columns:
+            continue
+        metric = METRICS[name]
+        scale = 100.0 if metric.unit == "fraction" else 1.0
+        title = f"{metric.title} (%)" if metric.unit == "fraction" else f"{metric.title} {metric.symbol}".strip()
+        lines = []
+        for arm in arms:
+            rows = curves.loc[(curves[ARM] == arm.label) & curves[name].notna(), [SEED, "epoch", name]]
+            if rows.empty:
+                continue
+            mean = rows.groupby("epoch")[name].mean() * scale
+            each = [(tuple(g["epoch"]), tuple(g[name] * scale)) for _, g in rows.groupby(SEED)]
+            lines.append(
+                TrainingLine(
+                    label=short_label(arm), color=colors[arm.label], dashed=arm.kind is not Kind.VMP,
+                    epochs=tuple(mean.index), mean=tuple(mean), seeds=tuple(each) if len(each) <= 6 else (),
+                )
+            )  # fmt: skip
+        if lines:
+            panels.append(TrainingPanel(title=title, lines=tuple(lines)))
+    return tuple(panels)
+
+
+def draw_training(data: TrainingPanel, *, ax: Axes) -> Axes:
+    """Thick: mean over seeds; thin: single seeds; labels stand at the lines' ends."""
+    for line in data.lines:
+        style = (0, (5, 2)) if line.dashed else "-"
+        for epochs, values in line.seeds:
+            ax.plot(epochs, values, color=line.color, linewidth=0.6, alpha=0.3)
+        ax.plot(line.epochs, line.mean, color=line.color, linewidth=1.7, linestyle=style)
+    ax.set_title(data.title, loc="left", fontsize=10, color=INK)
+    ax.set_xlabel("epoch", color=MUTED, fontsize=9)
+    ax.margins(x=0.02)
+    tidy(ax)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    low, high = ax.get_ylim()
+    last = max(line.epochs[-1] for line in data.lines)
+    ends = [line for line in data.lines if line.mean]
+    for line, y in zip(
+        ends, place_apart([line.mean[-1] for line in ends], (high - low) * 0.065, low, high), strict=True
+    ):
+        ax.annotate(line.label, (last, y), xytext=(8, 0), textcoords="offset points", va="center", fontsize=8,
+                    color=line.color, annotation_clip=False)  # fmt: skip
+    return ax
+
+
+def short_label(arm: Arm) -> str:
+    if arm.kind is Kind.VMP:
+        return shortened(arm.label, 22)
+    return shortened(arm.label.replace(" (A = 1)", ""), 22)
+
+
+def training_figure(study: Study, preferred: Sequence[Arm]) -> ReportFigure | None:
+    """The curves of the study, of many arms the `preferred` and some more; ``None`` where nothing was recorded."""
+    arms = shown_arms(study.arms, preferred)
+    panels = prepare_training(curve_table(study), arms, study.val)
+    if not panels:
+        return None
+    caption = "Training: one line per arm, the mean over the seeds that reached the epoch; thin lines are single seeds."
+    if len(arms) < len(study.arms):
+        caption += f" {len(arms)} of {len(study.arms)} arms are shown, chosen evenly over the plan."
+
+    def draw() -> Figure:
+        rows = math.ceil(len(panels) / _COLUMNS)
+        figure, axes = new_figure(0.3 + 2.9 * rows, rows, _COLUMNS)
+        fill(axes, panels, draw_training)
+        return figure
+
+    alt = "Curves over epochs of " + ", ".join(panel.title for panel in panels) + "."
+    return ReportFigure(name="training", caption=caption, alt=alt, draw=draw)

@@ -1,0 +1,97 @@
+"""The folder of a report: page, tables and figures; nothing half-written is ever seen."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from analysis.report.compose import compose
+from analysis.report.export import to_csv, to_latex, to_markdown
+from analysis.report.page import render_page
+from analysis.sections.catalogue import all_sections
+from analysis.study.cells import load_study
+from analysis.verdict.conclusions import Conclusions, conclude
+from vmp.core.errors import InputError
+
+INDEX = "index.html"
+PARTS = {INDEX, "tables", "figures"}
+
+
+def write_report(folder: str | os.PathLike[str], out: str | os.PathLike[str] | None = None) -> Path:
+    """Write the report of a study, complete or not.
+
+    Args:
+        folder: The study folder (``vmp sweep run STUDY --out DIR``).
+        out: The report's own folder; ``folder/report`` by default. An older report there is replaced.
+
+    Returns:
+        The path of ``index.html``; beside it ``tables/`` (CSV, Markdown, LaTeX) and ``figures/`` (SVG, PNG). The same
+        records give the same bytes.
+
+    Raises:
+        InputError: When the study cannot be read, or `out` cannot be written or holds something else than a report.
+    """
+    return write_conclusions(conclude(load_study(folder)), Path(out) if out is not None else Path(folder) / "report")
+
+
+def write_conclusions(conclusions: Conclusions, target: Path) -> Path:
+    """Write the report of `conclusions` into the folder `target` (see `write_report`)."""
+    _check_target(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    except OSError as error:
+        raise InputError(
+            f"cannot write the report to '{target}': {error.strerror or error}; give --out a folder you may write to"
+        ) from error
+    try:
+        building.chmod(0o755)
+        _build(conclusions, building)
+        _replace(building, target)
+    except OSError as error:
+        raise InputError(f"cannot write the report to '{target}': {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return target / INDEX
+
+
+def _build(conclusions: Conclusions, folder: Path) -> None:
+    (folder / "tables").mkdir()
+    (folder / "figures").mkdir()
+    composition = compose(conclusions, all_sections())
+    drawings = {}
+    for _, content in composition.sections:
+        for table in content.tables:
+            for ending, text in (("csv", to_csv(table)), ("md", to_markdown(table)), ("tex", to_latex(table))):
+                (folder / "tables" / f"{table.name}.{ending}").write_text(text, encoding="utf-8", newline="\n")
+        for figure in content.figures:
+            drawings[figure.name] = figure.save(folder / "figures")
+    page = render_page(conclusions, composition, drawings)
+    (folder / INDEX).write_text(page, encoding="utf-8", newline="\n")
+
+
+def _check_target(target: Path) -> None:
+    if target.exists() and not target.is_dir():
+        raise InputError(f"cannot write the report to '{target}': it is a file; give --out the name of a folder")
+    if target.is_dir():
+        others = sorted(entry.name for entry in target.iterdir() if entry.name not in PARTS)
+        if others:
+            raise InputError(
+                f"the report would replace '{target}', which holds other things ('{others[0]}'); "
+                "give --out a folder that is empty, absent, or an older report"
+            )
+
+
+def _replace(building: Path, target: Path) -> None:
+    """Put the finished folder in place; an older report is moved aside first and removed last."""
+    if not target.exists():
+        building.rename(target)
+        return
+    aside = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.old."))
+    try:
+        target.rename(aside / "report")
+        building.rename(target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

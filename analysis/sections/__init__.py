@@ -1,0 +1,1 @@
+"""The sections of the report, one object in one file each; `analysis.sections.catalogue` lists them."""

@@ -1,0 +1,167 @@
+"""What a section of the report is, and what it may hold: sentences, tables, figures, facts, and notes on method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from analysis.figures.figure import ReportFigure
+from analysis.study.arms import Kind
+from analysis.verdict.conclusions import Conclusions
+from analysis.words.findings import Finding
+from sweeps.stats.intervals import Interval
+
+Value = str | int | float | bool | None | tuple[float, float]
+Format = Literal[
+    "text", "code", "count", "percent", "percent_interval", "points", "interval", "number", "ratio",
+    "ratio_interval", "p",
+]  # fmt: skip
+OnPage = Literal["always", "if any", "if varied", "never"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        key: Its name in CSV.
+        header: Its header for people.
+        format: How its values are written for people. ``percent`` and ``points`` values are fractions; an interval is
+            a pair of fractions, of a difference (``interval``) or of an accuracy (``percent_interval``).
+        on_page: Whether the page shows it: always, if any value is not zero, if its values differ, or in files alone.
+            A column without any value is shown nowhere but in CSV.
+    """
+
+    key: str
+    header: str
+    format: Format = "text"
+    on_page: OnPage = "always"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        values: In the order of the table's columns.
+        hashes: The cells that they come from.
+        priority: Rows of higher priority come first on the page once not all of them fit.
+        is_chosen: Whether the page marks the row as the arm that was chosen.
+    """
+
+    values: tuple[Value, ...]
+    hashes: tuple[str, ...] = ()
+    priority: float = 0.0
+    is_chosen: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table of the report, written to files in full.
+
+    Attributes:
+        name: File name without ending.
+        caption: What the numbers are.
+        columns, rows: Its content.
+        max_rows: Rows that the page shows at most.
+    """
+
+    name: str
+    caption: str
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    max_rows: int = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """A key figure in large type, with a note in small."""
+
+    name: str
+    value: str
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """A list of items, each with a text after it; folded away under `title` if it has one."""
+
+    items: Sequence[tuple[str, str]]
+    title: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusGrid:
+    """Rows by columns of small marks.
+
+    Attributes:
+        corner: What rows and columns are.
+        columns: Headers.
+        rows: (header, for each column the state and its description, or ``None``).
+        legend: (state, what it means) for each state that occurs.
+    """
+
+    corner: str
+    columns: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[tuple[str, str] | None]]]
+    legend: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SectionContent:
+    """What a section shows, in the order of these fields.
+
+    Attributes:
+        intro: A paragraph.
+        tiles: Key figures.
+        findings: (subheading or "", sentences) pairs.
+        listings, grid, figures, tables, facts: The other things that a section may have; facts are (term, text).
+        method: (term, text) notes on how the numbers were made, gathered by the section on methods.
+    """
+
+    intro: str = ""
+    tiles: Sequence[Tile] = ()
+    findings: Sequence[tuple[str, Sequence[Finding]]] = ()
+    listings: Sequence[Listing] = ()
+    grid: StatusGrid | None = None
+    figures: Sequence[ReportFigure] = ()
+    tables: Sequence[Table] = ()
+    facts: Sequence[tuple[str, str]] = ()
+    method: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A section of the report: add one by a new file with one of these, and its line in `catalogue.SECTIONS`.
+
+    Attributes:
+        name: Its anchor; letters, digits and hyphens.
+        title: Its heading; empty for what stands above the list of contents.
+        order: Sections stand by rising order; the project's own take tens from 0 to 150.
+        compute: From the study's conclusions to the content. Called once, only where `applies` is true.
+        applies: True, or the reason why this study cannot have the section, as a clause that follows a colon.
+        is_folded: Whether the page shows the heading alone until it is opened.
+        gathers_methods: Whether the notes on method of all sections are put here.
+    """
+
+    name: str
+    title: str
+    order: int
+    compute: Callable[[Conclusions], SectionContent]
+    applies: Callable[[Conclusions], Literal[True] | str] = lambda _: True
+    is_folded: bool = False
+    gathers_methods: bool = False
+
+
+def limits_of(interval: Interval | None) -> tuple[float, float] | None:
+    """An interval as the value of a table."""
+    return (interval.low, interval.high) if interval else None
+
+
+def priorities(conclusions: Conclusions) -> Mapping[str, float]:
+    """By arm label the priority of its row in a long table: references first, then by validation mean."""
+    return {
+        s.arm.label: (2.0 if s.arm.kind is not Kind.VMP else 0.0) + (s.val_mean if s.seeds else -1.0)
+        for s in conclusions.summaries
+    }

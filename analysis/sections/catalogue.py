@@ -1,0 +1,69 @@
+"""Every section of the report: the project's own in one list, those of other distributions by entry points.
+
+Another distribution adds a section by an entry point in the group ``vmp.report_sections`` that names a `Section`::
+
+    [project.entry-points."vmp.report_sections"]
+    regret = "my_package.regret:SECTION"
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+
+from analysis.sections.base import Section
+from analysis.sections.baseline_comparisons import BASELINE_COMPARISONS
+from analysis.sections.cell_list import CELL_LIST
+from analysis.sections.comparisons import COMPARISONS
+from analysis.sections.completeness import COMPLETENESS
+from analysis.sections.findings import FINDINGS
+from analysis.sections.glance import GLANCE
+from analysis.sections.hero import HERO
+from analysis.sections.manipulation import MANIPULATION
+from analysis.sections.methods import METHODS
+from analysis.sections.provenance import PROVENANCE
+from analysis.sections.results import RESULTS
+from analysis.sections.seed_by_seed import SEED_BY_SEED
+from analysis.sections.seed_std import SEED_STD
+from analysis.sections.strata import STRATA
+from analysis.sections.training import TRAINING
+from vmp.core.errors import InputError
+
+GROUP = "vmp.report_sections"
+
+SECTIONS: tuple[Section, ...] = (
+    GLANCE,
+    HERO,
+    FINDINGS,
+    RESULTS,
+    COMPARISONS,
+    BASELINE_COMPARISONS,
+    STRATA,
+    SEED_STD,
+    COMPLETENESS,
+    MANIPULATION,
+    SEED_BY_SEED,
+    TRAINING,
+    METHODS,
+    PROVENANCE,
+    CELL_LIST,
+)
+
+
+def all_sections() -> tuple[Section, ...]:
+    """Every section by rising order.
+
+    Raises:
+        InputError: An installed distribution offers something else than a `Section`, or a name that is taken.
+    """
+    sections = list(SECTIONS)
+    for entry in entry_points(group=GROUP):
+        section = entry.load()
+        where = f"the report section '{entry.name}' ({entry.value}) of an installed distribution"
+        if not isinstance(section, Section):
+            raise InputError(
+                f"{where} is a {type(section).__name__}, it must be an analysis.Section; uninstall or mend it"
+            )
+        if section.name in {one.name for one in sections}:
+            raise InputError(f"{where} takes the name '{section.name}' of another section; uninstall or rename it")
+        sections.append(section)
+    return tuple(sorted(sections, key=lambda section: section.order))

@@ -1,0 +1,49 @@
+"""Every planned cell with everything that it measured: the appendix, and the file to compute from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from analysis.sections.base import Column, OnPage, Row, Section, SectionContent, Table, Value
+from analysis.study.cells import ARM, COLLAPSED, HASH, KIND, MEASURED, REASON, SECONDS, SEED, STATUS, factor_column
+from analysis.verdict.conclusions import Conclusions
+
+
+def _compute(conclusions: Conclusions) -> SectionContent:
+    study = conclusions.study
+    texts = [ARM, KIND, *(factor_column(name) for name in study.plan.factors), SEED, STATUS, REASON]
+    on_page = {ARM, SEED, STATUS, REASON, study.val, study.test, COLLAPSED, SECONDS}
+    columns = [
+        Column(key=HASH, header=HASH, format="code"),
+        *(_column(name, on_page) for name in texts),
+        *(_column(name, on_page, is_number=True) for name in MEASURED),
+        _column(COLLAPSED, on_page),
+        _column(SECONDS, on_page, is_number=True),
+    ]
+    rows = [
+        Row(values=tuple(_plain(cell, column.key) for column in columns)) for cell in study.cells.to_dict("records")
+    ]
+    caption = "Every planned cell, in the plan's order."
+    table = Table(name="cells", caption=caption, columns=columns, rows=rows, max_rows=2000)
+    return SectionContent(intro="Every number above comes from the records of these cells.", tables=[table])
+
+
+def _column(key: str, on_page: set[str], *, is_number: bool = False) -> Column:
+    header = key.removeprefix("factor.").replace("_", " ")
+    shown: OnPage = "always" if key in on_page else "never"
+    return Column(key=key, header=header, format="number" if is_number else "text", on_page=shown)
+
+
+def _plain(cell: Mapping[object, object], key: str) -> Value:
+    value = cell[key]
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float | np.floating):
+        return None if math.isnan(value) else float(value)
+    return int(value) if isinstance(value, np.integer) else str(value)
+
+
+CELL_LIST = Section(name="cells", title="All planned cells", order=150, compute=_compute, is_folded=True)

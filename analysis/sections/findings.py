@@ -1,0 +1,34 @@
+"""What the numbers say: the sentences that support or limit the headline."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from analysis.sections.base import Section, SectionContent
+from analysis.verdict.conclusions import Conclusions
+from analysis.words.headline import findings
+
+
+def _compute(conclusions: Conclusions) -> SectionContent:
+    metric = conclusions.study.metric_name
+    method = [
+        (
+            "Selection",
+            f"Arms are chosen by validation {metric}, and everything reported is test {metric}. "
+            "An arm with a diverged seed cannot be chosen.",
+        )
+    ]
+    if conclusions.lambda_verdicts:
+        text = (
+            "The smallest λ whose paired validation deficit to the best is at most one standard error of that deficit: "
+            "the simplest choice that the data do not contradict."
+        )
+        method.append(("One standard error", text))
+    return SectionContent(findings=[pair for pair in findings(conclusions) if pair[1]], method=method)
+
+
+def _applies(conclusions: Conclusions) -> Literal[True] | str:
+    return any(found for _, found in findings(conclusions)) or "no cell is complete"
+
+
+FINDINGS = Section(name="findings", title="What the numbers say", order=20, compute=_compute, applies=_applies)

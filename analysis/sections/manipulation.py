@@ -1,0 +1,87 @@
+"""Did the layer do anything? What it learnt, beside the control and what was published."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from analysis.figures.manipulation import ANCHOR_SOURCE, manipulation_figure
+from analysis.figures.power_curve import power_figure
+from analysis.sections.base import Column, OnPage, Row, Section, SectionContent, Table, Value, priorities
+from analysis.study.arms import Kind
+from analysis.study.cells import ATTENTION, COLLAPSED, HASH, Study
+from analysis.study.provenance import collapse_rules
+from analysis.verdict.conclusions import Conclusions
+from vmp.core.metrics import METRICS
+from vmp.core.presets import finegym_lambda_table
+
+NOT_AVAILABLE = "not available"
+_LEARNT = ("variation", "mean_attention", "attention_at_zero", "attention_std", "slope", "shift", "m", "n")
+_HEADERS = {"mean_attention": "mean A", "attention_at_zero": "A at D = 0", "attention_std": "SD of A"}
+_INTRO = (
+    "Accuracy alone does not show what the layer did. A constant attention map makes V vanish and leaves the later "
+    "frames as they are, which is the control: attention collapse."
+)
+
+
+def _compute(conclusions: Conclusions) -> SectionContent:
+    study, blocks = conclusions.study, conclusions.lambda_verdicts
+    suffixes = [f"_{i + 1}" for i in range(len(blocks))] if len(blocks) > 1 else [""]
+    figures = [manipulation_figure(study, v, suffix) for v, suffix in zip(blocks, suffixes, strict=False)]
+    figures.append(power_figure(study, conclusions.chosen))
+    rules = collapse_rules(study)
+    return SectionContent(
+        intro=_INTRO,
+        figures=[figure for figure in figures if figure],
+        tables=[manipulation_table(conclusions)],
+        method=[("Collapse", " / ".join(rules))] if rules else [],
+    )
+
+
+def manipulation_table(conclusions: Conclusions) -> Table:
+    """One row per VMP arm: what the layer learnt (means over complete cells), beside what was published for FineGym."""
+    study, priority = conclusions.study, priorities(conclusions)
+    lambdas = {arm.lambda_ for arm in study.arms}
+    anchors = {anchor.lambda_: anchor for anchor in finegym_lambda_table() if anchor.lambda_ in lambdas}
+    columns = [Column(key="arm", header="arm"), Column(key="cells_complete", header="cells", format="count")]
+    for key in _LEARNT:
+        metric = METRICS[key]
+        header = _HEADERS.get(key) or (metric.symbol if key in ("variation", "m", "n") else f"{key} {metric.symbol}")
+        on_page: OnPage = "never" if key in ("m", "n") else "always"
+        columns.append(Column(key=key, header=header, format="number", on_page=on_page))
+    columns += [
+        Column(key="shift_std", header="SD of b", format="number"),
+        Column(key="collapsed", header="collapsed", format="count"),
+    ]
+    if anchors:
+        columns.append(Column(key="published_slope", header="published a", format="number"))
+        columns.append(Column(key="published_shift", header="published b", format="number"))
+    rows = []
+    for arm in study.arms:
+        cells = study.complete(arm)
+        if arm.kind is not Kind.VMP or cells[list(ATTENTION)].isna().all(axis=None):
+            continue
+        shifts = cells["shift"].dropna().to_numpy(float)
+        values: list[Value] = [arm.label, len(cells), *(float(cells[key].mean()) for key in _LEARNT)]
+        values.append(float(np.std(shifts, ddof=1)) if shifts.size > 1 else None)
+        values.append(int(cells[COLLAPSED].eq(True).sum()) if cells[COLLAPSED].notna().any() else None)
+        if anchors:
+            anchor = None if arm.lambda_ is None else anchors.get(arm.lambda_)
+            values += [anchor.slope, anchor.shift] if anchor else [NOT_AVAILABLE, NOT_AVAILABLE]
+        rows.append(Row(values=tuple(values), hashes=tuple(cells[HASH]), priority=priority[arm.label]))
+    caption = "What the layer learnt: means over complete cells, measured on the validation clips."
+    caption += f" Published values: {ANCHOR_SOURCE}; another data set, an anchor and no target." if anchors else ""
+    return Table(name="manipulation", caption=caption, columns=columns, rows=rows, max_rows=60)
+
+
+def _applies(conclusions: Conclusions) -> Literal[True] | str:
+    return _has_attention(conclusions.study) or "no complete cell of the layer recorded its attention"
+
+
+def _has_attention(study: Study) -> bool:
+    arms = [arm for arm in study.arms if arm.kind is Kind.VMP]
+    return any(study.complete(arm)[list(ATTENTION)].notna().any(axis=None) for arm in arms)
+
+
+MANIPULATION = Section(name="manipulation", title="Manipulation check", order=90, compute=_compute, applies=_applies)

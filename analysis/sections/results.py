@@ -1,0 +1,61 @@
+"""One row per arm: seeds, validation and test mean, standard deviation, difference to the reference, collapse."""
+
+from __future__ import annotations
+
+from analysis.sections.base import Column, Row, Section, SectionContent, Table, limits_of, priorities
+from analysis.verdict.conclusions import Conclusions
+
+_COLUMNS = (
+    Column(key="arm", header="arm"),
+    Column(key="seeds", header="seeds", format="count"),
+    Column(key="val_mean", header="validation mean", format="percent"),
+    Column(key="test_mean", header="test mean", format="percent"),
+    Column(key="test_std", header="SD over seeds", format="percent"),
+    # The page shows what arms are compared by; the interval of a mean by itself invites the wrong comparison.
+    Column(key="test_interval", header="95% interval of the mean", format="percent_interval", on_page="never"),
+    Column(key="difference", header="paired difference", format="points"),
+    Column(key="difference_interval", header="simultaneous 95% interval", format="interval"),
+    Column(key="claim", header="verdict"),
+    Column(key="collapsed", header="collapsed", format="count", on_page="if any"),
+    Column(key="diverged", header="diverged", format="count", on_page="if any"),
+    Column(key="stopped", header="stopped early", format="count", on_page="if any"),
+    Column(key="seconds", header="seconds per cell", format="number"),
+)
+
+
+def _compute(conclusions: Conclusions) -> SectionContent:
+    by_arm = {contrast.arm.label: contrast for contrast in conclusions.primary}
+    references = {contrast.reference.label for contrast in conclusions.primary}
+    priority = priorities(conclusions)
+    rows = []
+    for summary in conclusions.summaries:
+        label = summary.arm.label
+        contrast = by_arm.get(label)
+        role = "reference" if label in references else ""
+        values = (
+            label,
+            len(summary.seeds),
+            summary.val_mean,
+            summary.test_mean,
+            summary.test_std,
+            limits_of(summary.test_interval),
+            contrast.mean if contrast else None,
+            limits_of(contrast.simultaneous_interval) if contrast else None,
+            contrast.claim.value if contrast else role,
+            len(summary.collapse.seeds) if summary.collapse else None,
+            summary.diverged,
+            summary.stopped,
+            summary.seconds,
+        )
+        is_chosen = summary.arm in conclusions.chosen
+        rows.append(Row(values=values, hashes=summary.hashes, priority=priority[label], is_chosen=is_chosen))
+    metric = conclusions.study.metric_name
+    caption = (
+        f"{metric[0].upper()}{metric[1:]} by arm, in percent. The paired difference is taken within seeds, in "
+        "percentage points on test; its interval holds for all arms of the family together."
+    )
+    table = Table(name="results", caption=caption, columns=_COLUMNS, rows=rows, max_rows=60)
+    return SectionContent(tables=[table])
+
+
+RESULTS = Section(name="numbers", title="Numbers", order=30, compute=_compute)

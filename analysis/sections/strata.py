@@ -1,0 +1,60 @@
+"""Accuracy by stratum: the test videos that carry a tag, such as HMDB-51's moving or static camera."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from analysis.sections.base import Column, Row, Section, SectionContent, Table, limits_of
+from analysis.study.cells import HASH, stratum_column
+from analysis.verdict.conclusions import Conclusions
+
+_COLUMNS = (
+    Column(key="stratum", header="videos with"),
+    Column(key="arm", header="arm"),
+    Column(key="seeds", header="seeds", format="count"),
+    Column(key="test_mean", header="test mean", format="percent"),
+    Column(key="difference", header="paired difference", format="points"),
+    Column(key="difference_interval", header="simultaneous 95% interval", format="interval"),
+)
+
+
+def _compute(conclusions: Conclusions) -> SectionContent:
+    """One row for each stratum and arm: mean test top-1 and the paired difference to the arm's reference."""
+    study, evidence = conclusions.study, conclusions.evidence
+    pairs = [(contrast.arm, contrast.reference) for contrast in conclusions.primary]
+    rows = []
+    for tag in study.strata:
+        column = stratum_column(tag)
+        by_arm = {contrast.arm.label: contrast for contrast in evidence.compare(pairs, column)}
+        for arm in study.arms:
+            cells = study.complete(arm, column)
+            contrast = by_arm.get(arm.label)
+            values = (
+                tag,
+                arm.label,
+                len(cells),
+                float(cells[column].mean()),
+                contrast.mean if contrast else None,
+                limits_of(contrast.simultaneous_interval) if contrast else None,
+            )
+            rows.append(Row(values=values, hashes=tuple(cells[HASH])))
+    caption = (
+        "Top-1 accuracy by stratum, in percent, over the test videos that carry the tag; the paired difference to "
+        "the arm's reference in points. Intervals hold for all arms of one stratum together, not for all strata: "
+        "a stratum that was looked up because it stands out is a question for a new study."
+    )
+    return SectionContent(tables=[Table(name="strata", caption=caption, columns=_COLUMNS, rows=rows, max_rows=60)])
+
+
+def _applies(conclusions: Conclusions) -> Literal[True] | str:
+    return bool(conclusions.study.strata) or "no tag divides the test videos"
+
+
+STRATA = Section(
+    name="strata",
+    title="By stratum of the test videos",
+    order=60,
+    compute=_compute,
+    applies=_applies,
+    is_folded=True,
+)

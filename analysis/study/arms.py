@@ -1,0 +1,138 @@
+"""The arms of a study: what each configuration is called, what kind it is, and what it may fairly be compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sweeps.record import Plan, Scalar
+from vmp.core.fingerprint import canonical_json
+
+PROMPT = "prompt"
+LAMBDA = "lambda"
+
+
+class Kind(StrEnum):
+    """What an arm does with the frames: nothing, attention fixed at 1 on the later frames, or the layer."""
+
+    BASELINE = "baseline"
+    CONTROL = "control"
+    VMP = "vmp"
+
+
+_KIND_OF_PROMPT = {"none": Kind.BASELINE, "control": Kind.CONTROL, "vmp": Kind.VMP}
+_KIND_NAME = {Kind.BASELINE: "backbone alone", Kind.CONTROL: "control (A = 1)", Kind.VMP: "VMP"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One configuration of a study.
+
+    Attributes:
+        label: Unique in its study, for people: ``"λ = 0.1"``, ``"control (A = 1)"``.
+        kind: Baseline, control or VMP.
+        factors: The plan's factors of this arm; ``None`` where one does not apply.
+        order: Position in the plan, from 0.
+    """
+
+    label: str
+    kind: Kind
+    factors: Mapping[str, Scalar]
+    order: int
+
+    @property
+    def lambda_(self) -> float | None:
+        """The arm's planned lambda (>= 0), or ``None`` when it is not varied or does not apply."""
+        value = self.factors.get(LAMBDA)
+        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+    def block(self, names: Sequence[str]) -> tuple[Scalar, ...]:
+        """The arm's values of `names`, in that order."""
+        return tuple(self.factors.get(name) for name in names)
+
+
+def arm_key(factors: Mapping[str, Scalar]) -> str:
+    """What makes two cells the same arm: equal factors, however they are ordered."""
+    return canonical_json(dict(factors))
+
+
+def arms_of(plan: Plan, fixed_prompt: str | None = None) -> tuple[Arm, ...]:
+    """The distinct arms of `plan`, in its order.
+
+    Args:
+        plan: The study's plan.
+        fixed_prompt: The layer's prompt where the study does not vary it (``"vmp"`` when unknown: a study of the
+            layer's own settings has nothing else to vary).
+    """
+    distinct: dict[str, Mapping[str, Scalar]] = {}
+    for cell in plan.cells:
+        distinct.setdefault(arm_key(cell.factors), cell.factors)
+    names = list(dict.fromkeys(name for factors in distinct.values() for name in factors))
+    values = {name: [factors.get(name) for factors in distinct.values()] for name in names}
+    written = {name: _spellings(values[name]) for name in names}
+    varied = [name for name in names if len(written[name]) > 1]
+    arms: list[Arm] = []
+    for order, factors in enumerate(distinct.values()):
+        kind = _KIND_OF_PROMPT.get(str(factors.get(PROMPT, fixed_prompt or "vmp")), Kind.VMP)
+        applied = [n for n in varied if n != PROMPT and factors.get(n) is not None]
+        settings = ", ".join(f"{factor_name(n)} = {written[n][canonical_json(factors[n])]}" for n in applied)
+        if kind is not Kind.VMP:
+            label = f"{_KIND_NAME[kind]}, {settings}" if settings else _KIND_NAME[kind]
+        else:
+            label = settings or _KIND_NAME[kind]
+        arms.append(Arm(label=label, kind=kind, factors=dict(factors), order=order))
+    return tuple(_distinct_labels(arms))
+
+
+def reference_for(arm: Arm, arms: Iterable[Arm], kind: Kind) -> Arm | None:
+    """The arm of `kind` that differs from `arm` in nothing but what `kind` rules out.
+
+    A factor that does not apply to the reference (``None``) is no difference; any other must agree, so that a
+    study over samplers compares each VMP arm with the control under the same sampler.
+    """
+    for other in arms:
+        if other.kind is kind and other.order != arm.order:
+            applied = [name for name, value in other.factors.items() if name != PROMPT and value is not None]
+            if all(arm.factors.get(name) == other.factors[name] for name in applied):
+                return other
+    return None
+
+
+def value_text(value: Scalar) -> str:
+    """One factor value for people: ``0.1``, ``on``, ``uniform``; an en dash where it does not apply."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, (int, float)) else str(value)
+
+
+def factor_name(name: str) -> str:
+    """A factor's name for people."""
+    return "λ" if name == LAMBDA else name
+
+
+def _spellings(values: Sequence[Scalar]) -> dict[str, str]:
+    """Each distinct value in as few digits as keep them distinct (a search proposes 0.12345678 and 0.12345679)."""
+    distinct = {canonical_json(value): value for value in values}
+    texts: dict[str, str] = {}
+    for digits in (4, 6, 9, 17):
+        texts = {
+            key: f"{value:.{digits}g}" if isinstance(value, float) else value_text(value)
+            for key, value in distinct.items()
+        }
+        if len(set(texts.values())) == len(texts):
+            break
+    return texts
+
+
+def _distinct_labels(arms: Sequence[Arm]) -> list[Arm]:
+    """Number the labels that still coincide (text factors can be spelt like numbers)."""
+    labels = [arm.label for arm in arms]
+    return [
+        arm
+        if labels.count(arm.label) == 1
+        else Arm(label=f"{arm.label} (arm {arm.order + 1})", kind=arm.kind, factors=arm.factors, order=arm.order)
+        for arm in arms
+    ]

@@ -1,0 +1,184 @@
+"""From a study folder to one tidy table: a row for every planned cell, whether it ran or not."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from analysis.study.arms import Arm, arm_key, arms_of
+from sweeps.record import CellRecord, Plan, StudyFolder
+from vmp.core.errors import InputError
+from vmp.core.metrics import COMPARED, METRICS
+
+HASH, ARM, KIND, ARM_ORDER, SEED = "hash", "arm", "kind", "arm_order", "seed"
+STATUS, REASON, SECONDS = "status", "reason", "seconds"
+COMPLETE, DIVERGED, STOPPED, FAILED, MISSING = "complete", "diverged", "stopped", "failed", "missing"
+STATUSES = (COMPLETE, DIVERGED, STOPPED, FAILED, MISSING)
+COLLAPSED = "collapsed"
+ATTENTION = (
+    "variation", "mean_attention", "log_mean_attention", "attention_std", "attention_at_zero",
+    "slope", "shift", "m", "n",
+)  # fmt: skip
+MEASURED = (
+    "train_loss", "val_top1", "val_mean_class", "val_loss", "test_top1", "test_mean_class", "test_loss", "test_count",
+    *ATTENTION, "frame_gap_seconds", "duplicate_frame_ratio",
+)  # fmt: skip
+
+
+def factor_column(name: str) -> str:
+    """The column of a planned factor; the prefix keeps the factor ``slope`` apart from the learnt metric ``slope``."""
+    return f"factor.{name}"
+
+
+def stratum_column(tag: str) -> str:
+    """The column of test top-1 over the videos that carry `tag`."""
+    return f"test_top1[{tag}]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """A study folder, read.
+
+    Attributes:
+        path: The folder.
+        plan: Its plan.
+        arms: Distinct configurations, in the plan's order.
+        cells: A row for each planned cell, in the plan's order; ``status`` is ``missing`` where no record exists.
+            Columns: the constants of this module, ``factor.<name>`` for each factor, then `MEASURED` as floats (NaN
+            where a number does not exist), ``collapsed`` (True, False or None), and a column for each of `strata`.
+        records: The records there are, by hash.
+        strata: Tags that some test videos carry and others do not.
+    """
+
+    path: Path
+    plan: Plan
+    arms: tuple[Arm, ...]
+    cells: pd.DataFrame
+    records: Mapping[str, CellRecord]
+    strata: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.plan.study.name or "unnamed study"
+
+    @property
+    def question(self) -> str:
+        return self.plan.study.question
+
+    @property
+    def val(self) -> str:
+        """Column to select on."""
+        return f"val_{self.plan.metric}"
+
+    @property
+    def test(self) -> str:
+        """Column to report."""
+        return f"test_{self.plan.metric}"
+
+    @property
+    def metric_name(self) -> str:
+        return COMPARED[self.plan.metric]
+
+    @property
+    def margin(self) -> float:
+        """Accuracy difference in (0, 1) below which arms count as practically equal; set before the study ran."""
+        return self.plan.study.margin
+
+    def complete(self, arm: Arm, *columns: str) -> pd.DataFrame:
+        """The complete cells of an arm that have a number in each of `columns`, in the plan's order."""
+        cells = self.cells[(self.cells[ARM] == arm.label) & (self.cells[STATUS] == COMPLETE)]
+        return cells.dropna(subset=list(columns)) if columns else cells
+
+    def seed_values(self, arm: Arm) -> list[tuple[int, float, bool]]:
+        """(seed, test accuracy, collapsed) of an arm's complete cells, in the plan's order."""
+        rows = self.complete(arm, self.test)[[SEED, self.test, COLLAPSED]].itertuples(index=False, name=None)
+        return [(int(seed), float(value), collapsed is True) for seed, value, collapsed in rows]
+
+    @property
+    def chance(self) -> float | None:
+        """Accuracy of guessing among the classes, in (0, 1); ``None`` where they are unknown."""
+        classes = len(self.plan.data.classes)
+        return 1 / classes if classes > 1 else None
+
+
+def load_study(path: str | os.PathLike[str]) -> Study:
+    """Read a study folder; record files that the plan does not name are not looked at.
+
+    Args:
+        path: The folder given to ``vmp sweep run STUDY --out DIR``.
+
+    Raises:
+        InputError: When the folder holds no study, a file is damaged, or plan and records contradict each other.
+    """
+    folder = StudyFolder(path)
+    plan = folder.read_plan()
+    _check_plan(plan, folder.plan_path)
+    records = {record.hash: record for record in folder.records(plan)}
+    layers = [record.settings.get("layer") for record in records.values()]
+    kinds = {layer.get("kind") for layer in layers if isinstance(layer, dict)}
+    arms = arms_of(plan, str(kinds.pop()) if len(kinds) == 1 else None)
+    by_key = {arm_key(arm.factors): arm for arm in arms}
+    tags = (tag for r in records.values() if "test" in r.scores for tag in r.scores["test"].strata)
+    strata = tuple(dict.fromkeys(tags))
+    rows = []
+    for cell in plan.cells:
+        arm = by_key[arm_key(cell.factors)]
+        row: dict[str, object] = {HASH: cell.hash, ARM: arm.label, KIND: arm.kind.value, ARM_ORDER: arm.order}
+        row |= {SEED: cell.seed, STATUS: MISSING, REASON: None, SECONDS: math.nan}
+        row |= {factor_column(name): cell.factors.get(name) for name in plan.factors}
+        row |= dict.fromkeys(MEASURED, math.nan) | {COLLAPSED: None}
+        row |= {stratum_column(tag): math.nan for tag in strata}
+        record = records.get(cell.hash)
+        if record is not None:
+            if record.seed != cell.seed or arm_key(record.factors) != arm_key(cell.factors):
+                raise InputError(
+                    f"'{folder.cell_path(cell.hash)}' says seed {record.seed} and factors {record.factors}, the plan "
+                    f"says seed {cell.seed} and factors {cell.factors}; move the file away and run the study again"
+                )
+            row |= {STATUS: record.status, REASON: record.reason}
+            row[SECONDS] = math.nan if record.provenance.seconds is None else record.provenance.seconds
+            row |= {k: float(v) for k in MEASURED if (v := record.metrics.get(k)) is not None}
+            row[COLLAPSED] = record.metrics.get(COLLAPSED)
+            if "test" in record.scores:
+                hits = record.scores["test"].strata
+                row |= {stratum_column(tag): one.correct / one.total for tag, one in hits.items() if one.total}
+        rows.append(row)
+    return Study(path=Path(path), plan=plan, arms=arms, cells=pd.DataFrame(rows), records=records, strata=strata)
+
+
+def curve_table(study: Study) -> pd.DataFrame:
+    """The training curves as one long table: a row for each cell and epoch, a column for each measured quantity."""
+    frames = []
+    for row in study.cells[[HASH, ARM, SEED]].itertuples(index=False):
+        record = study.records.get(row[0])
+        if record is None or not record.curves.get("epoch"):
+            continue
+        curves = {
+            name: [math.nan if value is None else value for value in values] for name, values in record.curves.items()
+        }
+        frames.append(pd.DataFrame({HASH: row[0], ARM: row[1], SEED: row[2], **curves}))
+    if not frames:
+        return pd.DataFrame(columns=[HASH, ARM, SEED, "epoch"])
+    return pd.concat(frames, ignore_index=True)
+
+
+def _check_plan(plan: Plan, path: Path) -> None:
+    if not plan.cells:
+        raise InputError(f"'{path}' plans no cell; plan the study again with `vmp sweep plan`")
+    seen: set[tuple[str, int]] = set()
+    for cell in plan.cells:
+        key = (arm_key(cell.factors), cell.seed)
+        if key in seen:
+            raise InputError(
+                f"'{path}' plans seed {cell.seed} of {cell.factors} twice, so seeds cannot be paired; "
+                "plan the study again in an empty folder"
+            )
+        seen.add(key)
+
+
+assert set(MEASURED) <= set(METRICS), "analysis shows a metric that no record may hold"

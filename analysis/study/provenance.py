@@ -1,0 +1,121 @@
+"""Where a study's numbers come from: versions, code, hardware, data, protocol, seeds, compute, as its cells say.
+
+Nothing is filled in: what no cell recorded is reported as not recorded, and what differs between cells is shown apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.study.cells import SECONDS, Study
+from sweeps.record import CellRecord
+from vmp.core.fingerprint import canonical_json
+from vmp.core.outcome import Plain
+from vmp.core.text import count, duration
+
+NOT_RECORDED = "not recorded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProvenanceFacts:
+    """Facts in words.
+
+    Attributes:
+        facts: (name, text) pairs for a two-column list.
+        warnings: Sentences about what makes the cells less comparable than they should be.
+        seconds: Total compute of all recorded cells, NaN when no cell recorded any.
+    """
+
+    facts: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
+    seconds: float
+
+
+def provenance(study: Study) -> ProvenanceFacts:
+    """Collect provenance over the study's records."""
+    records = list(study.records.values())
+    plan = study.plan
+    warnings: list[str] = []
+
+    def fact(name: str, get: Callable[[CellRecord], Any], *, alike: bool = True) -> tuple[str, str]:
+        values = [_plain(value) for record in records if (value := get(record)) not in (None, {}, "")]
+        counts = Counter(canonical_json(value) for value in values)
+        texts = {canonical_json(value): _in_words(value) for value in values}
+        if len(counts) > 1:
+            if alike:
+                warnings.append(f"The cells were not all run with the same {name}: {len(counts)} differ.")
+            return name, "; ".join(f"{texts[key]} ({count(number, 'cell')})" for key, number in counts.most_common())
+        return name, next(iter(texts.values()), NOT_RECORDED)
+
+    search = {"method": plan.search.method, **plan.search.options}
+    if plan.search.arms is not None:
+        search |= {"arms": plan.search.arms, "seed": plan.search.seed}
+    seconds = study.cells[SECONDS].dropna()
+    total = float(seconds.sum()) if len(seconds) else math.nan
+    compute = f"{duration(total)} in {count(len(seconds), 'cell')}" if len(seconds) else NOT_RECORDED
+    started = sorted(record.provenance.started for record in records if record.provenance.started)
+    facts = [
+        ("plan created", plan.created or NOT_RECORDED),
+        ("seeds", ", ".join(str(seed) for seed in plan.seeds)),
+        ("search", ", ".join(f"{key} = {value}" for key, value in search.items())),
+        ("data set", plan.data.name or NOT_RECORDED),
+        ("data hash", plan.data.hash or NOT_RECORDED),
+        ("splits", _in_words(plan.data.splits) or NOT_RECORDED),
+        fact("decodable videos", lambda r: r.data and r.data.decodable),
+        fact("protocol", lambda r: r.protocol, alike=False),
+        fact("collapse rule", lambda r: r.collapse_rule),
+        ("code hash", plan.code.hash or NOT_RECORDED),
+        fact("commit", lambda r: r.provenance.commit),
+        fact("versions", lambda r: r.provenance.versions),
+        fact("kernel", lambda r: r.provenance.kernel, alike=False),
+        fact("hardware", lambda r: r.provenance.hardware),
+        fact("engine", lambda r: r.provenance.engine, alike=False),
+        ("compute", compute),
+        ("run", f"{started[0]} to {started[-1]} (starts of the first and last cell)" if started else NOT_RECORDED),
+    ]
+    return ProvenanceFacts(facts=tuple(facts), warnings=(*warnings, *_contradictions(study, records)), seconds=total)
+
+
+def collapse_rules(study: Study) -> tuple[str, ...]:
+    """The rules by which the cells were called collapsed; one, unless code or settings changed in between."""
+    return tuple(sorted({record.collapse_rule for record in study.records.values() if record.collapse_rule}))
+
+
+def excluded_videos(study: Study) -> tuple[tuple[str, str], ...]:
+    """(video, reason) of everything that could not be used, each once."""
+    excluded: dict[str, str] = {}
+    for record in study.records.values():
+        for video in record.data.excluded if record.data else ():
+            excluded.setdefault(video.id, video.reason)
+    return tuple(sorted(excluded.items()))
+
+
+def _contradictions(study: Study, records: list[CellRecord]) -> list[str]:
+    notes = []
+    dirty = sum(record.provenance.dirty is True for record in records)
+    if dirty:
+        notes.append(f"{dirty} of {len(records)} cells were run from a working tree with uncommitted changes.")
+    checks = [("code", study.plan.code.hash, [record.provenance.code for record in records])]
+    if not any(factor.startswith("data.") for factor in study.plan.factors):  # else it varies its data on purpose
+        checks.insert(
+            0, ("data", study.plan.data.hash, [record.data.hash if record.data else None for record in records])
+        )
+    for name, planned, recorded in checks:
+        if differing := sum(value is not None and value != planned for value in recorded):
+            notes.append(f"{differing} of {len(records)} cells carry another {name} hash than the plan.")
+    return notes
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump() if isinstance(value, Plain) else value
+
+
+def _in_words(value: Any) -> str:
+    if not isinstance(value, Mapping):
+        return "" if value is None else str(value)
+    parts = [(key, _in_words(item)) for key, item in value.items() if item is not None]
+    return ", ".join(f"{key.replace('_', ' ')} {text}" for key, text in parts)

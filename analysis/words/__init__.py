@@ -1,0 +1,1 @@
+"""Decisions in sentences: what they cannot support is not said."""

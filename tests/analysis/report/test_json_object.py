@@ -1,0 +1,77 @@
+"""``vmp report --json``: one object, of the documented keys, and nothing written."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from analysis.cli import report
+from analysis.report import json_object
+from analysis.study.cells import load_study
+from analysis.verdict.conclusions import conclude
+from analysis.words.headline import headline
+from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, write_study
+
+NO_ANSWER = {"outcome": "none", "chosen": None, "reference": None, "comparison": None}
+
+
+def printed(folder: Path, *options: str) -> dict:
+    result = CliRunner().invoke(report, [str(folder), "--json", *options], catch_exceptions=False)
+    assert result.exit_code == 0
+    return json.loads(result.stdout)
+
+
+def test_the_object_holds_the_verdict_and_nothing_is_written(tmp_path: Path) -> None:
+    write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1, 0.1: 0.15, 10: 0.05})))
+    before = {path.name for path in tmp_path.iterdir()}
+    answer = printed(tmp_path)
+    conclusions = conclude(load_study(tmp_path))
+    main = conclusions.verdicts[0].main
+    assert main is not None
+    assert main.simultaneous_interval is not None
+    assert answer["headline"] == headline(conclusions).text
+    assert (answer["outcome"], answer["complete"], answer["page"]) == ("better", True, None)
+    assert answer["chosen"] == {"prompt": "vmp", "lambda": 0.1}
+    assert answer["reference"] == {"prompt": "control", "lambda": None}
+    assert answer["comparison"] == {
+        "difference": main.mean,
+        "low": main.simultaneous_interval.low,
+        "high": main.simultaneous_interval.high,
+        "p": main.p_t_holm,
+        "n": 5,
+    }
+    assert {path.name for path in tmp_path.iterdir()} == before
+    documented = re.findall(r"^    (\w+) ", json_object.__doc__ or "", flags=re.MULTILINE)
+    assert sorted(answer) == sorted(documented)
+    assert answer["schema"] == json_object.SCHEMA
+
+
+def test_with_a_folder_the_page_is_written_and_named(tmp_path: Path) -> None:
+    write_study(tmp_path, StudyModel(arms=[ArmModel({"prompt": "none"})], seeds=(0, 1)))
+    page = printed(tmp_path, "--out", str(tmp_path / "out"))["page"]
+    assert Path(page) == tmp_path / "out" / "index.html"
+    assert Path(page).is_file()
+
+
+@pytest.mark.parametrize("missing", [(0, 1, 2), (1, 2)])
+def test_an_unfinished_study_has_no_answer_yet(tmp_path: Path, missing: tuple[int, ...]) -> None:
+    arms = lambda_arms({0: 0.1, 1: 0.1}, missing={0: missing, 1: missing}, stopped={1: [0]})
+    write_study(tmp_path, StudyModel(arms=arms, seeds=(0, 1, 2)))
+    answer = printed(tmp_path)
+    assert {key: answer[key] for key in NO_ANSWER} == NO_ANSWER
+    assert not answer["complete"]
+    assert sum(answer["cells"].values()) == 2 * answer["cells"]["planned"]
+
+
+def test_a_study_of_blocks_answers_by_block(tmp_path: Path) -> None:
+    factors = [("control", None), ("vmp", 0), ("vmp", 1), ("vmp", 2)]
+    arms = [ArmModel({"backbone": b, "prompt": p, "lambda": v}) for b in ("slow", "x3d") for p, v in factors]
+    write_study(tmp_path, StudyModel(arms=arms))
+    answer = printed(tmp_path)
+    assert {key: answer[key] for key in NO_ANSWER} == NO_ANSWER
+    assert [block["block"] for block in answer["blocks"]] == ["backbone = slow", "backbone = x3d"]
+    assert all(block["comparison"]["n"] == 5 for block in answer["blocks"])
