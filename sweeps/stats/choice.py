@@ -129,7 +129,7 @@ def winners_curse(
     """By how much the reported mean of the chosen arm is expected to flatter it, in the unit of the data.
 
     The study is repeated under a normal model with what it shows: candidates whose true means are the observed ones,
-    shrunk towards their common mean by as much as noise has spread them, and the noise of seeds by the observed
+    shrunk towards their common mean by as much as noise has parted them, and the noise of seeds by the observed
     residuals (so with its correlation between arms, and between validation and test). Without the shrinking the
     candidates would look further apart than they are and the curse smaller.
 
@@ -152,10 +152,10 @@ def winners_curse(
     residual = both - both.mean(axis=1, keepdims=True)
     noise = rng.normal(size=(draws, n)) @ residual.T / np.sqrt(n * (n - 1))  # of the means: covariance residual / n
     val_mean = both[:k].mean(axis=1)
-    contrast = residual[:k] - residual[:k].mean(axis=0)  # what all arms share in a seed cannot spread their means
-    spread_by_noise = float((contrast**2).sum() / ((n - 1) * n * max(k - 1, 1)))
+    contrast = residual[:k] - residual[:k].mean(axis=0)  # what all arms share in a seed does not part their means
+    by_noise = float((contrast**2).sum() / ((n - 1) * n * max(k - 1, 1)))
     variance = float(val_mean.var(ddof=1)) if k > 1 else 0.0
-    shrink = np.sqrt(max(0.0, 1 - spread_by_noise / variance)) if variance > 0 else 0.0
+    shrink = np.sqrt(max(0.0, 1 - by_noise / variance)) if variance > 0 else 0.0
     truth = val_mean.mean() + shrink * (val_mean - val_mean.mean())
     chosen = np.argmax(truth + noise[:, :k], axis=1)
     return float(noise[np.arange(draws), k + chosen].mean())

@@ -16,7 +16,6 @@ alone, or but for collapse) and `undecided`. Below 3 seeds there is no verdict.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -128,7 +127,9 @@ def decide(
     mean, sd = np.where(judged, mean, np.nan), np.where(judged, sd, np.nan)
     error, df = sd / np.sqrt(np.maximum(n, 1)), np.maximum(n - 1.0, 1.0)
     risk = None if collapsed is None else collapse_risk(d, np.asarray(collapsed, bool), unseen_drop)
-    other = None if reference_collapsed is None else collapse_risk(-d, np.asarray(reference_collapsed, bool), unseen_drop)
+    other = (
+        None if reference_collapsed is None else collapse_risk(-d, np.asarray(reference_collapsed, bool), unseen_drop)
+    )
     above, below = t_p(mean, error, df), t_p(-mean, error, df)
     up = step_down(_and_collapse(above, risk), alpha, share)
     down = step_down(_and_collapse(below, other), alpha, share)
@@ -146,12 +147,18 @@ def decide(
     clear = alone <= alpha
     verdict = np.select(
         [~judged, equal, up.rejected, down.rejected, clear & (mean > 0), clear & (mean < 0)],
-        [VERDICTS.index(v) for v in (Verdict.NONE, Verdict.EQUAL, Verdict.BETTER, Verdict.WORSE, Verdict.AHEAD, Verdict.BEHIND)],
+        [
+            VERDICTS.index(v)
+            for v in (Verdict.NONE, Verdict.EQUAL, Verdict.BETTER, Verdict.WORSE, Verdict.AHEAD, Verdict.BEHIND)
+        ],
         VERDICTS.index(Verdict.UNDECIDED),
     )
     reason = np.select(
         [~judged, equal | up.rejected | down.rejected, ~varies, but_collapse_up | but_collapse_down, clear],
-        [REASONS.index(r) for r in (Reason.SEEDS, Reason.ESTABLISHED, Reason.NO_VARIATION, Reason.COLLAPSE, Reason.FAMILY)],
+        [
+            REASONS.index(r)
+            for r in (Reason.SEEDS, Reason.ESTABLISHED, Reason.NO_VARIATION, Reason.COLLAPSE, Reason.FAMILY)
+        ],
         REASONS.index(Reason.DIFFERENCE),
     )
     p = np.minimum(up.p, down.p)

@@ -32,9 +32,7 @@ def main_effect(values: npt.ArrayLike, axis: int, levels: Sequence[int], against
     """
     if not levels or not against or set(levels) & set(against):
         raise ValueError(f"levels {list(levels)} against {list(against)}: two groups without a common level are needed")
-    moved = np.moveaxis(np.asarray(values, dtype=np.float64), axis, 0)
-    difference = moved[list(levels)].mean(axis=0) - moved[list(against)].mean(axis=0)  # NaN where any is missing
-    return _mean_by_seed(difference)
+    return _mean_by_seed(by_setting(values, axis, levels, against))
 
 
 def interaction(
@@ -65,6 +63,7 @@ def interaction(
 def by_setting(values: npt.ArrayLike, axis: int, levels: Sequence[int], against: Sequence[int]) -> Floats:
     """The effect of `main_effect` at each setting of the other factors, (their levels in order..., n)."""
     moved = np.moveaxis(np.asarray(values, dtype=np.float64), axis, 0)
+    # A mean with NaN is NaN: a setting counts where every level concerned has its run.
     return np.asarray(moved[list(levels)].mean(axis=0) - moved[list(against)].mean(axis=0), dtype=np.float64)
 
 
