@@ -102,6 +102,7 @@ def claims(
     collapsed: npt.ArrayLike | None = None,
     reference_collapsed: npt.ArrayLike | None = None,
     unseen_drop: float = UNSEEN_DROP,
+    unseen_runs: int = 0,
     limit: float = 1.0,
 ) -> tuple[Claim, ...]:
     """Decide one family.
@@ -115,7 +116,7 @@ def claims(
     """
     values = np.asarray(differences, dtype=np.float64)
     made = decide(values, margin=margin, alpha=alpha, collapsed=collapsed, reference_collapsed=reference_collapsed,
-                  unseen_drop=unseen_drop, limit=limit)  # fmt: skip
+                  unseen_drop=unseen_drop, unseen_runs=unseen_runs, limit=limit)  # fmt: skip
     family = int((~np.isnan(made.mean)).sum())
     floors = sign_flip_floor(made.n, max(family, 1))
     flags = None if collapsed is None else np.asarray(collapsed, bool) & ~np.isnan(values)
@@ -187,7 +188,7 @@ def _interval(made: Decisions, i: int, alpha: float) -> Interval | None:
 def _collapse(made: Decisions, i: int, count: int, seen: bool, alpha: float) -> Collapse:
     assert made.risk is not None
     risk = made.risk
-    error = made.level[i] if made.level[i] > 0 else alpha / 2
+    error = made.risk_error[i] if made.risk_error[i] > 0 else alpha / 2
     possible = float(exact_limits(risk.count[i], risk.n[i], error)[1]) if risk.n[i] else 1.0
     cancelling = float(risk.cancelling_rate[i])
     if made.p[i] <= alpha and made.mean[i] > 0 and cancelling < possible:

@@ -107,12 +107,14 @@ class Risk:
         healthy: Mean difference of the seeds without a collapsed run, NaN without any.
         drop: Mean loss of a collapsed run; `UNSEEN_DROP` or what was given while none has collapsed.
         count, n: Runs that the rate is taken from: each arm's own, or those of the whole family (see the module).
+        pooled: Whether they are those of the whole family, none of which has collapsed.
     """
 
     healthy: Floats
     drop: Floats
     count: Floats
     n: Floats
+    pooled: Bools
 
     @property
     def cancelling_rate(self) -> Floats:
@@ -136,13 +138,16 @@ class Risk:
             return np.where(self.drop > 0, (self.healthy - threshold) / self.drop, np.nan)
 
 
-def collapse_risk(differences: Floats, collapsed: Bools, unseen_drop: float = UNSEEN_DROP) -> Risk:
+def collapse_risk(
+    differences: Floats, collapsed: Bools, unseen_drop: float = UNSEEN_DROP, unseen_runs: int = 0
+) -> Risk:
     """Risk of a family from paired differences and the arms' collapsed runs.
 
     Args:
         differences: Arm - reference by seed, (..., k, n), NaN where a seed has no pair.
         collapsed: Whether the arm's run collapsed or diverged, same shape.
         unseen_drop: Assumed loss of a collapsed run while the family has none, a fraction.
+        unseen_runs: Further runs, counted while the family has no collapsed one.
     """
     paired = ~np.isnan(differences)
     hit = collapsed & paired
@@ -162,5 +167,6 @@ def collapse_risk(differences: Floats, collapsed: Bools, unseen_drop: float = UN
         healthy=healthy,
         drop=np.broadcast_to(drop[..., None], n.shape),
         count=np.where(unseen, 0.0, count),
-        n=np.where(unseen, all_n[..., None], n),
+        n=np.where(unseen, all_n[..., None] + unseen_runs, n),
+        pooled=np.broadcast_to(unseen, n.shape),
     )

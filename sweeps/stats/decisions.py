@@ -16,6 +16,7 @@ alone, or but for collapse) and `undecided`. Below 3 seeds there is no verdict.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,7 +25,7 @@ import numpy.typing as npt
 from scipy import special
 
 from sweeps.stats.collapse import UNSEEN_DROP, Risk, collapse_risk
-from sweeps.stats.stepdown import SHARE, Bools, Floats, Stepped, step_down
+from sweeps.stats.stepdown import SHARE, Bools, Floats, step_down
 
 MIN_SEEDS = 3
 EXACT = 1e-12  # differences closer than this are equal: accuracies counted on one test set differ by rounding
@@ -71,7 +72,7 @@ class Decisions:
         alone: Two-sided p value of the mean by this comparison alone; NaN below 3 pairs and without variation.
         p: Adjusted two-sided p value: at most alpha exactly when the interval excludes 0.
         verdict, reason: Indices into `VERDICTS` and `REASONS`.
-        level: One-sided error at which the lower limit of each comparison was taken.
+        risk_error: One-sided error at which each arm's rate of collapse was held against its gain.
         risk, reference_risk: Collapse of the arms and of the references, where runs can collapse.
     """
 
@@ -84,7 +85,7 @@ class Decisions:
     p: Floats
     verdict: npt.NDArray[np.int64]
     reason: npt.NDArray[np.int64]
-    level: Floats
+    risk_error: Floats
     risk: Risk | None
     reference_risk: Risk | None
 
@@ -101,6 +102,7 @@ def decide(
     collapsed: npt.ArrayLike | None = None,
     reference_collapsed: npt.ArrayLike | None = None,
     unseen_drop: float = UNSEEN_DROP,
+    unseen_runs: int = 0,
     limit: float = 1.0,
     share: float = SHARE,
 ) -> Decisions:
@@ -113,6 +115,8 @@ def decide(
         collapsed: Whether the arm's run collapsed or diverged, same shape; None where runs cannot collapse.
         reference_collapsed: The same of the reference's run.
         unseen_drop: Loss of a collapsed run that is assumed while no run of the family has collapsed.
+        unseen_runs: Further runs of these arms that are no part of the differences, counted while no run of the family
+            has collapsed: e.g. those of the study whose choice is confirmed here, if none of them collapsed.
         limit: Largest possible difference: 1 for fractions.
         share: See `sweeps.stats.stepdown`.
 
@@ -126,44 +130,97 @@ def decide(
     judged = n >= MIN_SEEDS
     mean, sd = np.where(judged, mean, np.nan), np.where(judged, sd, np.nan)
     error, df = sd / np.sqrt(np.maximum(n, 1)), np.maximum(n - 1.0, 1.0)
-    risk = None if collapsed is None else collapse_risk(d, np.asarray(collapsed, bool), unseen_drop)
-    other = (
-        None if reference_collapsed is None else collapse_risk(-d, np.asarray(reference_collapsed, bool), unseen_drop)
+    risk, other = (
+        None if flags is None else collapse_risk(sign * d, np.asarray(flags, bool), unseen_drop, unseen_runs)
+        for sign, flags in ((1, collapsed), (-1, reference_collapsed))
     )
-    above, below = t_p(mean, error, df), t_p(-mean, error, df)
-    up = step_down(_and_collapse(above, risk), alpha, share)
-    down = step_down(_and_collapse(below, other), alpha, share)
-    low = np.maximum(_lower_limit(mean, error, df, up, risk), -limit)
-    high = np.minimum(-_lower_limit(-mean, error, df, down, other), limit)
+    above = _direction(mean, error, df, risk, alpha, share)
+    below = _direction(-mean, error, df, other, alpha, share)
+    low, high = np.maximum(above.limit, -limit), np.minimum(-below.limit, limit)
 
     varies = error > 0
-    alone = np.where(varies, np.minimum(2 * np.minimum(above, below), 1.0), np.nan)
+    alone = np.where(varies, np.minimum(2 * np.minimum(above.alone, below.alone), 1.0), np.nan)
     family = judged.sum(axis=-1, keepdims=True)
-    identical = judged & (np.nanmax(np.abs(np.where(np.isnan(d), 0.0, d)), axis=-1) < EXACT)
+    identical = judged & (np.max(np.abs(np.where(np.isnan(d), 0.0, d)), axis=-1) < EXACT)
     # A bit-identical arm is equal in as many seeds as the sign-flip test needs to show anything in this family.
     equal = (varies & (low > -margin) & (high < margin)) | (identical & (sign_flip_floor(n, family) <= alpha))
-    but_collapse_up = (risk is not None) & (step_down(above, alpha, share).p <= alpha)
-    but_collapse_down = (other is not None) & (step_down(below, alpha, share).p <= alpha)
     clear = alone <= alpha
-    verdict = np.select(
-        [~judged, equal, up.rejected, down.rejected, clear & (mean > 0), clear & (mean < 0)],
-        [
-            VERDICTS.index(v)
-            for v in (Verdict.NONE, Verdict.EQUAL, Verdict.BETTER, Verdict.WORSE, Verdict.AHEAD, Verdict.BEHIND)
-        ],
+    verdict = _select(
+        {
+            Verdict.NONE: ~judged,
+            Verdict.EQUAL: equal,  # outranks a direction: a difference below the margin is not worth a choice
+            Verdict.BETTER: above.rejected,
+            Verdict.WORSE: below.rejected,
+            Verdict.AHEAD: clear & (mean > 0),
+            Verdict.BEHIND: clear & (mean < 0),
+        },
         VERDICTS.index(Verdict.UNDECIDED),
     )
-    reason = np.select(
-        [~judged, equal | up.rejected | down.rejected, ~varies, but_collapse_up | but_collapse_down, clear],
-        [
-            REASONS.index(r)
-            for r in (Reason.SEEDS, Reason.ESTABLISHED, Reason.NO_VARIATION, Reason.COLLAPSE, Reason.FAMILY)
-        ],
+    reason = _select(
+        {
+            Reason.SEEDS: ~judged,
+            Reason.ESTABLISHED: equal | above.rejected | below.rejected,
+            Reason.NO_VARIATION: ~varies,
+            Reason.COLLAPSE: above.but_collapse | below.but_collapse,
+            Reason.FAMILY: clear,
+        },
         REASONS.index(Reason.DIFFERENCE),
     )
-    p = np.minimum(up.p, down.p)
-    return Decisions(n=n, mean=mean, sd=sd, low=low, high=high, alone=alone, p=p, verdict=verdict, reason=reason,
-                     level=up.level, risk=risk, reference_risk=other)  # fmt: skip
+    return Decisions(
+        n=n,
+        mean=mean,
+        sd=sd,
+        low=low,
+        high=high,
+        alone=alone,
+        p=np.minimum(above.p, below.p),
+        verdict=verdict,
+        reason=reason,
+        risk_error=above.risk_error,
+        risk=risk,
+        reference_risk=other,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Direction:
+    """One direction of the procedure: "above 0"; the other is the same of the negative differences."""
+
+    alone: Floats
+    p: Floats
+    rejected: Bools
+    limit: Floats
+    but_collapse: Bools
+    risk_error: Floats
+
+
+def _direction(mean: Floats, error: Floats, df: Floats, risk: Risk | None, alpha: float, share: float) -> _Direction:
+    alone = t_p(mean, error, df)
+    by_mean = stepped = step_down(alone, alpha, share)
+    p, risk_error = stepped.p, np.full(mean.shape, alpha / 2)
+    if risk is not None:
+        # An arm's own rate is one statement for each arm, so it is stepped down with the mean. The rate of all runs
+        # together is one statement for the whole family: true for all or for none, it is tested once.
+        frequent = np.where(np.isnan(alone), np.nan, risk.p_above())
+        stepped = step_down(np.where(risk.pooled, alone, np.maximum(alone, frequent)), alpha, share)
+        p = np.where(risk.pooled, np.maximum(stepped.p, np.minimum(2 * frequent, 1.0)), stepped.p)
+        risk_error = np.where(risk.pooled, alpha / 2, stepped.level)
+    rejected = p <= alpha
+    with np.errstate(invalid="ignore"):
+        quantile = np.where(stepped.level > 0, special.stdtrit(df, np.maximum(stepped.level, 1e-300)), -np.inf)
+        limit = np.where(error == 0, -np.inf, mean + quantile * error)
+    limit = np.where(stepped.rejected, np.maximum(limit, 0.0), limit)
+    if risk is not None:
+        limit = np.minimum(limit, risk.lower_limit(risk_error))
+        limit = np.where(rejected, np.maximum(limit, 0.0), limit)
+    return _Direction(alone=alone, p=p, rejected=rejected, limit=limit, risk_error=risk_error,
+                      but_collapse=by_mean.rejected & ~rejected)  # fmt: skip
+
+
+def _select(cases: Mapping[Verdict, Bools] | Mapping[Reason, Bools], default: int) -> npt.NDArray[np.int64]:
+    """The index of the first case that holds."""
+    indices = [(VERDICTS if isinstance(case, Verdict) else REASONS).index(case) for case in cases]
+    return np.asarray(np.select(list(cases.values()), indices, default), dtype=np.int64)
 
 
 def moments(differences: Floats) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
@@ -181,22 +238,9 @@ def t_p(mean: Floats, error: Floats, df: npt.ArrayLike) -> Floats:
     """One-sided p values of "the mean is not above 0"; 0.5 where the error is 0, so that nothing is shown."""
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(error == 0, 0.0, mean / error)
-    return np.asarray(special.stdtr(df, -t), dtype=np.float64)
+    return np.asarray(special.stdtr(np.asarray(df, dtype=np.float64), -t), dtype=np.float64)
 
 
 def sign_flip_floor(n: npt.ArrayLike, family: npt.ArrayLike = 1) -> Floats:
     """The smallest p value that the sign-flip test can reach beside `family` - 1 others: 2 k / 2^n, at most 1."""
     return np.minimum(1.0, 2.0 * np.asarray(family) / 2.0 ** np.asarray(n, dtype=np.float64))
-
-
-def _and_collapse(p: Floats, risk: Risk | None) -> Floats:
-    return p if risk is None else np.where(np.isnan(p), np.nan, np.maximum(p, risk.p_above()))
-
-
-def _lower_limit(mean: Floats, error: Floats, df: Floats, stepped: Stepped, risk: Risk | None) -> Floats:
-    with np.errstate(invalid="ignore"):
-        quantile = np.where(stepped.level > 0, special.stdtrit(df, np.maximum(stepped.level, 1e-300)), -np.inf)
-        low = np.where(error == 0, -np.inf, mean + quantile * error)
-    if risk is not None:
-        low = np.minimum(low, risk.lower_limit(stepped.level))
-    return np.where(stepped.rejected, np.maximum(low, 0.0), low)
