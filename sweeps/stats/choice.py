@@ -155,7 +155,7 @@ def winners_curse(
     contrast = residual[:k] - residual[:k].mean(axis=0)  # what all arms share in a seed does not part their means
     by_noise = float((contrast**2).sum() / ((n - 1) * n * max(k - 1, 1)))
     variance = float(val_mean.var(ddof=1)) if k > 1 else 0.0
-    shrink = np.sqrt(max(0.0, 1 - by_noise / variance)) if variance > 0 else 0.0
+    shrink = max(0.0, 1 - by_noise / variance) if variance > 0 else 0.0
     truth = val_mean.mean() + shrink * (val_mean - val_mean.mean())
     chosen = np.argmax(truth + noise[:, :k], axis=1)
     return float(noise[np.arange(draws), k + chosen].mean())

@@ -21,7 +21,7 @@ from scipy import special, stats
 
 from sweeps.stats.stepdown import Bools, Floats
 
-UNSEEN_DROP = 0.15  # what collapsed runs of the reference study lost; assumed while no run of a family has collapsed
+UNSEEN_DROP = 0.15  # assumed loss of a collapsed run while none has collapsed: a large one, to err on the safe side
 
 
 @dataclass(frozen=True, kw_only=True)
