@@ -47,7 +47,7 @@ class Row:
 
     @property
     def holds(self) -> bool:
-        """Whether the floor is kept, as far as a simulation can tell: within three of its standard errors."""
+        """Whether the floor holds, as far as a simulation can tell: within three of its standard errors."""
         error = np.sqrt(max(self.new * (1 - self.new), 0.0025) / self.studies)
         return bool(self.min_ - 3 * error <= self.new <= self.max_ + 3 * error)
 
@@ -156,9 +156,10 @@ def decide_old(s: Studies) -> Old:
     def half(level: npt.ArrayLike) -> Floats:
         return np.asarray(np.where(varies, -special.stdtrit(df, level) * error, np.nan))
 
-    band, ninety = half(0.025 / (n >= 2).sum(axis=-1, keepdims=True)), half(0.05)
+    half_width, ninety = half(0.025 / (n >= 2).sum(axis=-1, keepdims=True)), half(0.05)
+    low, high = mean - half_width, mean + half_width
     equal = (mean - ninety > -MARGIN) & (mean + ninety < MARGIN)
-    return Old(better=(mean - band > 0) & ~equal, equal=equal, low=mean - band, high=mean + band, alone=half(0.025),
+    return Old(better=(low > 0) & ~equal, equal=equal, low=low, high=high, alone=half(0.025),
                chosen=best_complete(s.val))  # fmt: skip
 
 
@@ -207,6 +208,7 @@ def false_equal(design: Design) -> Iterator[Row]:
         "at the margin, alternating sides": {"mean": sides},
         "at the margin, std of arms 1:3": {"mean": MARGIN, "sd": np.array(design.alternating) / SD},
         "at the margin, one run missing": {"mean": MARGIN, "missing": True},
+        "healthy runs equal, collapse, p = 1/10": {"mean": -0.1 * DROP, "rates": 0.1},
     }
     for family, settings in families.items():
         pairs = []
@@ -216,6 +218,13 @@ def false_equal(design: Design) -> Iterator[Row]:
             pairs.append((decide_old(s).equal.any(axis=1), s.decide().are(Verdict.EQUAL).any(axis=1)))
         old, new = (max((pair[i] for pair in pairs), key=np.mean) for i in (0, 1))
         yield design.row("false equal, any row", family, old, new, max_=0.05)
+    s = design.draw(mean=MARGIN * np.eye(design.k)[0], sd=MARGIN / 2)
+    best = best_of(s.val)[:, None]
+    others = np.where((np.arange(design.k) != best)[..., None], s.test, np.nan)
+    equal = decide(others - np.take_along_axis(s.test, best[..., None], axis=1), margin=MARGIN).are(Verdict.EQUAL)
+    wrong = np.abs(s.truth - np.take_along_axis(s.truth, best, axis=1)) > 0
+    family = "to the arm chosen on validation, which may be wrong"
+    yield design.row("false equal, any row", family, np.nan, (equal & wrong).any(axis=1), max_=0.05)
 
 
 def coverage(design: Design) -> Iterator[Row]:
@@ -255,7 +264,7 @@ def power_of_verdicts(design: Design) -> Iterator[Row]:
 
 
 def selection(design: Design) -> Iterator[Row]:
-    """Is the true best in the set that may hold it? Is a choice with a run missing in the set of the whole study?"""
+    """Is the true best in the set that may hold it? Is a choice with a run missing in the set of the complete study?"""
     families: dict[str, tuple[float, npt.ArrayLike]] = {
         "means N(0, 1 SD)": (SD, SD),
         "means N(0, 1 SD), std of arms 1:3": (SD, design.alternating),

@@ -71,7 +71,7 @@ def may_be_best(
         values: Accuracies (..., k, n).
         epsilon: A difference too small to matter, >= 0.
         alpha: Error in (0, 1).
-        collapsed: Whether a run collapsed, same shape; None where runs cannot.
+        collapsed: Whether a run collapsed, same shape (see `sweeps.stats.decisions.decide`); None where no run can.
         unseen_drop: See `sweeps.stats.collapse`.
     """
     a = np.asarray(values, dtype=np.float64)
@@ -84,7 +84,7 @@ def may_be_best(
         n, mean, sd = moments(ahead)
         p = t_p(mean - epsilon, sd / np.sqrt(np.maximum(n, 1)), np.maximum(n - 1.0, 1.0))
         if collapsed is not None:
-            flags = np.asarray(collapsed, bool)[..., others, :]
+            flags = np.asarray(collapsed, dtype=np.float64)[..., others, :]
             p = np.maximum(p, collapse_risk(ahead, flags, unseen_drop).p_above(epsilon))
         possible[..., i] = ~((p <= alpha / (k - 1)) & (n >= MIN_SEEDS)).any(axis=-1)
     return possible

@@ -14,6 +14,7 @@ from scipy import stats
 
 from sweeps.stats.collapse import UNSEEN_DROP, Rate, exact_limits, rate
 from sweeps.stats.decisions import REASONS, VERDICTS, Decisions, Reason, Verdict, decide, sign_flip_floor
+from sweeps.stats.stepdown import Floats
 
 METHOD = "simultaneous t, Holm"
 
@@ -52,7 +53,7 @@ class Collapse:
         drop_is_assumed: That assumption.
         cancelling_rate: The rate of collapse at which the mean gain would be 0; NaN where no rate does that.
         possible_rate: The largest rate that the runs do not exclude, at the error that decided this claim: from the
-            arm's own runs, or from those of the whole family while none has collapsed.
+            arm's own runs, or from all runs of the family while none has collapsed.
     """
 
     rate: Rate
@@ -108,7 +109,8 @@ def claims(
     """Decide one family.
 
     Args:
-        differences: (k, n) within-seed differences, NaN where a seed has no pair; the rest as in
+        differences: (k, n) within-seed differences, NaN where a seed has no pair.
+        margin, alpha, collapsed, reference_collapsed, unseen_drop, unseen_runs, limit: See
             `sweeps.stats.decisions.decide`.
 
     Returns:
@@ -119,7 +121,7 @@ def claims(
                   unseen_drop=unseen_drop, unseen_runs=unseen_runs, limit=limit)  # fmt: skip
     family = int((~np.isnan(made.mean)).sum())
     floors = sign_flip_floor(made.n, max(family, 1))
-    flags = None if collapsed is None else np.asarray(collapsed, bool) & ~np.isnan(values)
+    flags = np.where(np.isnan(values) | (collapsed is None), np.nan, np.asarray(collapsed, dtype=np.float64))
     return tuple(
         Claim(
             n=int(made.n[i]),
@@ -133,7 +135,7 @@ def claims(
             margin=margin,
             verdict=VERDICTS[made.verdict[i]],
             reason=REASONS[made.reason[i]],
-            collapse=None if flags is None else _collapse(made, i, int(flags[i].sum()), bool(flags.any()), alpha),
+            collapse=_collapse(made, i, flags, alpha),
         )
         for i in range(len(values))
     )
@@ -155,7 +157,7 @@ def leave_one_seed_out(
     n = values.shape[-1]
     without = np.where(np.eye(n, dtype=bool)[:, None, :], np.nan, values)
     flags = [
-        None if flag is None else np.broadcast_to(np.asarray(flag, bool), without.shape)
+        None if flag is None else np.broadcast_to(np.asarray(flag, dtype=np.float64), without.shape)
         for flag in (collapsed, reference_collapsed)
     ]
     made = decide(without, margin=margin, alpha=alpha, collapsed=flags[0], reference_collapsed=flags[1])
@@ -185,19 +187,20 @@ def _interval(made: Decisions, i: int, alpha: float) -> Interval | None:
                     excludes_zero=bool(made.p[i] <= alpha))  # fmt: skip
 
 
-def _collapse(made: Decisions, i: int, count: int, seen: bool, alpha: float) -> Collapse:
-    assert made.risk is not None
+def _collapse(made: Decisions, i: int, flags: Floats, alpha: float) -> Collapse | None:
     risk = made.risk
+    if risk is None or np.isnan(flags[i]).all():
+        return None
     error = made.risk_error[i] if made.risk_error[i] > 0 else alpha / 2
     possible = float(exact_limits(risk.count[i], risk.n[i], error)[1]) if risk.n[i] else 1.0
     cancelling = float(risk.cancelling_rate[i])
     if made.p[i] <= alpha and made.mean[i] > 0 and cancelling < possible:
         possible = cancelling  # as its interval ends at 0
     return Collapse(
-        rate=rate(count, int(made.n[i]), 1 - alpha),
+        rate=rate(int(np.nansum(flags[i])), int((~np.isnan(flags[i])).sum()), 1 - alpha),
         healthy=float(risk.healthy[i]),
         drop=float(risk.drop[i]),
-        drop_is_assumed=not seen,
+        drop_is_assumed=not np.nansum(flags),
         cancelling_rate=cancelling,
         possible_rate=possible,
     )

@@ -47,7 +47,7 @@ class Rate:
 
 
 def exact_limits(count: npt.ArrayLike, n: npt.ArrayLike, error: npt.ArrayLike) -> tuple[Floats, Floats]:
-    """Clopper-Pearson limits of a probability, each missed with probability at most `error`; arrays broadcast."""
+    """Clopper-Pearson limits of a probability, each wrong with probability at most `error`; arrays broadcast."""
     count, n, error = (np.asarray(a, dtype=np.float64) for a in (count, n, error))
     with np.errstate(invalid="ignore"):
         low = np.where(count > 0, special.betaincinv(np.maximum(count, 1), n - count + 1, error), 0.0)
@@ -105,9 +105,9 @@ class Risk:
 
     Attributes:
         healthy: Mean difference of the seeds without a collapsed run, NaN without any.
-        drop: Mean loss of a collapsed run; `UNSEEN_DROP` or what was given while none has collapsed.
-        count, n: Runs that the rate is taken from: each arm's own, or those of the whole family (see the module).
-        pooled: Whether they are those of the whole family, none of which has collapsed.
+        drop: Mean loss of a collapsed run, an assumption while none has collapsed; NaN for an arm that cannot.
+        count, n: Runs that the rate is taken from: each arm's own, or all of the family (see the module).
+        pooled: Whether they are all of the family, none of which has collapsed.
     """
 
     healthy: Floats
@@ -139,33 +139,33 @@ class Risk:
 
 
 def collapse_risk(
-    differences: Floats, collapsed: Bools, unseen_drop: float = UNSEEN_DROP, unseen_runs: int = 0
+    differences: Floats, collapsed: Floats, unseen_drop: float = UNSEEN_DROP, unseen_runs: int = 0
 ) -> Risk:
     """Risk of a family from paired differences and the arms' collapsed runs.
 
     Args:
         differences: Arm - reference by seed, (..., k, n), NaN where a seed has no pair.
-        collapsed: Whether the arm's run collapsed or diverged, same shape.
+        collapsed: 1 where the arm's run collapsed or diverged, 0 where not, NaN where unknown or impossible.
         unseen_drop: Assumed loss of a collapsed run while the family has none, a fraction.
         unseen_runs: Further runs, counted while the family has no collapsed one.
     """
     paired = ~np.isnan(differences)
-    hit = collapsed & paired
-    n, count = (a.sum(axis=-1).astype(np.float64) for a in (paired, hit))
+    hit, flagged = (collapsed == 1) & paired, ~np.isnan(collapsed) & paired
+    n, count = (a.sum(axis=-1).astype(np.float64) for a in (flagged, hit))
     with np.errstate(divide="ignore", invalid="ignore"):
-        healthy = np.where(paired & ~hit, differences, 0.0).sum(axis=-1) / (n - count)
+        healthy = np.where(paired & ~hit, differences, 0.0).sum(axis=-1) / (paired & ~hit).sum(axis=-1)
         fallen = np.where(hit, differences, 0.0).sum(axis=-1) / count
         both = np.where((count > 0) & (count < n), count, 0.0)
         within = np.where(both > 0, (healthy - fallen) * both, 0.0).sum(axis=-1) / both.sum(axis=-1)
         all_n, all_count = n.sum(axis=-1), count.sum(axis=-1)
         # No arm has runs of both kinds: the collapsed arms against the healthy ones.
-        between = np.where(paired & ~hit, differences, 0.0).sum(axis=(-1, -2)) / (all_n - all_count)
-        between = between - np.where(hit, differences, 0.0).sum(axis=(-1, -2)) / all_count
+        healthy_of_all = np.where(flagged & ~hit, differences, 0.0).sum(axis=(-1, -2)) / (all_n - all_count)
+        between = healthy_of_all - np.where(hit, differences, 0.0).sum(axis=(-1, -2)) / all_count
     drop = np.where(all_count == 0, unseen_drop, np.where(both.sum(axis=-1) > 0, within, between))
     unseen = (all_count == 0)[..., None]
     return Risk(
         healthy=healthy,
-        drop=np.broadcast_to(drop[..., None], n.shape),
+        drop=np.where(n > 0, drop[..., None], np.nan),
         count=np.where(unseen, 0.0, count),
         n=np.where(unseen, all_n[..., None] + unseen_runs, n),
         pooled=np.broadcast_to(unseen, n.shape),

@@ -32,7 +32,7 @@ EXACT = 1e-12  # differences closer than this are equal: accuracies counted on o
 
 
 class Verdict(StrEnum):
-    """What a comparison shows. The first three are established, within the error of the whole family."""
+    """What a comparison shows. The first three are established, within the one error of the family."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -112,9 +112,11 @@ def decide(
         differences: Within-seed differences (..., k, n), fractions; NaN where a seed has no pair.
         margin: Positive; differences below it are practically equal. Chosen before the study ran.
         alpha: Family-wise error in (0, 1).
-        collapsed: Whether the arm's run collapsed or diverged, same shape; None where runs cannot collapse.
+        collapsed: Whether the arm's run collapsed or diverged, same shape: booleans, or numbers with NaN where that is
+            unknown or cannot happen. None where no arm can.
         reference_collapsed: The same of the reference's run.
-        unseen_drop: Loss of a collapsed run that is assumed while no run of the family has collapsed.
+        unseen_drop: Loss of a collapsed run that is assumed while no run of the family has collapsed. A loss that is
+            larger in truth is not guarded against until it is seen; the reference's accuracy minus chance is safe.
         unseen_runs: Further runs of these arms that are no part of the differences, counted while no run of the family
             has collapsed: e.g. those of the study whose choice is confirmed here, if none of them collapsed.
         limit: Largest possible difference: 1 for fractions.
@@ -127,11 +129,13 @@ def decide(
         raise ValueError(f"the equivalence margin is {margin}; it must be positive and chosen before the study runs")
     d = np.asarray(differences, dtype=np.float64)
     n, mean, sd = moments(d)
-    judged = n >= MIN_SEEDS
-    mean, sd = np.where(judged, mean, np.nan), np.where(judged, sd, np.nan)
+    enough = n >= MIN_SEEDS
+    mean, sd = np.where(enough, mean, np.nan), np.where(enough, sd, np.nan)
     error, df = sd / np.sqrt(np.maximum(n, 1)), np.maximum(n - 1.0, 1.0)
     risk, other = (
-        None if flags is None else collapse_risk(sign * d, np.asarray(flags, bool), unseen_drop, unseen_runs)
+        None
+        if flags is None
+        else collapse_risk(sign * d, np.asarray(flags, dtype=np.float64), unseen_drop, unseen_runs)
         for sign, flags in ((1, collapsed), (-1, reference_collapsed))
     )
     above = _direction(mean, error, df, risk, alpha, share)
@@ -140,14 +144,14 @@ def decide(
 
     varies = error > 0
     alone = np.where(varies, np.minimum(2 * np.minimum(above.alone, below.alone), 1.0), np.nan)
-    family = judged.sum(axis=-1, keepdims=True)
-    identical = judged & (np.max(np.abs(np.where(np.isnan(d), 0.0, d)), axis=-1) < EXACT)
+    family = enough.sum(axis=-1, keepdims=True)
+    identical = enough & (np.max(np.abs(np.where(np.isnan(d), 0.0, d)), axis=-1) < EXACT)
     # A bit-identical arm is equal in as many seeds as the sign-flip test needs to show anything in this family.
     equal = (varies & (low > -margin) & (high < margin)) | (identical & (sign_flip_floor(n, family) <= alpha))
     clear = alone <= alpha
     verdict = _select(
         {
-            Verdict.NONE: ~judged,
+            Verdict.NONE: ~enough,
             Verdict.EQUAL: equal,  # outranks a direction: a difference below the margin is not worth a choice
             Verdict.BETTER: above.rejected,
             Verdict.WORSE: below.rejected,
@@ -158,7 +162,7 @@ def decide(
     )
     reason = _select(
         {
-            Reason.SEEDS: ~judged,
+            Reason.SEEDS: ~enough,
             Reason.ESTABLISHED: equal | above.rejected | below.rejected,
             Reason.NO_VARIATION: ~varies,
             Reason.COLLAPSE: above.but_collapse | below.but_collapse,
@@ -200,7 +204,7 @@ def _direction(mean: Floats, error: Floats, df: Floats, risk: Risk | None, alpha
     p, risk_error = stepped.p, np.full(mean.shape, alpha / 2)
     if risk is not None:
         # An arm's own rate is one statement for each arm, so it is stepped down with the mean. The rate of all runs
-        # together is one statement for the whole family: true for all or for none, it is tested once.
+        # together is one statement for the family: true for all or for none, it is tested once.
         frequent = np.where(np.isnan(alone), np.nan, risk.p_above())
         stepped = step_down(np.where(risk.pooled, alone, np.maximum(alone, frequent)), alpha, share)
         p = np.where(risk.pooled, np.maximum(stepped.p, np.minimum(2 * frequent, 1.0)), stepped.p)

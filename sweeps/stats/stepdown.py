@@ -7,7 +7,7 @@ rejected, each of them is tested at (alpha / 2) w, where
     w = (1 - s) / m + s / k
 
 s = 0 is Holm (1979), w = 1 / m. Its matching intervals (Strassburger and Bretz, Statistics in Medicine 27, 2008) end
-exactly at 0 for a rejected hypothesis and say nothing about the size of the difference. With a small share s, kept back
+exactly at 0 for a rejected hypothesis and say nothing about the size of the difference. With a small share s, reserved
 for that purpose (Schmidt and Brannath, 2015), a large difference is bounded away from 0 too; s = 1 is Bonferroni.
 
 What is guaranteed, whatever the correlation of the comparisons, where each mean is normal with its own standard error:
@@ -24,9 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-SHARE = (
-    0.05  # of the error, kept for the size of established differences: costs 0.2 points of power at 9 arms and 7 seeds
-)
+SHARE = 0.05  # of the error, reserved for the size of differences; costs 0.2 points of power at 9 arms and 7 seeds
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

@@ -43,7 +43,7 @@ def test_holm_is_the_one_of_statsmodels(p: list[float]) -> None:
 
 
 def test_the_step_down_by_hand() -> None:
-    # alpha / 2 = 0.025, share 0: 0.002 <= 0.025/3, then 0.02 > 0.025/2: the rest stays, at 0.025/2 each.
+    # alpha / 2 = 0.025, share 0: 0.002 <= 0.025/3, then 0.02 > 0.025/2: the others stay, at 0.025/2 each.
     stepped = step_down([0.02, 0.002, np.nan, 0.4], share=0.0)
     np.testing.assert_allclose(stepped.p, [2 * 0.02 * 2, 3 * 0.002 * 2, np.nan, 0.8])
     np.testing.assert_allclose(stepped.level[[0, 3]], 0.0125)
@@ -133,7 +133,7 @@ def test_the_floor_of_the_sign_flip_test_counts_the_family() -> None:
     assert (min_seeds_by_sign_flips(), min_seeds_by_sign_flips(4), min_seeds_by_sign_flips(9)) == (6, 8, 9)
 
 
-def test_leave_one_seed_out_finds_the_seed_that_a_claim_hangs_on() -> None:
+def test_leave_one_seed_out_names_the_seeds_that_a_claim_needs() -> None:
     d = [0.021, -0.002, 0.019, 0.022, 0.018]
     assert claims([d], margin=0.001)[0].verdict is Verdict.BETTER
     verdicts = [v for (v,) in leave_one_seed_out([d], margin=0.001)]
@@ -186,6 +186,17 @@ def test_runs_of_the_study_before_count_while_none_has_collapsed() -> None:
     assert claims(gain, margin=0.01, collapsed=never, unseen_runs=60)[0].verdict is Verdict.BETTER
 
 
+def test_an_arm_that_cannot_collapse_needs_no_protection() -> None:
+    gain = [0.029, 0.031, 0.030, 0.028, 0.032]
+    collapsed = np.array([[np.nan] * 5, [0, 1, 0, 1, 0]])
+    family = np.array([gain, gain]) - 0.15 * (collapsed == 1)
+    safe, other = claims(family, margin=0.01, collapsed=collapsed)
+    assert (safe.verdict, safe.collapse) == (Verdict.BETTER, None)
+    assert other.collapse is not None
+    assert other.collapse.rate.count == 2
+    assert claims(family, margin=0.01, collapsed=np.nan_to_num(collapsed))[0].reason is Reason.COLLAPSE
+
+
 def test_losing_the_bad_seeds_flatters_no_arm() -> None:
     reference = np.array([0.70, 0.71, 0.69, 0.70, 0.70, 0.71, 0.69])
     values = np.array([reference + np.array([0.02, 0.021, 0.02, 0.019, 0.02, np.nan, np.nan]), reference])
@@ -216,7 +227,7 @@ def test_a_missing_cell_of_the_best_arm_does_not_turn_the_choice() -> None:
     choice = choose(values, simplicity=[0, 0.1, 1])
     assert choice is not None
     assert (choice.best, choice.seeds) == (1, (0, 1, 3, 4))
-    values[0, 0] = values[2, 1] = np.nan  # two seeds are left that all have
+    values[0, 0] = values[2, 1] = np.nan  # two seeds remain that all have
     assert choose(values) is None
     assert best_of(values) == -1
 
@@ -268,7 +279,7 @@ def test_factor_effects_average_over_the_others_within_a_seed() -> None:
     np.testing.assert_allclose(interaction(values, (0, 1, 0), (1, 2, 0)), 0.05)
     np.testing.assert_allclose(interaction(values, (0, 1, 0), (1, 1, 0)), 0.0, atol=1e-12)
     assert by_setting(values, 0, [1], [0]).shape == (3, 5)
-    values[1, 2, 0] = np.nan  # that setting is left out of seed 0 on both sides, not only on one
+    values[1, 2, 0] = np.nan  # that setting is no part of seed 0, on both sides, not only on one
     np.testing.assert_allclose(main_effect(values, 0, [1], [0]), [0.10] + [0.10 + 0.05 / 3] * 4)
     assert np.isnan(interaction(values, (0, 1, 0), (1, 2, 0))[0])
     with pytest.raises(ValueError, match="without a common level"):
@@ -285,7 +296,7 @@ def test_a_clear_factor_is_shown_with_three_seeds_where_no_arm_is() -> None:
     assert not any(c.verdict.established for c in claims(arms[1:] - arms[0], margin=0.01))
 
 
-def test_spreads_over_seeds_are_compared_in_pairs() -> None:
+def test_stds_over_seeds_are_compared_in_pairs() -> None:
     rng = np.random.default_rng(8)
     seeds = rng.normal(size=12)
     a, b = seeds + 0.3 * rng.normal(size=12), 3 * seeds + 0.3 * rng.normal(size=12)
