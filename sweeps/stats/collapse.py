@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import special
 
 from sweeps.stats.stepdown import Bools, Floats
 
@@ -74,6 +74,8 @@ def compare_rates(count: int, n: int, other_count: int, other_n: int) -> float:
     The runs must be independent. Where one seed enters both groups many times, compare the seeds' rates as paired
     values instead (`sweeps.stats.factorial`).
     """
+    from scipy import stats  # half a second, which nothing else here needs
+
     if count == other_count == 0 or (count == n and other_count == other_n):
         return 1.0
     table = [[count, other_count], [n - count, other_n - other_count]]

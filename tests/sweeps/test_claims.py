@@ -21,6 +21,7 @@ from sweeps.stats.planner import (
     min_seeds_by_t,
     power,
     power_of_choice,
+    sd_limits,
     sd_of_differences,
     seed_plan,
     seeds_by_t,
@@ -109,6 +110,16 @@ def test_an_arm_and_its_reference_change_places(seed: int) -> None:
     one = decide(d, margin=0.01, collapsed=flags[0], reference_collapsed=flags[1])
     other = decide(-d, margin=0.01, collapsed=flags[1], reference_collapsed=flags[0])
     np.testing.assert_allclose([one.low, one.high, one.p], [-other.high, -other.low, other.p])
+
+
+def test_the_order_of_arms_and_seeds_decides_nothing() -> None:
+    rng = np.random.default_rng(1)
+    d, flags = rng.normal(0.02, 0.02, size=(5, 7)), rng.random((5, 7)) < 0.2
+    d[2, 3] = np.nan
+    arms, seeds = rng.permutation(5), rng.permutation(7)
+    made = decide(d, margin=0.01, collapsed=flags)
+    moved = decide(d[arms][:, seeds], margin=0.01, collapsed=flags[arms][:, seeds])
+    np.testing.assert_allclose([moved.low, moved.high, moved.p], [a[arms] for a in (made.low, made.high, made.p)])
 
 
 def test_what_no_error_can_be_tested_against_is_not_claimed() -> None:
@@ -336,6 +347,7 @@ def test_the_fewest_seeds() -> None:
     assert np.sqrt(n - 1) < stats.t.isf(0.025 / 4, n - 2)
     assert seeds_by_t(0.0001, 0.01) is None
     assert sd_of_differences(0.02, 0.5) == pytest.approx(0.02)
+    assert sd_limits(1.0, 3) == pytest.approx(np.sqrt(2 / stats.chi2.ppf([0.975, 0.025], 2)))
     assert sd_of_differences(0.03, 0.0, 0.04) == pytest.approx(0.05)
     with pytest.raises(ValueError, match="at least 3 seeds"):
         seed_plan([2], 0.01, 0.01, 4, np.random.default_rng(0))
