@@ -148,6 +148,7 @@ def leave_one_seed_out(
     alpha: float = 0.05,
     collapsed: npt.ArrayLike | None = None,
     reference_collapsed: npt.ArrayLike | None = None,
+    unseen_drop: float = UNSEEN_DROP,
 ) -> list[tuple[Verdict, ...]]:
     """The verdicts of a family (k, n) without each of its seeds in turn: n tuples of k verdicts.
 
@@ -160,7 +161,8 @@ def leave_one_seed_out(
         None if flag is None else np.broadcast_to(np.asarray(flag, dtype=np.float64), without.shape)
         for flag in (collapsed, reference_collapsed)
     ]
-    made = decide(without, margin=margin, alpha=alpha, collapsed=flags[0], reference_collapsed=flags[1])
+    made = decide(without, margin=margin, alpha=alpha, collapsed=flags[0], reference_collapsed=flags[1],
+                  unseen_drop=unseen_drop)  # fmt: skip
     return [tuple(VERDICTS[v] for v in row) for row in made.verdict]
 
 

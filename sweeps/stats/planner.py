@@ -13,7 +13,7 @@ import numpy.typing as npt
 from scipy import special
 
 from sweeps.stats.choice import best_of
-from sweeps.stats.collapse import exact_limits, largest_unseen_rate
+from sweeps.stats.collapse import UNSEEN_DROP, exact_limits, largest_unseen_rate
 from sweeps.stats.decisions import MIN_SEEDS, Verdict, decide, sign_flip_floor
 from sweeps.stats.stepdown import Floats
 
@@ -33,8 +33,9 @@ class SeedPlan:
         chosen_arm: Power for the arm chosen on validation when all arms differ by the same amount.
         sign_flip_floor: Smallest p value of the sign-flip test beside the family.
         excluded_rate: Rate of collapse that one arm's n seeds exclude when none collapses, one-sided 95%.
-        excluded_rate_in_family: The rate that the family's runs together exclude when none collapses, at the error of
-            its first step.
+        excluded_rate_in_family: The rate that all runs of the family together exclude when none collapses, at the error
+            that decides a claim.
+        protected_gain: The gain below which collapse then stands in the way of "better".
     """
 
     n: int
@@ -44,6 +45,7 @@ class SeedPlan:
     sign_flip_floor: float
     excluded_rate: float
     excluded_rate_in_family: float
+    protected_gain: float
 
 
 def sd_of_differences(sd: float, correlation: float, reference_sd: float | None = None) -> float:
@@ -59,7 +61,7 @@ def sd_of_differences(sd: float, correlation: float, reference_sd: float | None 
 
 
 def sd_limits(sd: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Interval of a true SD, seen as `sd` in a pilot of `n` >= 2 seeds: 0.52 to 6.3 times that with 3. Plan by its high.
+    """Interval of a true SD, seen as `sd` in a pilot of `n` >= 2 seeds: 0.52 to 6.3 times that with 3.
 
     Raises:
         ValueError: Below 2 seeds.
@@ -140,6 +142,7 @@ def seed_plan(
     if not sd > 0 or min(seeds) < MIN_SEEDS:
         raise ValueError(f"SD {sd}, seeds {list(seeds)}: the SD must be positive, and a verdict needs at least 3 seeds")
     effect = difference / sd
+    excluded = {n: float(exact_limits(0, n * family, alpha / 2)[1]) for n in seeds}
     return [
         SeedPlan(
             n=n,
@@ -148,7 +151,8 @@ def seed_plan(
             chosen_arm=power_of_choice(n, effect, family, rng, alpha=alpha),
             sign_flip_floor=float(sign_flip_floor(n, family)),
             excluded_rate=largest_unseen_rate(n),
-            excluded_rate_in_family=float(exact_limits(0, n * family, alpha / (2 * family))[1]),
+            excluded_rate_in_family=excluded[n],
+            protected_gain=excluded[n] * UNSEEN_DROP,
         )
         for n in seeds
     ]

@@ -335,6 +335,12 @@ def test_the_planner_says_what_the_procedure_does(family: int, floor: list[float
     for row, bonferroni in zip(plan, floor, strict=True):
         assert bonferroni - 0.03 < row.chosen_arm < bonferroni + 0.09
         assert row.given_arm < row.chosen_arm + 0.01 < row.single + 0.03
+        # A gain just above the protected one is better, just below it is not, when the differences hardly vary.
+        healthy = np.zeros((family, row.n), dtype=bool)
+        noise = 1e-6 * np.arange(row.n)
+        for gain, verdict in ((row.protected_gain + 1e-4, Verdict.BETTER), (row.protected_gain - 1e-4, Verdict.AHEAD)):
+            made = claims(np.tile(gain + noise, (family, 1)), margin=1e-3, collapsed=healthy)
+            assert {claim.verdict for claim in made} == {verdict}
     assert power_of_choice(7, 0.0, family, np.random.default_rng(9)) < 0.03
 
 
