@@ -9,6 +9,10 @@ Which runs say what that rate is: while no run of the family has collapsed, all 
 soon as one has, each arm by its own runs: arms may differ, and the arm without a collapsed seed is then often the
 lucky one. (With the pooled rate throughout, an arm of nine "beat" the control in up to 40% of studies in which four
 arms collapsed at 30%.)
+
+Two things are assumed while no run has collapsed, and nothing in the runs can tell: that arms are alike (a single arm
+that collapses in 10% of its seeds beside eight that never do is falsely better in up to 20% of studies with 10 seeds),
+and what a collapsed run would lose (`UNSEEN_DROP`).
 """
 
 from __future__ import annotations

@@ -372,6 +372,8 @@ def test_the_error_rates_hold_in_every_family_that_hurts() -> None:
     for row in table:
         if row.what == "power, chosen arm" and row.family == "normal, +1 SD":
             assert row.new >= row.old
+        if "curse" in row.what and row.family == "equal arms":
+            assert 0.65 * row.old < row.new < 1.2 * row.old
 
 
 def test_the_benchmark_prints_its_table(capsys: pytest.CaptureFixture[str]) -> None:
