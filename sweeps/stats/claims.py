@@ -1,0 +1,210 @@
+"""What one family of paired comparisons entitles a report to say: a claim for each, with the numbers behind it.
+
+The procedure is `sweeps.stats.decisions`; here one family goes in and plain objects come out, for people and pages.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from sweeps.stats.collapse import UNSEEN_DROP, Rate, exact_limits, rate
+from sweeps.stats.decisions import REASONS, VERDICTS, Decisions, Reason, Verdict, decide, sign_flip_floor
+from sweeps.stats.stepdown import Floats
+
+METHOD = "simultaneous t, Holm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A two-sided confidence interval, in the unit of the data.
+
+    Attributes:
+        low, high: Its ends.
+        level: Coverage: of all intervals of the family together.
+        method: How it was made.
+        excludes_zero: Whether 0 is outside. An end that is 0 is then no part of the interval: the direction is
+            established, the size is not.
+    """
+
+    low: float
+    high: float
+    level: float
+    method: str
+    excludes_zero: bool
+
+    def within(self, margin: float) -> bool:
+        """Whether all of it lies strictly between ``-margin`` and ``margin``."""
+        return -margin < self.low and self.high < margin
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collapse:
+    """The runs of one arm by outcome; differences to its reference are fractions.
+
+    Attributes:
+        rate: Collapsed or diverged runs, of the runs that have a pair.
+        healthy: Mean difference of the seeds without a collapsed run; NaN without any.
+        drop: Mean loss of a collapsed run over the family; an assumption while none has collapsed.
+        drop_is_assumed: That assumption.
+        cancelling_rate: The rate of collapse at which the mean gain would be 0; NaN where no rate does that.
+        possible_rate: The largest rate that the runs do not exclude, at the error that decided this claim: from the
+            arm's own runs, or from all runs of the family while none has collapsed.
+    """
+
+    rate: Rate
+    healthy: float
+    drop: float
+    drop_is_assumed: bool
+    cancelling_rate: float
+    possible_rate: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """One comparison, decided as one of a family.
+
+    Attributes:
+        n: Seeds that both arms have.
+        mean, sd: Of the within-seed differences; NaN below 3 seeds.
+        interval: The one interval of this comparison; None below 3 seeds and where all differences are equal.
+        p: Adjusted two-sided p value; at most 1 - level exactly when the interval excludes 0. NaN below 3 seeds.
+        p_alone: Of this comparison alone, by the paired t test. Not what decides.
+        sign_flip_floor: The smallest adjusted p value that a sign-flip test with these seeds and this family can reach.
+        family: Comparisons decided together.
+        margin: Differences below it are practically equal.
+        verdict, reason: What is shown, and why not more.
+        collapse: None where the arm's runs cannot collapse.
+    """
+
+    n: int
+    mean: float
+    sd: float
+    interval: Interval | None
+    p: float
+    p_alone: float
+    sign_flip_floor: float
+    family: int
+    margin: float
+    verdict: Verdict
+    reason: Reason
+    collapse: Collapse | None
+
+
+def claims(
+    differences: npt.ArrayLike,
+    *,
+    margin: float,
+    alpha: float = 0.05,
+    collapsed: npt.ArrayLike | None = None,
+    reference_collapsed: npt.ArrayLike | None = None,
+    unseen_drop: float = UNSEEN_DROP,
+    unseen_runs: int = 0,
+    limit: float = 1.0,
+) -> tuple[Claim, ...]:
+    """Decide one family.
+
+    Args:
+        differences: (k, n) within-seed differences, NaN where a seed has no pair.
+        margin, alpha, collapsed, reference_collapsed, unseen_drop, unseen_runs, limit: See
+            `sweeps.stats.decisions.decide`.
+
+    Returns:
+        A claim for each of the k rows, in their order.
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    made = decide(values, margin=margin, alpha=alpha, collapsed=collapsed, reference_collapsed=reference_collapsed,
+                  unseen_drop=unseen_drop, unseen_runs=unseen_runs, limit=limit)  # fmt: skip
+    family = int((~np.isnan(made.mean)).sum())
+    floors = sign_flip_floor(made.n, max(family, 1))
+    flags = np.where(np.isnan(values) | (collapsed is None), np.nan, np.asarray(collapsed, dtype=np.float64))
+    return tuple(
+        Claim(
+            n=int(made.n[i]),
+            mean=float(made.mean[i]),
+            sd=float(made.sd[i]),
+            interval=_interval(made, i, alpha),
+            p=float(made.p[i]),
+            p_alone=float(made.alone[i]),
+            sign_flip_floor=float(floors[i]),
+            family=family,
+            margin=margin,
+            verdict=VERDICTS[made.verdict[i]],
+            reason=REASONS[made.reason[i]],
+            collapse=_collapse(made, i, flags, alpha),
+        )
+        for i in range(len(values))
+    )
+
+
+def leave_one_seed_out(
+    differences: npt.ArrayLike,
+    *,
+    margin: float,
+    alpha: float = 0.05,
+    collapsed: npt.ArrayLike | None = None,
+    reference_collapsed: npt.ArrayLike | None = None,
+    unseen_drop: float = UNSEEN_DROP,
+) -> list[tuple[Verdict, ...]]:
+    """The verdicts of a family (k, n) without each of its seeds in turn: n tuples of k verdicts.
+
+    A claim that one seed makes or breaks is to be worded as such.
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    n = values.shape[-1]
+    without = np.where(np.eye(n, dtype=bool)[:, None, :], np.nan, values)
+    flags = [
+        None if flag is None else np.broadcast_to(np.asarray(flag, dtype=np.float64), without.shape)
+        for flag in (collapsed, reference_collapsed)
+    ]
+    made = decide(without, margin=margin, alpha=alpha, collapsed=flags[0], reference_collapsed=flags[1],
+                  unseen_drop=unseen_drop)  # fmt: skip
+    return [tuple(VERDICTS[v] for v in row) for row in made.verdict]
+
+
+def compare_std(values: npt.ArrayLike, other: npt.ArrayLike) -> float:
+    """Two-sided p value of "both arms vary equally over the seeds", for paired values (Pitman 1939, Morgan 1939).
+
+    Args:
+        values, other: n >= 3 accuracies by the same seeds, complete.
+
+    Returns:
+        The p value of the correlation between sums and differences; NaN where either has no variation.
+    """
+    a, b = np.asarray(values, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    total, difference = a + b, a - b
+    if a.size < 3 or np.std(total) < 1e-12 or np.std(difference) < 1e-12:
+        return math.nan
+    r, df = float(np.corrcoef(total, difference)[0, 1]), a.size - 2
+    t = abs(r) * math.sqrt(df / max(1 - r * r, 1e-300))
+    return float(2 * special.stdtr(df, -t))
+
+
+def _interval(made: Decisions, i: int, alpha: float) -> Interval | None:
+    if not made.sd[i] > 0:
+        return None
+    return Interval(low=float(made.low[i]), high=float(made.high[i]), level=1 - alpha, method=METHOD,
+                    excludes_zero=bool(made.p[i] <= alpha))  # fmt: skip
+
+
+def _collapse(made: Decisions, i: int, flags: Floats, alpha: float) -> Collapse | None:
+    risk = made.risk
+    if risk is None or np.isnan(flags[i]).all():
+        return None
+    error = made.risk_error[i] if made.risk_error[i] > 0 else alpha / 2
+    possible = float(exact_limits(risk.count[i], risk.n[i], error)[1]) if risk.n[i] else 1.0
+    cancelling = float(risk.cancelling_rate[i])
+    if made.p[i] <= alpha and made.mean[i] > 0 and cancelling < possible:
+        possible = cancelling  # as its interval ends at 0
+    return Collapse(
+        rate=rate(int(np.nansum(flags[i])), int((~np.isnan(flags[i])).sum()), 1 - alpha),
+        healthy=float(risk.healthy[i]),
+        drop=float(risk.drop[i]),
+        drop_is_assumed=not np.nansum(flags),
+        cancelling_rate=cancelling,
+        possible_rate=possible,
+    )

@@ -1,0 +1,178 @@
+"""Collapse and divergence as outcomes of their own: rates with exact intervals, and what they may cost a gain.
+
+A run has two outcomes: whether its attention collapsed (or its training diverged), and the accuracy given that it did
+not. A mean over few seeds hides the first one: an arm that loses 15 points in one seed of ten shows no such seed in a
+third of all studies with 10 seeds, and then looks ahead of a reference that it does not beat. So a gain h of the
+healthy runs is held against the rate h / drop of collapsed runs that would cancel it.
+
+Which runs say what that rate is: while no run of the family has collapsed, all of them together, taken as alike. As
+soon as one has, each arm by its own runs: arms may differ, and the arm without a collapsed seed is then often the
+lucky one. (With the pooled rate throughout, an arm of nine "beat" the control in up to 40% of studies in which four
+arms collapsed at 30%.)
+
+Two things are assumed while no run has collapsed, and nothing in the runs can tell: that arms are alike (a single arm
+that collapses in 10% of its seeds beside eight that never do is falsely better in up to 20% of studies with 10 seeds),
+and what a collapsed run would lose (`UNSEEN_DROP`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from sweeps.stats.stepdown import Bools, Floats
+
+UNSEEN_DROP = 0.15  # assumed loss of a collapsed run while none has collapsed: a large one, to err on the safe side
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """How many of n runs had an outcome, with the exact (Clopper-Pearson) interval of its probability.
+
+    Attributes:
+        count, n: Runs with the outcome, and all.
+        low, high: Two-sided interval in [0, 1].
+        level: Its coverage, at least.
+    """
+
+    count: int
+    n: int
+    low: float
+    high: float
+    level: float
+
+    @property
+    def value(self) -> float:
+        """The share seen; NaN without runs."""
+        return self.count / self.n if self.n else float("nan")
+
+
+def exact_limits(count: npt.ArrayLike, n: npt.ArrayLike, error: npt.ArrayLike) -> tuple[Floats, Floats]:
+    """Clopper-Pearson limits of a probability, each wrong with probability at most `error`; arrays broadcast."""
+    count, n, error = (np.asarray(a, dtype=np.float64) for a in (count, n, error))
+    with np.errstate(invalid="ignore"):
+        low = np.where(count > 0, special.betaincinv(np.maximum(count, 1), n - count + 1, error), 0.0)
+        high = np.where(count < n, special.betaincinv(count + 1, np.maximum(n - count, 1), 1 - error), 1.0)
+    return low, high
+
+
+def rate(count: int, n: int, level: float = 0.95) -> Rate:
+    """Rate of an outcome seen `count` times in `n` >= 0 independent runs. Raises ValueError outside 0 <= count <= n."""
+    if not 0 <= count <= n:
+        raise ValueError(f"{count} of {n} runs: the count must lie between 0 and the number of runs")
+    low, high = exact_limits(count, n, (1 - level) / 2)
+    return Rate(count=count, n=n, low=float(low), high=float(high), level=level)
+
+
+def largest_unseen_rate(n: int, error: float = 0.05) -> float:
+    """The largest rate that `n` >= 1 runs without a collapse do not exclude, e.g. 0.45 for 5 runs at one-sided 5%."""
+    return float(exact_limits(0, n, error)[1])
+
+
+def compare_rates(count: int, n: int, other_count: int, other_n: int) -> float:
+    """Two-sided exact p value of "both rates are equal" (Boschloo 1970; at least as powerful as Fisher's test).
+
+    The runs must be independent. Where one seed enters both groups many times, compare the seeds' rates as paired
+    values instead (`sweeps.stats.factorial`).
+    """
+    from scipy import stats  # half a second, which nothing else here needs
+
+    if count == other_count == 0 or (count == n and other_count == other_n):
+        return 1.0
+    table = [[count, other_count], [n - count, other_n - other_count]]
+    return float(min(1.0, stats.boschloo_exact(table, alternative="two-sided").pvalue))
+
+
+def fill_failed(values: npt.ArrayLike, failed: npt.ArrayLike, worst: float | None = None) -> Floats:
+    """Give diverged and failed runs the worst rank, so that losing its bad seeds flatters no arm.
+
+    Args:
+        values: Accuracies (arms, seeds); NaN where there is none.
+        failed: The runs that diverged or failed, same shape; runs that were never started are no part of it.
+        worst: Their value; the lowest accuracy of `values` unless given.
+
+    Returns:
+        A copy of `values` with the failed runs filled in. Count them as collapsed too.
+    """
+    filled = np.array(values, dtype=np.float64)
+    flags = np.asarray(failed, dtype=bool)
+    observed = filled[~flags & ~np.isnan(filled)]
+    lowest = float(observed.min()) if observed.size else 0.0
+    filled[flags] = lowest if worst is None else worst
+    return filled
+
+
+@dataclass(frozen=True, kw_only=True)
+class Risk:
+    """What collapse may do to the gains of a family, arrays of shape (..., k).
+
+    Attributes:
+        healthy: Mean difference of the seeds without a collapsed run, NaN without any.
+        drop: Mean loss of a collapsed run, an assumption while none has collapsed; NaN for an arm that cannot.
+        count, n: Runs that the rate is taken from: each arm's own, or all of the family (see the module).
+        pooled: Whether they are all of the family, none of which has collapsed.
+    """
+
+    healthy: Floats
+    drop: Floats
+    count: Floats
+    n: Floats
+    pooled: Bools
+
+    @property
+    def cancelling_rate(self) -> Floats:
+        """The rate of collapse at which the mean gain is 0: at most 0 without a gain, above 1 where none cancels it."""
+        return self._rate_at(0.0)
+
+    def p_above(self, threshold: float = 0.0) -> Floats:
+        """One-sided p values of "collapse is frequent enough to bring the gain down to `threshold`"; NaN-free."""
+        frequent = self._rate_at(threshold)
+        p = special.bdtr(self.count, self.n.astype(np.int64), np.clip(frequent, 0.0, 1.0))
+        return np.where(np.isnan(frequent) | (frequent >= 1), 0.0, np.where(frequent <= 0, 1.0, p))
+
+    def lower_limit(self, error: Floats) -> Floats:
+        """Mean gain at the largest rate that is not excluded at `error`; +inf where collapse has no say."""
+        gain = self.healthy - np.maximum(self.drop, 0.0) * exact_limits(self.count, self.n, error)[1]
+        return np.where(np.isnan(self._rate_at(0.0)), np.inf, gain)
+
+    def _rate_at(self, threshold: float) -> Floats:
+        # Without a healthy run the rate cannot get worse; where collapsed runs lose nothing, no rate cancels anything.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.drop > 0, (self.healthy - threshold) / self.drop, np.nan)
+
+
+def collapse_risk(
+    differences: Floats, collapsed: Floats, unseen_drop: float = UNSEEN_DROP, unseen_runs: int = 0
+) -> Risk:
+    """Risk of a family from paired differences and the arms' collapsed runs.
+
+    Args:
+        differences: Arm - reference by seed, (..., k, n), NaN where a seed has no pair.
+        collapsed: 1 where the arm's run collapsed or diverged, 0 where not, NaN where unknown or impossible.
+        unseen_drop: Assumed loss of a collapsed run while the family has none, a fraction.
+        unseen_runs: Further runs, counted while the family has no collapsed one.
+    """
+    paired = ~np.isnan(differences)
+    hit, flagged = (collapsed == 1) & paired, ~np.isnan(collapsed) & paired
+    n, count = (a.sum(axis=-1).astype(np.float64) for a in (flagged, hit))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        healthy = np.where(paired & ~hit, differences, 0.0).sum(axis=-1) / (paired & ~hit).sum(axis=-1)
+        fallen = np.where(hit, differences, 0.0).sum(axis=-1) / count
+        both = np.where((count > 0) & (count < n), count, 0.0)
+        within = np.where(both > 0, (healthy - fallen) * both, 0.0).sum(axis=-1) / both.sum(axis=-1)
+        all_n, all_count = n.sum(axis=-1), count.sum(axis=-1)
+        # No arm has runs of both kinds: the collapsed arms against the healthy ones.
+        healthy_of_all = np.where(flagged & ~hit, differences, 0.0).sum(axis=(-1, -2)) / (all_n - all_count)
+        between = healthy_of_all - np.where(hit, differences, 0.0).sum(axis=(-1, -2)) / all_count
+    drop = np.where(all_count == 0, unseen_drop, np.where(both.sum(axis=-1) > 0, within, between))
+    unseen = (all_count == 0)[..., None]
+    return Risk(
+        healthy=healthy,
+        drop=np.where(n > 0, drop[..., None], np.nan),
+        count=np.where(unseen, 0.0, count),
+        n=np.where(unseen, all_n[..., None] + unseen_runs, n),
+        pooled=np.broadcast_to(unseen, n.shape),
+    )
