@@ -14,7 +14,6 @@ from vmp.core.config import from_plain
 from vmp.core.fingerprint import canonical_json
 from vmp.data.registry import SPLITS, load_data
 from vmp.experiment import Experiment, Runtime, build_loaders, build_trainer
-from vmp.training.optim import build_optimizer
 
 _STEPS = 3
 
@@ -43,7 +42,7 @@ def estimate_seconds(tasks: Sequence[Task], *, runtime: Runtime | None = None) -
 def _kind(settings: dict[str, Any]) -> str:
     """What decides the cost of a cell: its settings without the numbers of the layer, the loss and the optimiser."""
     plain = {name: _words(value) if name in ("layer", "regularizer") else value for name, value in settings.items()}
-    plain["train"] = {k: v for k, v in settings["train"].items() if k not in ("lambda", "optimizer")}
+    plain["train"] = {k: v for k, v in settings["train"].items() if k != "optimizer"}
     return canonical_json(plain)
 
 
@@ -57,7 +56,7 @@ def _measure(experiment: Experiment, runtime: Runtime) -> float:
     data = load_data(experiment.data)
     loaders = build_loaders(experiment, data, 0, runtime)
     trainer = build_trainer(experiment, data, 0, runtime)
-    optimizer = build_optimizer(experiment.train.optimizer, trainer.model, trainer.regularizer)
+    optimizer = experiment.train.optimizer.build(trainer.model, trainer.regularizer)
     started = 0.0
     for number, batch in enumerate(itertools.islice(loaders["train"].epoch(0), _STEPS + 1)):
         if number == 1:  # the first one warms up

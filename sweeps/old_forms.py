@@ -124,8 +124,9 @@ def _choose_sampler(plain: dict[str, Any], found: dict[str, Any], notes: list[st
     """Old sections held what any sampler reads: keep what the chosen one, or one of the study's factor, reads."""
     section = plain["sampling"]
     kind = found.get("sampling.strategy", "uniform")
-    factors = plain.get("factors") if isinstance(plain.get("factors"), dict) else {}
-    kinds = factors.get("sampling", factors.get("sampling.kind", []))  # type: ignore[union-attr]
+    factors = plain.get("factors")
+    factors = factors if isinstance(factors, dict) else {}
+    kinds: list[str] = factors.get("sampling", factors.get("sampling.kind", []))
     extra = {key for key in section if key not in keys_of(SAMPLERS["uniform"])} - {"strategy"}
     reading = [k for k in (kind, *kinds) if extra <= set(keys_of(lookup(SAMPLERS, str(k), "sampler")))]
     if extra and reading:

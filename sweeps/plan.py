@@ -18,9 +18,11 @@ from sweeps.record import (
     StudyHeader,
 )
 from sweeps.study import Study
+from vmp.core.config import to_plain
 from vmp.core.fingerprint import canonical_json, code_fingerprints, fingerprint
 from vmp.data.registry import load_data
-from vmp.experiment import Experiment, describe_data, identity
+from vmp.experiment import Experiment, describe_data
+from vmp.identity import canonical, identity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +30,11 @@ class Task:
     """One cell in a form that any executor can carry to any process: plain JSON.
 
     Attributes:
-        hash: The cell's name: what `vmp.experiment.identity` lists, the seed and the code decide it, and nothing else
+        hash: The cell's name: what `vmp.identity.identity` lists, the seed and the code decide it, and nothing else
             does (not the device, not the number of workers, not the name of the study).
         factors: What the study varies.
         seed: The paired seed.
-        settings: The complete configuration, see `vmp.experiment.Experiment`.
+        settings: The complete configuration in its canonical form, see `vmp.experiment.Experiment`.
     """
 
     hash: str
@@ -54,14 +56,9 @@ def code_hash() -> str:
 
 def arm_tasks(study: Study, factors: Mapping[str, Scalar], experiment: Experiment) -> list[Task]:
     """The cells of one arm, one for each of the study's seeds."""
-    science = {**identity(experiment), "code": code_hash()}
+    science, settings = {**identity(experiment), "code": code_hash()}, to_plain(canonical(experiment))
     return [
-        Task(
-            hash=fingerprint({**science, "seed": seed}),
-            factors=dict(factors),
-            seed=seed,
-            settings=science["settings"],
-        )
+        Task(hash=fingerprint({**science, "seed": seed}), factors=dict(factors), seed=seed, settings=settings)
         for seed in study.seeds
     ]
 
@@ -73,8 +70,7 @@ def grid_tasks(study: Study) -> list[Task]:
 
 def is_reference(settings: Mapping[str, Any]) -> bool:
     """Whether an arm with these settings trains without the motion prompt: the baseline or the control."""
-    layer = settings["layer"]
-    return layer.get("kind", layer.get("prompt")) in ("none", "control")
+    return settings["layer"]["kind"] in ("none", "control")
 
 
 def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | None = None) -> Plan:

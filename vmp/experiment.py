@@ -27,6 +27,8 @@ from vmp.layer.prompted import MotionPrompted
 from vmp.training.loop import Checkpointing, Listener, TrainConfig, Trainer, go_on, start_figures
 from vmp.training.regularizers import RegularizerConfig
 
+_SLOW: type[Any] = BACKBONES["slow_tiny"]
+
 
 @config
 class Settings:
@@ -47,7 +49,7 @@ class Settings:
     data: DataConfig = Field(default_factory=MotionData)
     sampling: SamplingConfig = Uniform()
     normalize: NormalizeConfig = NormalizeConfig()
-    backbone: Annotated[BackboneConfig, Choice(BACKBONES, "backbone")] = BACKBONES["slow_tiny"]()
+    backbone: Annotated[BackboneConfig, Choice(BACKBONES, "backbone")] = _SLOW()
     layer: Annotated[LayerConfig, Choice(LAYERS, "layer", default="vmp")] = PromptConfig()
     augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()
@@ -67,13 +69,12 @@ class Experiment(Settings):
         check_backbone(self.backbone, num_classes=2, num_frames=frames, size=size)
         self.layer.check(size)
         regularizer = self.regularizer
-        if regularizer and regularizer.weight.kind == "gradient_ratio" and regularizer.lambda_ > 0:
-            if isinstance(self.layer, PromptConfig) and not self.layer.learns:
-                raise InputError(
-                    "regularizer.weight = 'gradient_ratio' compares gradients on the parameters of the attention, and "
-                    f"this layer learns none ({self.layer.normalization.kind}); learn one, or use 'uncertainty' or "
-                    "'fixed'"
-                )
+        is_fixed = isinstance(self.layer, PromptConfig) and not self.layer.learns
+        if is_fixed and regularizer and regularizer.weight.kind == "gradient_ratio" and regularizer.lambda_ > 0:
+            raise InputError(
+                "regularizer.weight = 'gradient_ratio' compares gradients on the parameters of the attention, and "
+                "this layer learns none; learn one, or use 'uncertainty' or 'fixed'"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,8 +146,7 @@ def run_experiment(
         return Outcome(status="stopped", reason=state.stopped, metrics=metrics, **common)
     tested = trainer.evaluate(loaders["test"])
     metrics |= {f"test_{name}": tested.figures[name] for name in ("top1", "mean_class", "loss", "count")}
-    scores = {"val": state.scores, "test": tested.scores}
-    return Outcome(status="complete", metrics=metrics, scores=scores, **common)
+    return Outcome(status="complete", metrics=metrics, scores={"val": state.scores, "test": tested.scores}, **common)
 
 
 def build_trainer(experiment: Experiment, data: VideoSet, seed: int, runtime: Runtime) -> Trainer:

@@ -31,7 +31,7 @@ from vmp.core.overrides import get
 from vmp.core.seeding import derive_seed
 
 _LOG_FROM = 10.0  # a factor whose positive values lie this ratio apart is searched on a log scale
-_KIND_OF_LAYER = ("layer.kind", "layer.prompt")
+_KIND_OF_LAYER = "layer.kind"
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -90,7 +90,7 @@ class OptunaSearch:
             for task in arm_tasks(study, factors, experiment)
         ]
         self._values = {
-            name: [v for v in values if not (study.path(name) in _KIND_OF_LAYER and v in ("none", "control"))]
+            name: [v for v in values if not (study.path(name) == _KIND_OF_LAYER and v in ("none", "control"))]
             for name, values in study.factors.items()
         }
         self._scales = {

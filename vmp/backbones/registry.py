@@ -153,6 +153,7 @@ class BackboneConfig(ABC):
             num_frames: K, the frames that reach the backbone: after the layer, which consumes one.
             size: (height, width) of a clip.
         """
+        del num_classes, num_frames, size  # any clip will do, unless a kind says otherwise
 
     @abstractmethod
     def build(self, *, num_classes: int, num_frames: int, size: tuple[int, int]) -> nn.Module:

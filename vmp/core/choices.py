@@ -40,7 +40,8 @@ def find_object(path: str, what: str) -> Any:
         module = import_module(module_name)
     except ImportError as error:
         raise InputError(
-            f"{what} {path!r}: cannot import {module_name!r} ({error}). Give 'package.module:name', importable from here."
+            f"{what} {path!r}: cannot import {module_name!r} ({error}). "
+            "Give 'package.module:name', importable from here."
         ) from error
     found = getattr(module, name, None)
     if not callable(found):

@@ -85,7 +85,7 @@ class Choice:
         if isinstance(plain, str):
             return plain
         if dataclasses.is_dataclass(plain):
-            return str(plain.kind)  # type: ignore[attr-defined]
+            return str(getattr(plain, "kind", None))
         if not isinstance(plain, Mapping):
             raise ConfigError(f"must be the name of a {self.what} or a mapping with its `kind`, got {plain!r}")
         kind = plain.get("kind", self.default)

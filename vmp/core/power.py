@@ -2,7 +2,8 @@
 
     A = 1 / (1 + exp(-a (D - b))),   a = 5 / (0.45 |tanh m| + 0.1),   b = 0.6 tanh n
 
-Chen, Wang, Koniusz, Gedeon, "Motion meets Attention: Video Motion Prompts", ACML 2024. For tensors: `vmp.layer.functional`.
+Chen, Wang, Koniusz, Gedeon, "Motion meets Attention: Video Motion Prompts", ACML 2024. The same for tensors is in
+`vmp.layer.functional`.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Timeline:
 
     Attributes:
         key_frames: Ascending frame numbers that the codec stores whole, ``(k,)``.
-        motion: Change from each frame to the next, ``(N - 1,)``, >= 0 (`vmp.data.motion_scores.motion_scores`: 1 - SSIM).
+        motion: Change from each frame to the next, ``(N - 1,)``, >= 0: 1 - SSIM, see `vmp.data.motion_scores`.
     """
 
     key_frames: Indices | None = None

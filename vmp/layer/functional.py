@@ -8,7 +8,7 @@
 
 with slope a = 5 / (0.45 |tanh m| + 0.1) and shift b = 0.6 tanh n of the two learnt scalars m and n.
 This is the plain version: every step is materialised, autograd differentiates it, and it is the oracle of the fused
-kernels in `vmp.layer.kernels.registry`. Chen, Wang, Koniusz, Gedeon, "Motion meets Attention: Video Motion Prompts", ACML 2024.
+kernels in `vmp.layer.kernels`. Chen, Wang, Koniusz, Gedeon, "Motion meets Attention: Video Motion Prompts", ACML 2024.
 """
 
 from __future__ import annotations

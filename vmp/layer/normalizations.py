@@ -20,8 +20,6 @@ from vmp.core.errors import InputError
 from vmp.layer import functional as F
 from vmp.layer.starts import STARTS, FixedStart, Start
 
-Function = Callable[[Tensor, Tensor], Tensor]
-
 
 def gamma(x: Tensor, g: Tensor) -> Tensor:
     """x^g for x in [0, 1], g > 0; 0 at x = 0, with gradient 0 there (for g < 1 the true one is infinite)."""
@@ -206,7 +204,6 @@ class OneParameterConfig(NormalizationConfig):
         learn: Train the parameter.
     """
 
-    function: ClassVar[Function]
     full: ClassVar[bool] = False
 
     value: Annotated[float, Field(gt=0)]
@@ -218,7 +215,12 @@ class OneParameterConfig(NormalizationConfig):
 
     def build(self, maps: int) -> OneParameter:
         del maps
-        return OneParameter(type(self).function, self.value, self.learn, self.full)
+        return OneParameter(self.function, self.value, self.learn, self.full)
+
+    @staticmethod
+    @abstractmethod
+    def function(magnitude: Tensor, value: Tensor, /) -> Tensor:
+        """The attention that the parameter gives to |D| in [0, 1], of any shape."""
 
 
 @config

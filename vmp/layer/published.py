@@ -34,8 +34,8 @@ class VideoMotionPrompt(PromptLayer):
         signed: False puts |D| into the sigmoid.
         prompted_frame: "later" as published, or "earlier".
         check_finite: refuse clips with NaN or infinity; on a GPU this waits for the device once a call.
-        kernel: a key of `vmp.layer.kernels.registry.KERNELS`, or "auto" for the fastest that works on the clip; to rounding, the
-            numbers agree.
+        kernel: a key of `vmp.layer.kernels.registry.KERNELS`, or "auto" for the fastest that works on the clip; to
+            rounding, the numbers agree.
 
     Shapes: (b, 3, t, h, w) -> prompt (b, 3, t-1, h, w), attention (b, t-1, h, w), variation (). T -> T-1 frames.
     The arithmetic is float32 or wider; prompt and attention have the clip's type. With t = 2 the variation is

@@ -95,7 +95,8 @@ def draw_curve(data: CurveData, *, ax: Axes) -> Axes:
 class OverlayData:
     """frames: (t-1, h, w, 3) in [0, 1], the prompted ones. attention: (t-1, h, w). prompts: as frames, (t-1, h, w, 3).
 
-    statistics: see `vmp.layer.diagnostics.attention_statistics`, of these maps; variation: V, None for fewer than two maps.
+    statistics: see `vmp.layer.diagnostics.attention_statistics`, of these maps.
+    variation: V, None for fewer than two maps.
     """
 
     frames: np.ndarray

@@ -166,8 +166,8 @@ class Trainer:
         while state.epoch < self.settings.epochs:
             try:
                 figures = self._fit_epoch(train_loader, optimizer, state.epoch)
-            except _Diverged as reason:
-                state.diverged = str(reason)
+            except _Diverged as cause:
+                state.diverged = str(cause)
                 break
             state.epoch += 1
             validated = self.evaluate(val_loader)
@@ -232,7 +232,7 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self, loader: ClipLoader) -> Evaluation:
-        """Accuracy, loss and attention of one split; a video with several clips is classified by their mean probability."""
+        """Accuracy, loss and attention of one split; several clips of a video are averaged by their probabilities."""
         self.model.eval()
         accuracy, attention, mean = Accuracy(self.num_classes), AttentionStatistics(), _Means()
         correct: list[Tensor] = []
@@ -313,7 +313,9 @@ def start_figures(layer: nn.Module) -> Figures:
     """What a layer starts from, before any data: slope, shift, m, n, attention at rest; empty for the controls."""
     if isinstance(layer, FramesOnly) or not isinstance(layer, PromptLayer):
         return {}
-    figures: Figures = {name: float(getattr(layer, name).detach().mean()) for name in _PARAMETERS if hasattr(layer, name)}
+    figures: Figures = {
+        name: float(getattr(layer, name).detach().mean()) for name in _PARAMETERS if hasattr(layer, name)
+    }
     return {name: _finite(value) for name, value in (figures | {"attention_at_zero": attention_at_zero(layer)}).items()}
 
 

@@ -126,7 +126,7 @@ class Optimizer(ABC):
 
         Args:
             optimizer: From `build`.
-            epoch: Epochs done so far, with the fraction of the current one. Time decides alone: resuming needs no state.
+            epoch: Epochs done so far, with the fraction of the current one. Only time decides: resuming needs no state.
             epochs: Length of the training.
         """
         factor = self.schedule.factor(epoch=epoch, epochs=epochs)

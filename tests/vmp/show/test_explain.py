@@ -44,7 +44,9 @@ def test_the_curve_passes_one_half_at_the_shift_and_the_density_is_the_clips() -
         prepare_curve(FramesOnly(drop_first=True), still)
 
 
-@pytest.mark.parametrize("arguments", [{}, {"kind": "control"}, {"kind": "none"}, {"normalization": {"sharing": "channel"}}], ids=str)
+@pytest.mark.parametrize(
+    "arguments", [{}, {"kind": "control"}, {"kind": "none"}, {"normalization": {"sharing": "channel"}}], ids=str
+)
 def test_an_overlay_shows_the_prompted_frames_as_pictures(arguments: dict) -> None:
     layer, clip = built(arguments), clip_of()
     data = prepare_overlay(layer, clip, MEAN, STD)

@@ -184,7 +184,7 @@ def test_schedules() -> None:
     assert [cosine.factor(epoch=e, epochs=5) for e in (0.5, 1, 3, 5)] == pytest.approx([0.5, 1, 0.5, 0])
     published = SteppedRate(milestones=(11, 14), warmup_epochs=0)
     assert [published.factor(epoch=e, epochs=25) for e in (1, 11, 14, 25)] == pytest.approx([1, 0.1, 0.01, 0.01])
-    with pytest.raises(InputError, match="schedule.milestones is required and missing"):
+    with pytest.raises(InputError, match=r"schedule\.milestones is required and missing"):
         from_plain(AdamW, {"schedule": "steps"}, source="here")
 
 

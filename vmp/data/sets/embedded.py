@@ -3,8 +3,8 @@
 A disc with a 1/f texture moves over a 1/f background of the same statistics. Four classes translate (right, left,
 down, up), two rotate (clockwise, counter-clockwise). Position, texture angle and both textures are drawn uniformly on
 the torus, so a single frame has the same distribution under every class: appearance alone stays at chance (1/6), and
-`tests/vmp/data/test_embedded.py` checks it with probes on single frames. The knobs break it in the ways in which real video
-breaks frame differencing: a moving camera, occlusion, a low frame rate, noise, flicker, an appearance shortcut.
+`tests/vmp/data/test_embedded.py` checks it with probes on single frames. The knobs break it in the ways in which real
+video breaks frame differencing: a moving camera, occlusion, a low frame rate, noise, flicker, an appearance shortcut.
 """
 
 from __future__ import annotations

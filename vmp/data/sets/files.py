@@ -103,7 +103,7 @@ class FileDataConfig(ABC):
     @property
     def has_room(self) -> bool:
         """Whether a stored frame is larger than what the network sees, so that it matters where it is cropped."""
-        return self.fit == "short" or self.geometry.size > self.size
+        return self.fit == "short" or (self.working_size or self.size) > self.size
 
     @abstractmethod
     def listing(self) -> Listing:
