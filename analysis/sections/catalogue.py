@@ -13,14 +13,14 @@ from importlib.metadata import entry_points
 from analysis.sections.base import Section
 from analysis.sections.baseline_comparisons import BASELINE_COMPARISONS
 from analysis.sections.cell_list import CELL_LIST
+from analysis.sections.cell_status import COMPLETENESS
 from analysis.sections.comparisons import COMPARISONS
-from analysis.sections.completeness import COMPLETENESS
-from analysis.sections.findings import FINDINGS
 from analysis.sections.glance import GLANCE
 from analysis.sections.hero import HERO
+from analysis.sections.key_findings import FINDINGS
 from analysis.sections.manipulation import MANIPULATION
 from analysis.sections.methods import METHODS
-from analysis.sections.provenance import PROVENANCE
+from analysis.sections.origin import PROVENANCE
 from analysis.sections.results import RESULTS
 from analysis.sections.seed_by_seed import SEED_BY_SEED
 from analysis.sections.seed_std import SEED_STD

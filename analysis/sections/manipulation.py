@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.figures.manipulation import ANCHOR_SOURCE, manipulation_figure
+from analysis.figures.attention_by_lambda import ANCHOR_SOURCE, manipulation_figure
 from analysis.figures.power_curve import power_figure
 from analysis.sections.base import Column, OnPage, Row, Section, SectionContent, Table, Value, priorities
 from analysis.study.arms import Kind

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from analysis.figures.seed_std import seed_std_figure
+from analysis.figures.std_over_seeds import seed_std_figure
 from analysis.sections.base import Column, Row, Section, SectionContent, Table, limits_of
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast

@@ -7,7 +7,7 @@ import math
 from analysis.verdict.arm_verdict import ArmVerdict
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Claim, Contrast
-from analysis.words.comparisons import claim_clause, short_comparison
+from analysis.words.claims import claim_clause, short_comparison
 from analysis.words.findings import (
     Finding,
     collapse_findings,

@@ -9,7 +9,7 @@ from analysis.study.arms import Arm
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.decision import Verdict
 from analysis.verdict.summaries import ArmSummary
-from analysis.words.comparisons import pairing_note, sign_flip_note
+from analysis.words.claims import pairing_note, sign_flip_note
 from analysis.words.phrases import names, points
 from sweeps.stats.variances import StdComparison
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from analysis.study.cells import Study
 from analysis.verdict.contrasts import Claim, Contrast
 from analysis.verdict.lambda_verdict import LambdaVerdict, lambda_of
-from analysis.words.comparisons import claim_clause, short_comparison
+from analysis.words.claims import claim_clause, short_comparison
 from analysis.words.findings import (
     Finding,
     collapse_findings,

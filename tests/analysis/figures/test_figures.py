@@ -9,10 +9,10 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
+from analysis.figures.attention_by_lambda import prepare_manipulation
 from analysis.figures.effect_grid import Crossing, crossed_factors, prepare_grids
 from analysis.figures.lambda_axis import lambda_axis
 from analysis.figures.lambda_curve import draw_lambda_curve, prepare_lambda_curve
-from analysis.figures.manipulation import prepare_manipulation
 from analysis.figures.power_curve import attention
 from analysis.figures.style import drawing, new_figure, place_apart
 from analysis.figures.svg import inline_svg, svg_text
