@@ -10,18 +10,23 @@ import contextlib
 import dataclasses
 import functools
 import itertools
+import shutil
 import typing
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 import torch
 
+from tests.vmp.data.tiny_videos import write_video
 from vmp.backbones.registry import BACKBONES
 from vmp.core.config import Choice, from_plain, key_of
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import fingerprint
 from vmp.core.overrides import put
+from vmp.data.registry import DATASETS, load_data
 from vmp.data.sampling import SAMPLERS
 from vmp.experiment import Experiment, run_experiment
 from vmp.identity import identity, is_read
@@ -166,7 +171,7 @@ def computed(experiment: Experiment) -> str:
     return outcome.model_copy(update={"data": outcome.data.model_copy(update={"hash": ""})}).model_dump_json()
 
 
-def others(owner: type, field: dataclasses.Field[Any], value: Any) -> list[Any]:
+def others(owner: type, field: dataclasses.Field[Any], value: Any, table: dict[str, list[Any]]) -> list[Any]:
     """Values that a field may have instead: of a yes or no and of fixed words all, of numbers those in `OTHERS`."""
     annotation = owner.__pydantic_fields__[field.name].annotation  # type: ignore[attr-defined]
     if annotation is bool:
@@ -175,11 +180,11 @@ def others(owner: type, field: dataclasses.Field[Any], value: Any) -> list[Any]:
         return [word for word in typing.get_args(annotation) if word != value]
     declared = next(cls for cls in reversed(owner.__mro__) if field.name in getattr(cls, "__annotations__", {}))
     name = f"{declared.__name__}.{key_of(owner, field.name)}"
-    assert name in OTHERS, f"say in OTHERS with which values {name} is to be compared"
-    return [other for other in OTHERS[name] if other != value]
+    assert name in table, f"say in OTHERS with which values {name} is to be compared"
+    return [other for other in table[name] if other != value]
 
 
-def settings(section: Any, path: str = "") -> Iterator[tuple[str, list[Any]]]:
+def settings(section: Any, path: str = "", table: dict[str, list[Any]] = OTHERS) -> Iterator[tuple[str, list[Any]]]:
     """(dotted path, other values) of every setting below a section, choices of kind among them."""
     for field in dataclasses.fields(section):
         here, value = f"{path}{key_of(type(section), field.name)}", getattr(section, field.name)
@@ -190,9 +195,9 @@ def settings(section: Any, path: str = "") -> Iterator[tuple[str, list[Any]]]:
         if choice is not None:
             yield f"{here}.kind", [kind for kind in choice.table if kind != value.kind]
         if dataclasses.is_dataclass(value):
-            yield from settings(value, f"{here}.")
+            yield from settings(value, f"{here}.", table)
         elif choice is None:
-            yield here, others(type(section), field, value)
+            yield here, others(type(section), field, value, table)
 
 
 SKIPPED_KINDS = {
@@ -239,3 +244,66 @@ def test_every_setting_of_every_kind_changes_the_hash_if_and_only_if_it_changes_
 ) -> None:
     base, below = next((base, below) for name, _, base, below in TABLES if name == section)
     assert not list(compare(base | {f"{section}.kind": kind} | TELLING.get(kind, {}), below))
+
+
+DATA_OTHERS: dict[str, list[Any]] = {
+    "FileDataConfig.size": [24],
+    "FileDataConfig.working_size": [16, 20],
+    "FileDataConfig.val_fraction": [0.5],
+    "FileDataConfig.split_seed": [1],
+    "FileDataConfig.quarantine": ["quarantine.csv"],
+    "FileDataConfig.longest": [0.2, 100.0],
+    "ManifestData.path": ["moved/list.csv", "list2.csv"],
+    "ManifestData.root": [".", "moved"],
+    "ManifestData.path_column": ["other_path"],
+    "ManifestData.label_column": ["other_label"],
+    "ManifestData.group_column": ["other_group"],
+    "ManifestData.split_column": ["other_split"],
+    "ManifestData.test_fraction": [0.5],
+}
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a list of tiny wide videos, the same list at another place, and one that leaves out a video."""
+    root = tmp_path_factory.mktemp("videos")
+    header = "path,label,group,other_path,other_label,other_group,other_split\n"
+    rows = []
+    for i in range(12):
+        write_video(root / f"{i}.mp4", 8, video=i, width=96)
+        part = ("train", "val", "test")[i % 3]
+        rows.append(f"{i}.mp4,{'ab'[i % 2]},source{i // 2},{11 - i}.mp4,{'ab'[i % 3 // 2]},source{i // 3},{part}\n")
+    (root / "list.csv").write_text(header + "".join(rows))
+    (root / "list2.csv").write_text(header + "".join(rows[:-1]))
+    (root / "quarantine.csv").write_text("id,reason\n3.mp4,broken\n")
+    shutil.copytree(root, root / "moved")
+    return root
+
+
+def drawn(settings: Any) -> Any:
+    """All that a training can see of a data set: labels, splits, groups, names of classes, and every pixel."""
+    data = load_data(settings)
+    videos = [
+        (v.id, v.label, v.split, v.group, v.tags, v.fps, data.read(i, np.arange(v.num_frames)).tobytes())
+        for i, v in enumerate(data.videos)
+    ]
+    return settings.size, data.classes, videos
+
+
+@pytest.mark.parametrize("kind", ["motion", "manifest"])
+def test_every_setting_of_a_data_set_changes_the_hash_if_and_only_if_it_changes_the_clips(
+    kind: str, manifest: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VMP_CACHE_DIR", str(tmp_path))
+    monkeypatch.chdir(manifest)
+    base = BASE["data"] if kind == "motion" else {"kind": kind, "path": "list.csv", "size": 16, "test_fraction": 0.3}
+    first = from_plain(DATASETS[kind], base, source="test")
+    for path, values in settings(first, table=OTHERS | DATA_OTHERS):
+        variants = [first]
+        for value in values:
+            with contextlib.suppress(InputError):
+                variants.append(from_plain(DATASETS[kind], base | {path: value}, source="test"))
+        assert len(variants) > 1, path
+        for a, b in itertools.combinations(variants, 2):
+            names = [(load_data(one).fingerprint, one.size) for one in (a, b)]
+            assert (names[0] == names[1]) == (drawn(a) == drawn(b)), f"{path} of {kind}: {a} and {b}"
