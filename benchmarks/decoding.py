@@ -23,13 +23,13 @@ import numpy as np
 import psutil
 
 from vmp.data.cache.folder import FOLDER_VARIABLE, LIMIT_VARIABLE
-from vmp.data.sampling import SamplingConfig, sample_indices
-from vmp.data.sets.files import FileVideos, Item, Listing
+from vmp.data.sampling import Segment, sample_indices
+from vmp.data.sets.video_files import FileVideos, Item, Listing
 from vmp.video import Geometry, VideoReader, decode
 
 NATIVE = Geometry()
 WORKING = Geometry(size=112, fit="short")
-SAMPLING = SamplingConfig(strategy="segment", num_frames=8)
+SAMPLING = Segment(num_frames=8)
 
 
 def main() -> None:

@@ -73,6 +73,15 @@ def new_value(path: str, value: Any) -> Any:
     return _VALUES.get((path, value), value) if isinstance(value, str) else value
 
 
+def new_settings(path: str, value: Any) -> dict[str, Any]:
+    """One setting of 0.1.0 as it is written now: dotted paths and values."""
+    if path == "backbone.name" and ":" in str(value):
+        return {"backbone.kind": "custom", "backbone.factory": value}
+    if path == "layer.preset":
+        return {f"{_START}.kind": "preset", f"{_START}.name": value}
+    return {(path if path in _NAMES else new_path(path)): new_value(path, value)}
+
+
 def translate(plain: dict[str, Any]) -> list[str]:
     """Rewrite a study's plain content in place; returns a sentence for each thing that was spelled the old way."""
     notes: list[str] = []
@@ -88,15 +97,9 @@ def translate(plain: dict[str, Any]) -> list[str]:
             }
     if is_old_sampling or "sampling.strategy" in found:
         _choose_sampler(plain, found, notes)
-    if "layer.preset" in found:
-        put(Settings, plain, f"{_START}.kind", "preset")
-    if ":" in str(found.get("backbone.name", "")):
-        plain["backbone"] = {"kind": "custom", "factory": found.pop("backbone.name"), **plain.get("backbone", {})}
-        notes.append("backbone.name = 'package.module:function' is now backbone: {kind: custom, factory: ...}")
-    by_new = {_RENAMED[old]: old for old in found}
-    for path in kinds_first(by_new):
-        old = by_new[path]
-        value = new_value(old, found[old])
+    settings = {path: (old, value) for old in found for path, value in new_settings(old, found[old]).items()}
+    for path in kinds_first(settings):
+        old, value = settings[path]
         try:
             put(Settings, plain, path, value)
             notes.append(f"{old} is now written {path}: {value!r}")
@@ -124,9 +127,8 @@ def _choose_sampler(plain: dict[str, Any], found: dict[str, Any], notes: list[st
     """Old sections held what any sampler reads: keep what the chosen one, or one of the study's factor, reads."""
     section = plain["sampling"]
     kind = found.get("sampling.strategy", "uniform")
-    factors = plain.get("factors")
-    factors = factors if isinstance(factors, dict) else {}
-    kinds: list[str] = factors.get("sampling", factors.get("sampling.kind", []))
+    factors: Any = plain.get("factors") or {}
+    kinds = factors.get("sampling", factors.get("sampling.kind", []))
     extra = {key for key in section if key not in keys_of(SAMPLERS["uniform"])} - {"strategy"}
     reading = [k for k in (kind, *kinds) if extra <= set(keys_of(lookup(SAMPLERS, str(k), "sampler")))]
     if extra and reading:

@@ -55,7 +55,7 @@ class StudyHeader(Plain):
     Attributes:
         name, question: For people.
         margin: Difference of the metric below which two arms count as practically equal, in (0, 1).
-        margin_is_default: Whether the study left the margin at its default.
+        margin_is_default: Whether the margin is the default of `Study`.
         reference: Factors of the arm that the others are compared with; None for the control, else the baseline.
         settings: The settings that the factors vary, as a study file spells them.
     """
@@ -96,7 +96,7 @@ class CodeHeader(Plain):
 
 
 class Plan(Plain):
-    """The whole study, before and after it runs.
+    """A study, before and after it runs.
 
     Attributes:
         study: The definition.

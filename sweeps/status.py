@@ -69,7 +69,7 @@ class StudyStatus:
         return f"{self.counts['complete']} of {self.planned} cells complete" + (f"; {others}" if others else "")
 
     def lines(self) -> list[str]:
-        """The whole status as text."""
+        """As text, a line each."""
         arms = [(describe_factors(factors), counts) for factors, counts in self.arms]
         width = max((len(arm) for arm, _ in arms), default=0)
         lines = [self.headline() + ("; a sweep is at work here now" if self.running else "")]

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from sweeps.old_forms import new_path, new_value, translate
+from sweeps.old_forms import new_settings, translate
 from sweeps.propose.settings import SearchSettings
 from sweeps.record import Scalar
 from vmp.core.choices import unknown_key
@@ -179,10 +179,10 @@ def load_study(
         if key.startswith("factors."):  # a factor's own name may hold dots
             _set_factor(plain, key.removeprefix("factors."), value)
             continue
-        path = new_path(key)
-        if path != key and not key.endswith(("motion", "normalization", "schedule", "remedy")):
-            note(f"--set {key} is now written {path}")
-        changes[path] = new_value(key, value)
+        settings = new_settings(key, value)
+        if key not in settings:
+            note(f"--set {key} is now written {', '.join(settings)}")
+        changes |= settings
     for text in translate(plain):
         note(f"{source}: {text}")
     for path in kinds_first(changes):

@@ -39,7 +39,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point. Exit codes: 0 done, 2 bad input, 3 cells missing or failed, 130 interrupted."""
+    """Entry point. Exit codes: 0 done, 2 bad input, 3 cells missing, failed, stopped or diverged, 130 interrupted."""
     try:
         sys.exit(cli.main(standalone_mode=False))
     except click.exceptions.Abort:

@@ -13,8 +13,8 @@ class Proposer(Protocol):
     """Proposes cells round by round.
 
     The sweep calls `ask`, runs every cell of the answer that has no final record, and calls `tell`; again until `ask`
-    answers with no cells. Which cells are proposed depends on the study, the settings of the search and what `tell`
-    has been given, never on timing; so a proposer that starts over on a killed run's folder proposes the same.
+    answers with no cells. Which cells are proposed depends on the study, the settings of the search and the
+    records so far, never on timing; so a proposer that starts over on a killed run's folder proposes the same.
 
     Attributes:
         header: What the plan says of the search while it runs.

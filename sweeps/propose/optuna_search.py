@@ -44,8 +44,8 @@ def _short(name: str) -> str:
 
 def _samplers() -> dict[str, type[optuna.samplers.BaseSampler]]:
     names = [name for name in dir(optuna.samplers) if name.endswith("Sampler") and not name.startswith("Base")]
-    found = {_short(name): getattr(optuna.samplers, name) for name in names}
-    return {name: sampler for name, sampler in found.items() if not _required(sampler)}
+    classes = {_short(name): getattr(optuna.samplers, name) for name in names}
+    return {name: sampler for name, sampler in classes.items() if not _required(sampler)}
 
 
 def _required(sampler: Any) -> list[str]:
@@ -96,7 +96,7 @@ class OptunaSearch:
         self._scales = {
             # epochs are whole numbers, a lambda that was written as 1 is not
             name: Scale.of(
-                values, whole=any(_is_int(get(p, study.path(name))) for f, p, _ in arms if f[name] is not None)
+                values, integer=any(_is_int(get(p, study.path(name))) for f, p, _ in arms if f[name] is not None)
             )
             for name, values in self._values.items()
         }
@@ -132,7 +132,7 @@ class OptunaSearch:
         key = f"val_{self.study.metric}"
         for trial, tasks in self._round:
             if trial.state != TrialState.RUNNING:
-                continue  # of an earlier run, which told it
+                continue  # its value is stored by an earlier run
             cells = [by_hash[task.hash] for task in tasks]
             scores = [cell.metrics.get(key) for cell in cells if cell.status == "complete"]
             if len(scores) == len(cells) and all(isinstance(score, float | int) for score in scores):
@@ -168,7 +168,7 @@ class OptunaSearch:
         options["seed"] = derive_seed(self.settings.seed, "search", number) % 2**32
         with warnings.catch_warnings(action="ignore"):  # Optuna calls some of them experimental
             if issubclass(self._sampler_class, optuna.samplers.QMCSampler):
-                # A sequence has one seed, and its place in the storage; it starts after the first arm that was told.
+                # A sequence has one seed, and its place in the storage; it starts after the first arm with a value.
                 options["independent_sampler"] = optuna.samplers.RandomSampler(seed=options["seed"])
                 options["seed"] = derive_seed(self.settings.seed, "search") % 2**32
             return self._sampler_class(**options)
@@ -299,17 +299,17 @@ class Scale:
         low, high: Bounds of what is proposed.
         log: Whether proposals are even in the logarithm.
         zero_below: Proposals below it stand for exact 0.
-        whole: Whether values are whole numbers.
+        integer: Whether values are whole numbers.
     """
 
     low: float
     high: float
     log: bool
     zero_below: float
-    whole: bool
+    integer: bool
 
     @classmethod
-    def of(cls, values: Sequence[Scalar], *, whole: bool) -> Scale | None:
+    def of(cls, values: Sequence[Scalar], *, integer: bool) -> Scale | None:
         """The scale between the listed values, or None where they are choices."""
         numbers = sorted(float(v) for v in values if is_number(v))  # type: ignore[arg-type]
         if len(numbers) < max(2, len(values)):
@@ -318,10 +318,10 @@ class Scale:
         log = numbers[0] >= 0 and len(positive) > 1 and positive[-1] >= _LOG_FROM * positive[0]
         zero = log and numbers[0] == 0
         low = positive[0] / 10 if zero else numbers[0]
-        return cls(low, numbers[-1], log, zero_below=positive[0] if zero else -math.inf, whole=whole)
+        return cls(low, numbers[-1], log, zero_below=positive[0] if zero else -math.inf, integer=integer)
 
     def value(self, proposed: float) -> Scalar:
         """The factor's value for a proposal."""
         if proposed < self.zero_below:
             return 0.0
-        return round(proposed) if self.whole else proposed
+        return round(proposed) if self.integer else proposed

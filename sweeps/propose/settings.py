@@ -55,8 +55,8 @@ def change_search(
             changed = dataclasses.replace(changed, method=method, options={})
         settings = changed
     if settings is None or settings.method == GRID:
-        for name, given in (("--arms", arms is not None), ("--search-option", bool(options))):
-            if given:
+        for name, is_set in (("--arms", arms is not None), ("--search-option", bool(options))):
+            if is_set:
                 raise InputError(f"{name} belongs to a search; add --search NAME, or leave {name} out")
         return settings
     more = dict(parse_override(option, flag="--search-option", example="n_startup_trials=5") for option in options)

@@ -23,7 +23,7 @@ def small_study(*overrides: str) -> Study:
 def backbone(factory: str, **options: object) -> tuple[str, ...]:
     """Settings that name a backbone of this module, or another one by its dotted path."""
     path = factory if ":" in factory else f"{__name__}:{factory}"
-    return (f"backbone.name={path}", f"backbone.options={json.dumps(options)}")
+    return ("backbone.kind=custom", f"backbone.factory={path}", f"backbone.options={json.dumps(options)}")
 
 
 class Mean(nn.Module):

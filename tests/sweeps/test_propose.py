@@ -136,7 +136,7 @@ def test_an_arm_without_all_its_seeds_is_not_told(tmp_path: Path) -> None:
 
 
 def test_a_factor_that_the_proposed_kind_does_not_read_is_none() -> None:
-    factors = ("factors.prompt=[none, vmp]", "factors.layer.normalization=[sigmoid, gamma]", "factors.m=[0.1, 2]")
+    factors = ("factors.prompt=[none, vmp]", "factors.normalization=[sigmoid, gamma]", "factors.m=[0.1, 2]")
     study = small_study("factors.lambda=null", *factors)
     proposer = make_proposer(study, SearchSettings(method="random", arms=8, in_flight=8), None)
     arms = {tuple(task.factors.values()) for task in proposer.ask()}

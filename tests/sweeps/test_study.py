@@ -11,7 +11,7 @@ import pytest
 
 from sweeps import cost
 from sweeps.plan import arm_tasks, explain_changes, grid_tasks, make_plan
-from sweeps.record import CellRecord, StudyFolder
+from sweeps.record import CellRecord, Provenance, StudyFolder
 from sweeps.study import Study, builtin_studies, load_study
 from tests.vmp.data.tiny_videos import write_video
 from vmp.backbones.registry import BACKBONES
@@ -60,11 +60,12 @@ def test_a_factor_that_no_arm_reads_is_an_error_and_so_is_one_value_twice() -> N
 
 
 def test_two_spellings_of_one_computation_are_one_arm() -> None:
-    presets = {
-        "layer.normalization.start.kind": ("fixed", "preset"),
-        "layer.normalization.start.name": ("authors_code",),
-    }
-    assert len(list(Study(name="x", factors=presets).arms())) == 1  # m = 0.1, n = 0 is the default start
+    preset = {"normalization": {"start": {"kind": "preset", "name": "authors_code"}}}
+    starts = {"layer.normalization.start.kind": ("fixed", "preset")}
+    study = Study(name="x", factors=starts, layer=preset)  # type: ignore[arg-type]
+    assert [f for f, _ in study.arms()] == [
+        {"layer.normalization.start.kind": "fixed"}
+    ]  # the default is m = 0.1, n = 0
     same = {"lambda": (0, 1), "regularizer.schedule.kind": ("constant", "cosine")}
     assert [tuple(f.values()) for f, _ in Study(name="x", factors=same).arms()] == [
         (0, None),
@@ -208,15 +209,20 @@ def test_a_hash_follows_the_weights_that_a_cell_starts_from(tmp_path: Path) -> N
     assert {t.hash for t in tasks} == {t.hash for t in grid_tasks(study)}
     folder = StudyFolder(tmp_path / "study")
     folder.create()
-    folder.write_plan(make_plan(study, tasks, search={"method": "grid"}))
+    folder.write_plan(make_plan(study, tasks))
     record = CellRecord(
-        hash=tasks[0].hash, factors=tasks[0].factors, seed=0, status="complete", settings=tasks[0].settings
+        hash=tasks[0].hash,
+        factors=tasks[0].factors,
+        seed=0,
+        status="complete",
+        settings=tasks[0].settings,
+        provenance=Provenance(engine="local"),
     )
     folder.write_cell(record)
     weights.write_bytes(b"another")
     changed = grid_tasks(study)
     assert not {t.hash for t in tasks} & {t.hash for t in changed}
-    why = explain_changes(folder, make_plan(study, changed, search={"method": "grid"}), changed)
+    why = explain_changes(folder, make_plan(study, changed), changed)
     assert why[1:] == ["the backbone's checkpoint or the source of its module changed"]
 
 
@@ -281,17 +287,22 @@ def test_why_finished_cells_are_not_used_is_said(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path)
     folder.create()
     tasks = grid_tasks(LAMBDA)
-    plan = make_plan(LAMBDA, tasks, search={"method": "grid"})
+    plan = make_plan(LAMBDA, tasks)
     folder.write_plan(plan)
     for task in tasks[:3]:
         record = CellRecord(
-            hash=task.hash, factors=task.factors, seed=task.seed, status="complete", settings=task.settings
+            hash=task.hash,
+            factors=task.factors,
+            seed=task.seed,
+            status="complete",
+            settings=task.settings,
+            provenance=Provenance(engine="local"),
         )
         folder.write_cell(record)
 
     def why(study: Study) -> str:
         changed = grid_tasks(study)
-        return " ".join(explain_changes(folder, make_plan(study, changed, search={"method": "grid"}), changed))
+        return " ".join(explain_changes(folder, make_plan(study, changed), changed))
 
     assert why(LAMBDA) == ""
     assert why(dataclasses.replace(LAMBDA, seeds=(0, 1, 2))) == ""  # more seeds cost nothing that is done

@@ -247,7 +247,7 @@ def test_plan_prints_cells_cost_and_what_they_can_show(call_vmp: Vmp, tmp_path: 
         (("sweep", "run", "absent.yaml"), "No such file"),
         (("sweep", "run", "lambda", "--set", "data.kind=manifest", "--set", "data.path=none.csv"), "none.csv"),
         (("sweep", "run", "lambda", "--set", "data.kind=folder", "--set", "data.path=."), "folder"),
-        (("sweep", "run", "lambda", "--set", "backbone.name=slowfast_tiny", "--set", "sampling.num_frames=2"), "of 4"),
+        (("sweep", "run", "lambda", "--set", "backbone.kind=slowfast_tiny", "--set", "sampling.num_frames=2"), "of 4"),
         (("sweep", "run", "lambda", "--device", "cuda:99"), "cannot be used here"),
         (("sweep", "run", "lambda", "--workers", "0"), "--workers"),
         (("sweep", "run", "lambda", "--threads", "0"), "--threads"),

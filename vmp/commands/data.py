@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from vmp.data.sets.files import FileDataConfig
+    from vmp.data.sets.video_files import FileDataConfig
 
 _SET = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a field of the data set.")
 _DATASET = click.argument("dataset", type=click.Path(path_type=Path))

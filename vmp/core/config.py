@@ -215,7 +215,7 @@ def _explain(cls: Any, problem: Any) -> ConfigError:
         return ConfigError("is required and missing", where=tuple(where))
     if kind == "value_error":
         inner = problem["ctx"]["error"]
-        if isinstance(inner, ConfigError):
+        if isinstance(inner, ConfigError) and not inner.source:
             return ConfigError(inner.rule, where=(*where, *inner.where))
         return ConfigError(str(inner), where=tuple(where), is_sentence=True)
     wanted = next((words for name, words in _IN_WORDS.items() if kind.startswith(name) and "_" in kind), None)

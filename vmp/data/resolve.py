@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vmp.core.choices import lookup
-from vmp.core.config import from_plain
+from vmp.core.config import Choice
 from vmp.core.documents import read_yaml
-from vmp.core.errors import InputError
+from vmp.core.errors import ConfigError, InputError
 from vmp.core.overrides import parse_override
-from vmp.data.sets.files import FileDataConfig
+from vmp.data.sets.video_files import FileDataConfig
 
 
 def resolve_dataset(path: Path, settings: Sequence[str] = ()) -> FileDataConfig:
@@ -29,8 +28,10 @@ def resolve_dataset(path: Path, settings: Sequence[str] = ()) -> FileDataConfig:
 
     plain = _plain(path)
     plain |= dict(parse_override(setting) for setting in settings)
-    kind = lookup(DATASETS, str(plain.get("kind")), "kind of data set")
-    cfg: object = from_plain(kind, plain, source=str(path))
+    try:
+        cfg: object = Choice(DATASETS, "data set").validate(plain)
+    except ConfigError as error:
+        raise ConfigError(error.rule, where=error.where, source=str(path)) from error
     if not isinstance(cfg, FileDataConfig):
         raise InputError(f"{path}: a data set of the kind {plain['kind']!r} has no video files")
     return cfg

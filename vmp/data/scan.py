@@ -17,7 +17,7 @@ from vmp.core.files import replacing
 from vmp.data.base import SplitName
 from vmp.data.cache.clips import ClipStore
 from vmp.data.cache.folder import CacheFolder
-from vmp.data.sets.files import FileDataConfig, Item, Listing, open_store, read_quarantine
+from vmp.data.sets.video_files import FileDataConfig, Item, Listing, open_store, read_quarantine
 from vmp.video import VideoInfo
 
 

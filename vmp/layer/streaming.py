@@ -138,7 +138,7 @@ def classify_stream(
 
 def video_frames(path: str | Path, size: int | None = None, fit: str = "crop") -> Iterator[np.ndarray]:
     """The decoded frames of a file, (h, w, 3) RGB uint8, one by one; `size` and `fit` as for `vmp.video.Geometry`."""
-    from vmp.video.files import frames_of, open_video
+    from vmp.video.containers import frames_of, open_video
     from vmp.video.geometry import Converter, Geometry
 
     with open_video(path) as opened:

@@ -1,7 +1,7 @@
 """Encoded video files in, exact frames out. PyAV decodes."""
 
+from vmp.video.containers import open_video
 from vmp.video.decoding import VideoInfo, decode, decode_to
-from vmp.video.files import open_video
 from vmp.video.geometry import Geometry, Pixels
 from vmp.video.index import PacketIndex, build_index
 from vmp.video.reader import VideoReader

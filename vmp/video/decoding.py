@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from vmp.core.errors import InputError
-from vmp.video.files import frame_rate, frames_of, open_video, tag_of
+from vmp.video.containers import frame_rate, frames_of, open_video, tag_of
 from vmp.video.geometry import Converter, Geometry, Pixels, oriented_size
 
 NATIVE = Geometry()

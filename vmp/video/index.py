@@ -23,7 +23,16 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vmp.core.errors import InputError
-from vmp.video.files import as_fraction, decode_packet, frame_rate, frames_of, is_flush, open_video, packets_of, tag_of
+from vmp.video.containers import (
+    as_fraction,
+    decode_packet,
+    frame_rate,
+    frames_of,
+    is_flush,
+    open_video,
+    packets_of,
+    tag_of,
+)
 from vmp.video.geometry import oriented_size
 
 Ints = NDArray[np.int64]

@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from vmp.core.errors import InputError
-from vmp.video.files import decode_packet, frames_of, is_flush, open_video, packets_of, tag_of
+from vmp.video.containers import decode_packet, frames_of, is_flush, open_video, packets_of, tag_of
 from vmp.video.geometry import Converter, Geometry, Pixels
 from vmp.video.index import NO_STAMP, PacketIndex, build_index, checksum
 

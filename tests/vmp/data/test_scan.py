@@ -77,8 +77,8 @@ def test_a_yaml_file_or_a_study_names_a_data_set(leaky: Path, tmp_path: Path, co
     study.write_text(f"name: x\ndata: {{kind: manifest, path: {leaky}, size: 16}}\n")
     assert "6 of 8" in command("scan", study).output
     for text, message in {
-        "data: {kind: folders, path: x}": "unknown kind of data set 'folders'. Did you mean 'folder'",
-        "data: {kind: folder, path: x, sise: 3}": "unknown key 'sise'; did you mean 'size'",
+        "data: {kind: folders, path: x}": "kind: unknown data set 'folders'. Did you mean 'folder'",
+        "data: {kind: folder, path: x, sise: 3}": "sise is an unknown key; did you mean 'size'",
         "data: {kind: motion}": "has no video files",
         "name: x": "names no data set",
     }.items():

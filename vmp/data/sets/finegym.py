@@ -17,8 +17,8 @@ from vmp.core.config import config
 from vmp.core.errors import InputError
 from vmp.data.base import SplitName
 from vmp.data.interval import Interval
-from vmp.data.sets.files import FileDataConfig, Item, Listing
 from vmp.data.sets.rows import VIDEO_SUFFIXES
+from vmp.data.sets.video_files import FileDataConfig, Item, Listing
 
 # A YouTube id has exactly 11 characters, "_" and "-" among them: only from the right is an element id unambiguous.
 _ELEMENT = re.compile(r"(?P<video>.{11})_(?P<event>E_\d+_\d+)_(?P<segment>A_\d+_\d+)")

@@ -11,7 +11,7 @@ from pydantic import Field
 from vmp.core.config import config
 from vmp.core.errors import InputError
 from vmp.data.base import SplitName
-from vmp.data.sets.files import FileDataConfig, Item, Listing
+from vmp.data.sets.video_files import FileDataConfig, Item, Listing
 
 # <source>_<class>_<visible body>_<camera>_np<persons>_<viewpoint>_<quality>_<clip>; class names hold "_" themselves.
 _TAGS = re.compile(

@@ -11,8 +11,8 @@ from pydantic import Field
 from vmp.core.config import config
 from vmp.core.errors import InputError
 from vmp.data.base import SPLITS, SplitName
-from vmp.data.sets.files import FileDataConfig, Listing
 from vmp.data.sets.rows import VIDEO_SUFFIXES, Row, build, group_of
+from vmp.data.sets.video_files import FileDataConfig, Listing
 
 
 @config

@@ -14,7 +14,7 @@ from vmp.core.config import config
 from vmp.core.errors import InputError
 from vmp.data.base import SplitName
 from vmp.data.interval import Interval
-from vmp.data.sets.files import FileDataConfig, Item, Listing
+from vmp.data.sets.video_files import FileDataConfig, Item, Listing
 
 MAT_FILE = "attributesAnnotations_MPII-Cooking-2.mat"
 _SPLIT_FILES: dict[str, SplitName] = {

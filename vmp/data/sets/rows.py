@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vmp.core.errors import InputError
 from vmp.data.base import SplitName
-from vmp.data.sets.files import FileDataConfig, Item, Listing
+from vmp.data.sets.video_files import FileDataConfig, Item, Listing
 from vmp.data.splits import complete_splits
 
 VIDEO_SUFFIXES = frozenset(
