@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -44,6 +44,9 @@ FACTOR_NAMES = {
 }
 """Short names of the factors that the method's questions are about. Any other factor is a dotted path of a setting."""
 
+Arm = tuple[dict[str, Scalar], Experiment]
+"""``(factors, experiment)``; a factor that does nothing in the arm is None."""
+
 
 @config
 class Study(Settings):
@@ -76,29 +79,29 @@ class Study(Settings):
         for name, values in [("seeds", self.seeds), *((f"factors.{k}", v) for k, v in self.factors.items())]:
             if len(set(map(canonical_json, values))) < len(values):
                 raise ValueError(f"{name} lists a value twice: {list(values)}")
-        arms = [factors for factors, _ in self.arms()]  # each a valid experiment, before any of them costs an hour
-        for name in self.factors:
-            if all(factors[name] is None for factors in arms):
+        combinations = list(self._combinations())  # each a valid experiment, before any of them costs an hour
+        arms = [factors for factors, _ in _distinct(combinations)]
+        for name, values in self.factors.items():
+            if any(value is not None for value in values) and all(factors[name] is None for factors, _ in combinations):
                 raise ValueError(f"factors.{name} does nothing in any arm: no chosen kind reads {self.path(name)}")
         reference = (self.reference or {}).items()
         if not any(reference <= factors.items() for factors in arms):
             raise ValueError(f"reference {self.reference} is none of the arms; give factors of one, such as {arms[0]}")
 
-    def arms(self) -> Iterator[tuple[dict[str, Scalar], Experiment]]:
+    def arms(self) -> Iterator[Arm]:
         """The arms of the grid: ``(factors, experiment)``, without repeats, in the order of the factorial.
 
         A factor that does nothing in an arm is None there: a control has no lambda, so the factorial of
         ``prompt: [control, vmp]`` with five lambdas has six arms.
         """
-        seen: set[str] = set()
-        for values in itertools.product(*self.factors.values()):
-            factors, experiment = self.arm(dict(zip(self.factors, values, strict=True)))
-            key = canonical_json(to_plain(canonical(experiment)))
-            if key not in seen:
-                seen.add(key)
-                yield factors, experiment
+        return _distinct(self._combinations())
 
-    def arm(self, factors: Mapping[str, Scalar]) -> tuple[dict[str, Scalar], Experiment]:
+    def _combinations(self) -> Iterator[Arm]:
+        """The full factorial, with repeats where a factor does nothing."""
+        for values in itertools.product(*self.factors.values()):
+            yield self.arm(dict(zip(self.factors, values, strict=True)))
+
+    def arm(self, factors: Mapping[str, Scalar]) -> Arm:
         """One arm: the study's settings with `factors` put in. Raises InputError for a factor or value that is none."""
         plain = self.settings()
         names = {self.path(name): name for name in factors}
@@ -140,6 +143,16 @@ class Study(Settings):
     def smallest_p_value(self) -> float:
         """What the exact sign-flip test of two arms cannot go below with these seeds: 2 / 2^n."""
         return min(1.0, 2.0 / 2 ** len(self.seeds))
+
+
+def _distinct(arms: Iterable[Arm]) -> Iterator[Arm]:
+    """Arms without those that compute the same as one before them."""
+    seen: set[str] = set()
+    for factors, experiment in arms:
+        key = canonical_json(to_plain(canonical(experiment)))
+        if key not in seen:
+            seen.add(key)
+            yield factors, experiment
 
 
 def load_study(

@@ -162,9 +162,10 @@ def build_trainer(experiment: Experiment, data: VideoSet, seed: int, runtime: Ru
     model = MotionPrompted(backbone, layer).to(device)
     if runtime.compile:
         model.backbone.compile()
+    regularizer = experiment.regularizer if experiment.layer.has_attention else None
     return Trainer(
         model=model,
-        regularizer=(experiment.regularizer or RegularizerConfig()).build().to(device),
+        regularizer=(regularizer or RegularizerConfig()).build().to(device),
         settings=experiment.train,
         num_classes=classes,
         normalization=experiment.normalize,

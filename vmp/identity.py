@@ -21,8 +21,7 @@ from vmp.experiment import Experiment
 from vmp.layer.config import PromptConfig
 from vmp.layer.normalizations import SigmoidConfig
 from vmp.layer.starts import FixedStart
-from vmp.training.optim import ConstantRate, SteppedRate
-from vmp.training.regularizers import Constant, Fixed, NoRemedy, Relative
+from vmp.training.regularizers import ClosedAtRest, Constant, Fixed, NoRemedy, RegularizerConfig, Relative
 
 
 def identity(experiment: Experiment) -> dict[str, Any]:
@@ -43,10 +42,13 @@ def canonical(experiment: Experiment) -> Experiment:
     for path, neutral in idle_settings(experiment).items():
         experiment = _replaced(experiment, path.split("."), neutral)
     layer, backbone, data, train = experiment.layer, experiment.backbone, experiment.data, experiment.train
-    if isinstance(layer, PromptConfig) and isinstance(layer.normalization, SigmoidConfig):
-        pair = layer.normalization.start.pair()
-        if pair is not None:
+    if isinstance(layer, PromptConfig):
+        motion = layer.motion.canonical(experiment.sampling.num_frames)
+        experiment = _replaced(experiment, ["layer", "motion"], motion)
+        if isinstance(layer.normalization, SigmoidConfig) and (pair := layer.normalization.start.pair()) is not None:
             experiment = _replaced(experiment, ["layer", "normalization", "start"], FixedStart(m=pair[0], n=pair[1]))
+    if layer.has_attention and experiment.regularizer is None:
+        experiment = _replaced(experiment, ["regularizer"], RegularizerConfig())
     if isinstance(backbone, DesignedBackbone):
         experiment = _replaced(experiment, ["backbone", "dropout"], backbone.dropout_rate)
     if hasattr(data, "canonical"):
@@ -54,22 +56,15 @@ def canonical(experiment: Experiment) -> Experiment:
     optimizer = train.optimizer
     if layer.learns and optimizer.prompt_lr is None:
         experiment = _replaced(experiment, ["train", "optimizer", "prompt_lr"], optimizer.lr)
-    if isinstance(optimizer.schedule, SteppedRate):
-        reached = tuple(sorted(m for m in optimizer.schedule.milestones if m < train.epochs))
-        rate = (
-            dataclasses.replace(optimizer.schedule, milestones=reached)
-            if reached
-            else ConstantRate(warmup_epochs=optimizer.schedule.warmup_epochs)
-        )
-        experiment = _replaced(experiment, ["train", "optimizer", "schedule"], rate)
-    return experiment
+    rate = optimizer.schedule.canonical(train.epochs)
+    return _replaced(experiment, ["train", "optimizer", "schedule"], rate)
 
 
 def idle_settings(experiment: Experiment) -> dict[str, Any]:
     """Dotted paths of settings and sections that do nothing beside the others, with what stands in their place."""
     idle: dict[str, Any] = {}
     layer, regularizer = experiment.layer, experiment.regularizer
-    if layer.kind in ("none", "control"):  # attention is 1, V is 0, and nothing of it learns
+    if not layer.has_attention:
         idle["regularizer"] = None
     elif regularizer is not None and regularizer.lambda_ == 0:
         idle |= {"regularizer.schedule": Constant(), "regularizer.weight": Fixed()}
@@ -77,10 +72,23 @@ def idle_settings(experiment: Experiment) -> dict[str, Any]:
             idle["regularizer.remedy"] = NoRemedy()
     if not layer.learns:
         idle["train.optimizer.prompt_lr"] = None
+    if isinstance(layer, PromptConfig):
+        idle |= _idle_in_prompt(layer, regularizer)
     if layer.extra_frames == 0 and hasattr(experiment.sampling, "span"):
         idle["sampling.span"] = "baseline"  # nothing has to be fitted in
     if not experiment.data.has_room and experiment.augment.scale[1] == 1:
         idle["augment.crop"] = "center"
+    return idle
+
+
+def _idle_in_prompt(layer: PromptConfig, regularizer: RegularizerConfig | None) -> dict[str, Any]:
+    """What the motion map or the normalisation of a prompt makes of settings beside it."""
+    idle: dict[str, Any] = {}
+    if layer.motion.is_magnitude and isinstance(layer.normalization, SigmoidConfig):
+        idle["layer.normalization.signed"] = True
+    remedy, at_rest = regularizer.remedy if regularizer else None, layer.normalization.attention_at_rest
+    if isinstance(remedy, ClosedAtRest) and at_rest is not None and at_rest <= remedy.ceiling:
+        idle["regularizer.remedy"] = NoRemedy()
     return idle
 
 

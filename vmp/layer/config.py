@@ -28,6 +28,9 @@ class LayerConfig(ABC):
     extra_frames: ClassVar[int] = 1
     """Frames that the layer consumes beyond those of the backbone."""
 
+    has_attention: ClassVar[bool] = True
+    """Whether there is an attention for a regulariser to act on; without one it is 1, and V is 0."""
+
     kind: str
 
     @property
@@ -53,7 +56,7 @@ class LayerConfig(ABC):
 class NoPromptConfig(LayerConfig):
     """The backbone alone, on its own frames."""
 
-    extra_frames = 0
+    extra_frames, has_attention = 0, False
 
     kind: Literal["none"] = "none"
 
@@ -69,6 +72,8 @@ class ControlConfig(LayerConfig):
     Attributes:
         prompted_frame: The ``later`` or the ``earlier`` frame of each pair.
     """
+
+    has_attention = False
 
     kind: Literal["control"] = "control"
     prompted_frame: Literal["later", "earlier"] = "later"

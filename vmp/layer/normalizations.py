@@ -148,6 +148,9 @@ class NormalizationConfig(ABC):
         kind: A key of `NORMALIZATIONS`, or the dotted path of a class of one's own.
     """
 
+    attention_at_rest: ClassVar[float | None] = 0.0
+    """Attention where nothing moves, whatever the kind's settings; None where they decide it."""
+
     kind: str
 
     @property
@@ -174,6 +177,8 @@ class SigmoidConfig(NormalizationConfig):
         signed: False puts |D| into the sigmoid.
         sharing: One pair (m, n) for the ``layer``, for each colour ``channel``, or for each map (``time``).
     """
+
+    attention_at_rest = None
 
     kind: Literal["sigmoid"] = "sigmoid"
     start: Annotated[Start, Choice(STARTS, "start", default="fixed")] = FixedStart()
@@ -267,6 +272,8 @@ class AsinhEConfig(OneParameterConfig):
 @config
 class LinearConfig(NormalizationConfig):
     """(D + 1) / 2."""
+
+    attention_at_rest = 0.5
 
     kind: Literal["linear"] = "linear"
 

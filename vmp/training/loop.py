@@ -196,7 +196,7 @@ class Trainer:
         factor = 0.0
         for step, batch in enumerate(loader.epoch(epoch)):
             if step % settings.accumulate == 0:
-                now = epoch + (step + settings.accumulate) / len(loader)
+                now = epoch + min(step + settings.accumulate, len(loader)) / len(loader)
                 factor = settings.optimizer.set_learning_rate(optimizer, epoch=now, epochs=settings.epochs)
             losses = self.losses(batch, progress=(epoch + step / len(loader)) / settings.epochs)
             total = losses.total.item()

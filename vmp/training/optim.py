@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from abc import ABC, abstractmethod
 from typing import Annotated, Any, Literal
@@ -30,6 +31,10 @@ class LearningRate(ABC):
         warmup = min(self.warmup_epochs, epochs)
         return epoch / warmup if epoch < warmup else self.after_warmup(epoch, warmup, epochs)
 
+    def canonical(self, epochs: int) -> LearningRate:
+        """The one form of every schedule that gives the same rates in a training of so many epochs."""
+        return dataclasses.replace(self, warmup_epochs=min(self.warmup_epochs, float(epochs)))
+
     @abstractmethod
     def after_warmup(self, epoch: float, warmup: float, epochs: int) -> float:
         """The share of the peak rate once the warm-up is over."""
@@ -52,6 +57,11 @@ class CosineRate(LearningRate):
 
     kind: Literal["cosine"] = "cosine"
 
+    def canonical(self, epochs: int) -> LearningRate:
+        if self.warmup_epochs < epochs:
+            return self
+        return ConstantRate(warmup_epochs=epochs)  # there is nothing after the warm-up
+
     def after_warmup(self, epoch: float, warmup: float, epochs: int) -> float:
         return 0.5 * (1 + math.cos(math.pi * (epoch - warmup) / max(epochs - warmup, 1e-9)))
 
@@ -68,6 +78,13 @@ class SteppedRate(LearningRate):
     kind: Literal["steps"] = "steps"
     milestones: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
     gamma: Annotated[float, Field(gt=0, lt=1)] = 0.1
+
+    def canonical(self, epochs: int) -> LearningRate:
+        warmup = min(self.warmup_epochs, float(epochs))
+        reached = tuple(sorted(milestone for milestone in self.milestones if milestone <= epochs))
+        if not reached:
+            return ConstantRate(warmup_epochs=warmup)
+        return dataclasses.replace(self, warmup_epochs=warmup, milestones=reached)
 
     def after_warmup(self, epoch: float, warmup: float, epochs: int) -> float:
         del warmup, epochs

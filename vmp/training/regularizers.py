@@ -248,17 +248,7 @@ class RegularizerConfig:
     remedy: Annotated[Remedy, Choice(REMEDIES, "remedy", default="none")] = NoRemedy()
 
     def build(self) -> Regularizer:
-        """The regulariser of one training.
-
-        Raises:
-            InputError: A weight that adapts starts at lambda = 0.
-        """
-        if self.weight.kind != "fixed" and self.lambda_ == 0:
-            what = "ratio of the gradients" if self.weight.kind == "gradient_ratio" else "starting weight"
-            raise InputError(
-                f"lambda = 0 leaves nothing to adapt: with weight {self.weight.kind!r} it is the {what}. "
-                "Give a lambda above 0."
-            )
+        """The regulariser of one training."""
         return Regularizer(self)
 
 
@@ -285,10 +275,11 @@ class Regularizer(nn.Module):
     def __init__(self, settings: RegularizerConfig) -> None:
         super().__init__()
         self.settings, self.lambda_ = settings, settings.lambda_
-        if settings.weight.kind == "gradient_ratio":
+        self.weighing = settings.weight if settings.lambda_ > 0 else Fixed()  # of 0 there is nothing to adapt
+        if isinstance(self.weighing, GradientRatio):
             self.register_buffer("measured", torch.tensor(math.nan))
             self.register_buffer("calls", torch.tensor(0))
-        if settings.weight.kind == "uncertainty":
+        if isinstance(self.weighing, Uncertainty):
             self.log_variance = nn.Parameter(torch.tensor([0.0, -math.log(self.lambda_)]))
 
     def forward(
@@ -307,7 +298,7 @@ class Regularizer(nn.Module):
             parameters: m and n, for the gradient ratio.
             curve: the layer's attention as a function of the frame difference, for "closed_at_rest".
         """
-        settings, weighing = self.settings, self.settings.weight
+        settings, weighing = self.settings, self.weighing
         factor = settings.schedule.factor(progress)
         loss = task
         penalty = settings.remedy.penalty(out, curve)

@@ -217,7 +217,10 @@ class FileVideos:
         return Timeline(key_frames=np.array(info.key_frames, dtype=np.int64))
 
     def _rows(self, items: Sequence[Item]) -> list[object]:
-        """Everything but the place of the files: content, interval, label, split and what was decoded."""
+        """Everything but the place of the files: content, first frame, label, split and what was decoded.
+
+        An interval counts by its start alone: where it stops, the number of frames says.
+        """
         return [
             [
                 item.id,
@@ -225,7 +228,7 @@ class FileVideos:
                 item.split,
                 item.group,
                 item.tags,
-                dataclasses.astuple(item.interval) if item.interval else None,
+                [item.interval.start, item.interval.unit] if item.interval and item.interval.start else None,
                 video.num_frames,
                 self._store.content(i),
             ]

@@ -25,11 +25,19 @@ class MotionConfig(ABC):
     min_size: ClassVar[int] = 1
     size_multiple: ClassVar[int] = 1
 
+    is_magnitude: ClassVar[bool] = False
+    """Whether the map is a length, >= 0: a sign that a normalisation drops is then none."""
+
     kind: str
 
     @abstractmethod
     def build(self, mean: Sequence[float], std: Sequence[float]) -> nn.Module:
         """The module (b, 3, t, h, w) -> (b, [3,] t-1, h, w), for clips normalised with these statistics."""
+
+    def canonical(self, maps: int) -> MotionConfig:
+        """The one form of every configuration that gives the same maps for clips of so many."""
+        del maps
+        return self
 
     def check(self, size: int) -> None:
         """Raise `InputError` if the map cannot be had of square frames of this size, or its library is missing."""

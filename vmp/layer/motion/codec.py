@@ -138,7 +138,7 @@ class CodecVectorsConfig(GrayMotionConfig):
         full_scale: Pixels a frame that count as 1, > 0.
     """
 
-    min_size = SMALLEST
+    min_size, is_magnitude = SMALLEST, True
 
     kind: Literal["codec_vectors"] = "codec_vectors"
     full_scale: Annotated[float, Field(gt=0)] = 8.0

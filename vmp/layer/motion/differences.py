@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
@@ -90,6 +91,9 @@ class MultiStepConfig(GrayMotionConfig):
 
     kind: Literal["multi_step"] = "multi_step"
     steps: Annotated[int, Field(ge=2, le=64)] = 3
+
+    def canonical(self, maps: int) -> MultiStepConfig:
+        return dataclasses.replace(self, steps=max(2, min(self.steps, maps)))  # a clip has no earlier frames
 
     def build(self, mean: Sequence[float], std: Sequence[float]) -> nn.Module:
         return MultiStepDifference((mean, std, self.channel_order), self.steps)

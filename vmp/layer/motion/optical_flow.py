@@ -72,7 +72,7 @@ class OpticalFlowConfig(GrayMotionConfig):
         full_scale: Pixels a frame that count as 1, > 0.
     """
 
-    min_size = OpticalFlow.smallest
+    min_size, is_magnitude = OpticalFlow.smallest, True
 
     full_scale: Annotated[float, Field(gt=0)] = 8.0
 
