@@ -26,4 +26,4 @@ class ConfigError(InputError):
         self.rule = f": {rule}" if is_sentence and not rule.startswith(":") else rule
         path = ".".join(where)
         text = f"{path}{self.rule}" if path and self.rule.startswith(":") else f"{path} {self.rule}"
-        super().__init__((f"{source}: " if source else "") + text.removeprefix(": ").strip())
+        super().__init__((f"{source}: " if source else "") + text.strip().removeprefix(": "))
