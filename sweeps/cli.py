@@ -77,9 +77,7 @@ def _of_a_study(command: Callable[..., None]) -> Callable[..., None]:
         from sweeps.study import load_study
         from vmp.experiment import Runtime
 
-        definition = load_study(study, overrides)
-        for note in getattr(definition, "notes", ()):  # what the file spells in an older form
-            click.echo(f"Note: {note}", err=True)
+        definition = load_study(study, overrides, note=lambda text: click.echo(f"Note: {text}", err=True))
         settings = change_search(definition.search, search, arms, search_options)
         runtime = Runtime(device=device, threads=threads, compile=compile_, loader_workers=loader_workers)
         command(_Request(definition, settings, workers, runtime), **own)

@@ -63,9 +63,7 @@ def test_two_spellings_of_one_computation_are_one_arm() -> None:
     preset = {"normalization": {"start": {"kind": "preset", "name": "authors_code"}}}
     starts = {"layer.normalization.start.kind": ("fixed", "preset")}
     study = Study(name="x", factors=starts, layer=preset)  # type: ignore[arg-type]
-    assert [f for f, _ in study.arms()] == [
-        {"layer.normalization.start.kind": "fixed"}
-    ]  # the default is m = 0.1, n = 0
+    assert [f for f, _ in study.arms()] == [{"layer.normalization.start.kind": "fixed"}]  # m = 0.1, n = 0
     same = {"lambda": (0, 1), "regularizer.schedule.kind": ("constant", "cosine")}
     assert [tuple(f.values()) for f, _ in Study(name="x", factors=same).arms()] == [
         (0, None),

@@ -22,7 +22,7 @@ class ConfigError(InputError):
     """
 
     def __init__(self, rule: str, *, where: tuple[str, ...] = (), source: str = "", is_sentence: bool = False) -> None:
-        self.where = where
+        self.where, self.source = where, source
         self.rule = f": {rule}" if is_sentence and not rule.startswith(":") else rule
         path = ".".join(where)
         text = f"{path}{self.rule}" if path and self.rule.startswith(":") else f"{path} {self.rule}"
