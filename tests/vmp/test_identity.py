@@ -29,7 +29,7 @@ from vmp.core.overrides import put
 from vmp.data.registry import DATASETS, load_data
 from vmp.data.sampling import SAMPLERS
 from vmp.experiment import Experiment, run_experiment
-from vmp.identity import identity, is_read
+from vmp.identity import canonical, identity, is_read
 from vmp.layer.motion.registry import MOTIONS
 from vmp.layer.normalizations import NORMALIZATIONS
 from vmp.training.optim import OPTIMIZERS, RATES
@@ -271,7 +271,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = []
     for i in range(12):
         write_video(root / f"{i}.mp4", 8, video=i, width=96)
-        part = ("train", "val", "test")[i % 3]
+        part = ("train", "val", "test")[i // 2 % 3]
         rows.append(f"{i}.mp4,{'ab'[i % 2]},source{i // 2},{11 - i}.mp4,{'ab'[i % 3 // 2]},source{i // 3},{part}\n")
     (root / "list.csv").write_text(header + "".join(rows))
     (root / "list2.csv").write_text(header + "".join(rows[:-1]))
@@ -307,3 +307,35 @@ def test_every_setting_of_a_data_set_changes_the_hash_if_and_only_if_it_changes_
         for a, b in itertools.combinations(variants, 2):
             names = [(load_data(one).fingerprint, one.size) for one in (a, b)]
             assert (names[0] == names[1]) == (drawn(a) == drawn(b)), f"{path} of {kind}: {a} and {b}"
+
+
+FIXED_SLOPE = {"layer.normalization.learn_slope": False}
+SAME: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "0 and 0.0": ({"regularizer.lambda": 0}, {"regularizer.lambda": 0.0}),
+    "a preset and its m and n": (
+        {"layer.normalization.start": {"kind": "preset", "name": "hmdb51_drink"}},
+        {"layer.normalization.start": {"kind": "fixed", "m": 0.2646, "n": -0.6615}},
+    ),
+    "a slope and its m": (
+        {"layer.normalization.start": {"kind": "fixed", "slope": 50.0, "shift": 0.0}} | FIXED_SLOPE,
+        {"layer.normalization.start": {"kind": "fixed", "m": 0.0, "n": 0.0}} | FIXED_SLOPE,
+    ),
+    "no dropout and the default": ({"backbone.dropout": 0.0}, {"backbone.dropout": None}),
+    "no regulariser and one that does nothing": ({"regularizer": None}, {"regularizer": {"lambda": 0}}),
+    "the rate of m and n and that of all": ({"train.optimizer.prompt_lr": 1e-3}, {"train.optimizer.prompt_lr": None}),
+    "the default radius": ({"data.radius": 0.22 * 16}, {"data.radius": None}),
+    "the shortcut of training in test": ({"data.test_shortcut": 0.5}, {"data.test_shortcut": None}),
+    "an order of milestones": (
+        {"train.optimizer.schedule": {"kind": "steps", "milestones": [2, 1]}},
+        {"train.optimizer.schedule": {"kind": "steps", "milestones": [1, 2]}},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_two_spellings_of_one_computation_have_one_hash_and_one_result(name: str) -> None:
+    first, second = (made(**changes) for changes in SAME[name])
+    assert name_of(first) == name_of(second)
+    assert computed(first) == computed(second)
+    assert name_of(canonical(first)) == name_of(first)
+    assert computed(canonical(first)) == computed(first)
