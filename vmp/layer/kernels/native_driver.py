@@ -11,6 +11,7 @@ from torch import Tensor
 
 from vmp.layer.kernels import native  # after torch, whose OpenMP it then shares
 from vmp.layer.kernels.buffers import empty
+from vmp.layer.kernels.pixels import Triple
 from vmp.layer.kernels.steps import Backward, Forward, Steps, Upstream
 
 Layout = tuple[int, int, int, int]
@@ -60,17 +61,26 @@ def _of(steps: Steps) -> tuple[tuple[float, float, float], float, float, bool, b
     return steps.weights, steps.slope, steps.shift, steps.signed, steps.later
 
 
+def _clip(clip: Tensor, layout: Layout, steps: Steps) -> tuple[int, Layout, bool, Triple, Triple]:
+    return clip.data_ptr(), layout, clip.dtype == torch.uint8, steps.scale, steps.offset
+
+
 def forward(clip: Tensor, steps: Steps) -> Forward:
-    """The fused forward pass for a float32 clip on the CPU. A channels-last clip gives a channels-last prompt."""
+    """The fused forward pass for a clip of float32 or uint8 on the CPU.
+
+    A channels-last clip of floats gives a channels-last prompt. Bytes lie that way because a decoder wrote them so,
+    which says nothing about what reads the prompt: theirs is contiguous, as if they had been normalised beforehand.
+    """
     b, _, t, h, w = clip.shape
     clip, layout = _readable(clip)
-    memory = torch.channels_last_3d if layout[1] == 1 and layout[3] == 3 else torch.contiguous_format
+    is_last = layout[1] == 1 and layout[3] == 3 and clip.is_floating_point()
+    memory = torch.channels_last_3d if is_last else torch.contiguous_format
     prompt, attention = empty((b, 3, t - 1, h, w), memory), empty((b, t - 1, h, w))
     _, out = _readable(prompt)
     past_cache = out[3] == 1 and 4 * prompt.numel() >= _PAST_CACHE and _may_pass_cache(prompt)
     total, squares = native.forward(
-        (b, t, h * w), _of(steps), clip.data_ptr(), layout, prompt.data_ptr(), out, attention.data_ptr(), past_cache,
-        _threads(clip),
+        (b, t, h * w), _of(steps), _clip(clip, layout, steps), prompt.data_ptr(), out, attention.data_ptr(),
+        past_cache, _threads(clip),
     )  # fmt: skip
     return Forward(prompt, attention, total, squares)
 
@@ -84,15 +94,15 @@ def backward(clip: Tensor, steps: Steps, attention: Tensor, above: Upstream, nee
     attention = attention.contiguous()  # torch's hooks on saved tensors may have given it another layout
     grad_clip = empty(clip.shape) if need_clip else None
     step, weighted = native.backward(
-        (b, t, h * w), _of(steps), clip.data_ptr(), layout, attention.data_ptr(), grad.data_ptr(), grad_layout,
+        (b, t, h * w), _of(steps), _clip(clip, layout, steps), attention.data_ptr(), grad.data_ptr(), grad_layout,
         0 if maps is None else maps.data_ptr(), maps_layout, above.scale,
         0 if grad_clip is None else grad_clip.data_ptr(), _threads(clip),
     )  # fmt: skip
     return Backward(step, weighted / steps.slope, grad_clip)
 
 
-def forward_bytes(
-    frames: Sequence[np.ndarray], steps: Steps, mean: Sequence[float], std: Sequence[float], before: Tensor | None
+def forward_frames(
+    frames: Sequence[np.ndarray], steps: Steps, before: Tensor | None
 ) -> tuple[Tensor, Tensor, np.ndarray]:
     """The fused forward pass for t consecutive decoded frames (h, w, 3) of uint8, on one thread, without gradients.
 
@@ -103,12 +113,9 @@ def forward_bytes(
     t, (h, w, _) = len(frames), frames[0].shape
     prompt, attention = empty((3, t - 1, h, w)), empty((t - 1, h, w))
     squares = np.zeros(t - 1)
-    red, green, blue = (weight / (255 * s) for weight, s in zip(steps.weights, std, strict=True))
-    scale = 1 / (255 * std[0]), 1 / (255 * std[1]), 1 / (255 * std[2])
-    offset = mean[0] / std[0], mean[1] / std[1], mean[2] / std[2]
-    native.forward_bytes(
-        (1, t, h * w), _of(steps._replace(weights=(red, green, blue))), scale, offset,
-        tuple(frame.ctypes.data for frame in frames), prompt.data_ptr(), attention.data_ptr(),
+    native.forward_frames(
+        (1, t, h * w), _of(steps), tuple(frame.ctypes.data for frame in frames), steps.scale, steps.offset,
+        prompt.data_ptr(), attention.data_ptr(),
         0 if before is None else before.data_ptr(), squares.ctypes.data, _may_pass_cache(prompt),
     )  # fmt: skip
     return prompt, attention, squares

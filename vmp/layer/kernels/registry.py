@@ -42,7 +42,8 @@ class _Fused(torch.autograd.Function):
         shift, ctx.shift_by_n = power.shift_and_derivative(n.item())
         steps = steps._replace(slope=slope, shift=shift)
         prompt, attention, total, squares = kernel.forward(clip, steps)
-        terms = attention[:, 1:].numel()
+        b, maps, h, w = attention.shape
+        terms = b * (maps - 1) * h * w
         variation = torch.tensor(
             squares / terms if terms else math.nan, dtype=F.compute_dtype(clip), device=clip.device
         )
@@ -58,7 +59,7 @@ class _Fused(torch.autograd.Function):
         clip, m, n, attention = ctx.saved_tensors
         if grad_prompt is None:
             b, _, t, h, w = clip.shape
-            grad_prompt = clip.new_zeros(()).expand(b, 3, t - 1, h, w)
+            grad_prompt = attention.new_zeros(()).expand(b, 3, t - 1, h, w)
         scale = 0.0 if grad_variation is None or not ctx.terms else 2.0 * grad_variation.item() / ctx.terms
         step, step_offset, grad_clip = ctx.kernel.backward(
             clip, ctx.steps, attention, Upstream(grad_prompt, grad_attention, scale), ctx.needs_input_grad[0]
@@ -79,6 +80,7 @@ class Result(NamedTuple):
 
 def plain(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
     """The steps of `vmp.layer.functional`, one after the other."""
+    clip = steps.floats(clip)
     slope, shift = (f(v.to(F.compute_dtype(clip))) for f, v in ((F.slope_from_m, m), (F.shift_from_n, n)))
     difference = F.weighted_difference(clip, steps.weights, steps.signed)
     attention = F.power_normalization(difference, slope, shift)
@@ -115,6 +117,9 @@ KERNELS: dict[str, Callable[[Tensor, Tensor, Tensor, Steps], Result]] = {
 }
 
 
+_NATIVE_TYPES = (torch.float32, torch.uint8)
+
+
 def native_works() -> bool:
     """Whether the kernel in C is there: it is compiled when the package is installed on a machine with a compiler."""
     return native_driver is not None
@@ -124,7 +129,7 @@ def choose_kernel(clip: Tensor) -> str:
     """The fastest kernel that works on this clip: the key of `KERNELS` that "auto" stands for."""
     if torch.compiler.is_compiling() or clip.device.type != "cpu":
         return "plain"
-    return "native" if clip.dtype == torch.float32 and native_works() else "blocked"
+    return "native" if clip.dtype in _NATIVE_TYPES and native_works() else "blocked"
 
 
 def run_steps(clip: Tensor, m: Tensor, n: Tensor, steps: Steps, kernel: str = "auto") -> Result:
@@ -134,9 +139,9 @@ def run_steps(clip: Tensor, m: Tensor, n: Tensor, steps: Steps, kernel: str = "a
     """
     if kernel == "auto":
         return KERNELS[choose_kernel(clip)](clip, m, n, steps)
-    if kernel == "native" and (clip.dtype != torch.float32 or clip.device.type != "cpu"):
+    if kernel == "native" and (clip.dtype not in _NATIVE_TYPES or clip.device.type != "cpu"):
         raise InputError(
-            f'kernel "native" takes float32 clips on the CPU, got {clip.dtype} on {clip.device}: use "auto".'
+            f'kernel "native" takes clips of float32 or uint8 on the CPU, got {clip.dtype} on {clip.device}: use "auto".'
         )
     if kernel == "native" and not native_works():
         raise InputError(
