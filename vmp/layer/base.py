@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -74,6 +74,11 @@ class PromptLayer(nn.Module, ABC):
 
     extra_frames: int = 1
     context: int | None = 1
+
+    def reads_bytes(self, mean: Sequence[float], std: Sequence[float]) -> bool:
+        """Whether `forward` takes clips of bytes, as if they had been normalised with these statistics."""
+        del mean, std
+        return False
 
     @abstractmethod
     def curve(self, difference: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from vmp.core.choices import lookup
 from vmp.core.errors import InputError
 from vmp.layer import functional as F
 from vmp.layer.base import MotionPrompt, PromptLayer, check_finite, variation_or_undefined
+from vmp.layer.kernels.pixels import scale_and_offset
 from vmp.layer.kernels.registry import KERNELS, run_steps
 from vmp.layer.kernels.steps import Steps
 
@@ -35,11 +36,13 @@ class VideoMotionPrompt(PromptLayer):
         signed: False puts |D| into the sigmoid.
         prompted_frame: "later" as published, or "earlier".
         check_finite: refuse clips with NaN or infinity; on a GPU this waits for the device once a call.
-        kernel: a key of `vmp.layer.kernels.registry.KERNELS`, or "auto" for the fastest that works on the clip; to rounding, the
-            numbers agree.
+        kernel: a key of `vmp.layer.kernels.registry.KERNELS`, or "auto" for the fastest that works on the clip; to
+            rounding, the numbers agree.
 
     Shapes: (b, 3, t, h, w) -> prompt (b, 3, t-1, h, w), attention (b, t-1, h, w), variation (). T -> T-1 frames.
-    The arithmetic is float32 or wider; prompt and attention have the clip's type. With t = 2 the variation is an
+    The clip is normalised, or it is uint8 as a decoder gives it (`frames.permute(0, 4, 1, 2, 3)` of (b, t, h, w, 3))
+    and is normalised on the way, without a copy in floats. The arithmetic is float32 or wider; prompt and attention have the
+    clip's type, float32 for bytes. With t = 2 the variation is an
     `UndefinedVariation`, which raises as soon as a lambda other than 0 multiplies it.
 
     Raises: `InputError` for a wrong rank, channel count, type, fewer than 2 frames, or a non-finite clip.
@@ -72,6 +75,8 @@ class VideoMotionPrompt(PromptLayer):
         first_m, first_n = initial_parameters(m, n, slope, shift, init, learn_slope)
         self.mean, self.std, self.channel_order = tuple(mean), tuple(std), channel_order
         self.signed, self.prompted_frame, self.check_finite = signed, prompted_frame, check_finite
+        weights = F.difference_weights(std, channel_order)
+        self.steps = Steps(weights, signed, prompted_frame == "later", *scale_and_offset(mean, std))
         self.kernel = lookup({k: k for k in ("auto", *KERNELS)}, kernel, "kernel")
         self.m = nn.Parameter(first_m, requires_grad=learn_slope)
         self.n = nn.Parameter(first_n, requires_grad=learn_shift)
@@ -86,17 +91,14 @@ class VideoMotionPrompt(PromptLayer):
         """b, in (-0.6, 0.6): the difference at which attention is 1/2."""
         return F.shift_from_n(self.n)
 
-    @property
-    def steps(self) -> Steps:
-        """What kernels are told beside the clip, m and n."""
-        weights = F.difference_weights(self.std, self.channel_order)
-        return Steps(weights, self.signed, self.prompted_frame == "later")
+    def reads_bytes(self, mean: Sequence[float], std: Sequence[float]) -> bool:
+        return (self.mean, self.std) == (tuple(mean), tuple(std))
 
     def curve(self, difference: Tensor) -> Tensor:
         return F.power_normalization(difference if self.signed else difference.abs(), self.slope, self.shift)
 
     def forward(self, clip: Tensor) -> MotionPrompt:
-        F.check_clip(clip)
+        F.check_clip(clip, allow_bytes=True)
         prompt, attention, variation, total = run_steps(clip, self.m, self.n, self.steps, self.kernel)
         if self.check_finite and not torch.compiler.is_compiling():
             check_finite(total)
