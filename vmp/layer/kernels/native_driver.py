@@ -11,10 +11,10 @@ from torch import Tensor
 
 from vmp.layer.kernels import native  # after torch, whose OpenMP it then shares
 from vmp.layer.kernels.buffers import empty
+from vmp.layer.kernels.layouts import Layout, readable
 from vmp.layer.kernels.pixels import Triple
 from vmp.layer.kernels.steps import Backward, Forward, Steps, Upstream
 
-Layout = tuple[int, int, int, int]
 _PAST_CACHE = 8 << 20  # bytes of a prompt: with clip and attention more than a cache would hold until it is read
 _PIXELS_A_THREAD = 1 << 16  # below this, a second thread would hardly have begun before the first is done
 
@@ -35,28 +35,6 @@ def _threads(clip: Tensor) -> int:
     return 1 if _forked else max(1, min(torch.get_num_threads(), clip.numel() // (3 * _PIXELS_A_THREAD)))
 
 
-def _layout(tensor: Tensor) -> Layout | None:
-    """(batch, channel, time, pixel) strides of a (b, c, t, h, w) tensor, None if its planes are not evenly strided."""
-    b, c, t, row, pixel = tensor.stride()
-    height, width = tensor.shape[3:]
-    if height > 1 and width > 1 and row != width * pixel:
-        return None
-    return b, c, t, pixel if width > 1 else row
-
-
-def _readable(tensor: Tensor) -> tuple[Tensor, Layout]:
-    """The tensor, or a copy with evenly strided planes; the caller holds it for as long as the kernel runs.
-
-    A tensor that is negative only by a flag of torch's, as the imaginary part of a conjugate, is copied too.
-    """
-    layout = _layout(tensor)
-    if layout is None or tensor.is_neg():
-        tensor = tensor.clone(memory_format=torch.contiguous_format)
-        layout = _layout(tensor)
-        assert layout is not None
-    return tensor, layout
-
-
 def _of(steps: Steps) -> tuple[tuple[float, float, float], float, float, bool, bool]:
     return steps.weights, steps.slope, steps.shift, steps.signed, steps.later
 
@@ -72,11 +50,11 @@ def forward(clip: Tensor, steps: Steps) -> Forward:
     which says nothing about what reads the prompt: theirs is contiguous, as if they had been normalised beforehand.
     """
     b, _, t, h, w = clip.shape
-    clip, layout = _readable(clip)
+    clip, layout = readable(clip)
     is_last = layout[1] == 1 and layout[3] == 3 and clip.is_floating_point()
     memory = torch.channels_last_3d if is_last else torch.contiguous_format
     prompt, attention = empty((b, 3, t - 1, h, w), memory), empty((b, t - 1, h, w))
-    _, out = _readable(prompt)
+    _, out = readable(prompt)
     past_cache = out[3] == 1 and 4 * prompt.numel() >= _PAST_CACHE and _may_pass_cache(prompt)
     total, squares = native.forward(
         (b, t, h * w), _of(steps), _clip(clip, layout, steps), prompt.data_ptr(), out, attention.data_ptr(),
@@ -88,9 +66,9 @@ def forward(clip: Tensor, steps: Steps) -> Forward:
 def backward(clip: Tensor, steps: Steps, attention: Tensor, above: Upstream, need_clip: bool) -> Backward:
     """The fused backward pass."""
     b, _, t, h, w = clip.shape
-    clip, layout = _readable(clip)
-    grad, grad_layout = _readable(above.prompt)
-    maps, maps_layout = (None, (0, 0, 0, 0)) if above.attention is None else _readable(above.attention.unsqueeze(1))
+    clip, layout = readable(clip)
+    grad, grad_layout = readable(above.prompt)
+    maps, maps_layout = (None, (0, 0, 0, 0)) if above.attention is None else readable(above.attention.unsqueeze(1))
     attention = attention.contiguous()  # torch's hooks on saved tensors may have given it another layout
     grad_clip = empty(clip.shape) if need_clip else None
     step, weighted = native.backward(

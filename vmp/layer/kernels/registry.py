@@ -2,9 +2,8 @@
 
 "plain" materialises every step and lets autograd differentiate it: the reference, for any device, differentiable twice.
 "blocked" and "native" are one autograd function that recomputes in its backward pass and keeps nothing beside the clip
-and its results: eager operations on blocks that stay in the cache, and a kernel in C.
-"compiled" gives the plain steps to `torch.compile`; made for GPUs, where none of us has tried it: on a CPU its first
-call costs half a minute, and it agrees.
+and its results: eager operations on blocks that stay in the cache, and a kernel in C. "triton" is the same for CUDA.
+"compiled" gives the plain steps to `torch.compile`; on a CPU its first call costs half a minute, and it agrees.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cache
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
@@ -109,10 +109,25 @@ def fused_native(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
     return Result(*_Fused.apply(clip, m, n, steps, native_driver))
 
 
+def fused_triton(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
+    """`vmp.layer.kernels.triton_driver`, for CUDA. Not differentiable twice.
+
+    From bytes the prompt is float32, or bfloat16 under an autocast to bfloat16, as what reads it would round it.
+    """
+    slope, shift = (f(v.double()) for f, v in ((F.slope_from_m, m), (F.shift_from_n, n)))
+    device, dtype = clip.device.type, None
+    if clip.dtype == torch.uint8 and torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+    triton = triton_driver()
+    assert triton is not None
+    return Result(*triton.TritonSteps.apply(clip, slope, shift, steps, dtype))
+
+
 KERNELS: dict[str, Callable[[Tensor, Tensor, Tensor, Steps], Result]] = {
     "plain": plain,
     "blocked": fused_eager,
     "native": fused_native,
+    "triton": fused_triton,
     "compiled": compiled,
 }
 
@@ -125,10 +140,23 @@ def native_works() -> bool:
     return native_driver is not None
 
 
+@cache
+def triton_driver() -> ModuleType | None:
+    """The module with the kernels in Triton, imported when it is first needed; None where Triton is not installed."""
+    try:
+        from vmp.layer.kernels import triton_driver
+    except ImportError:
+        return None
+    return triton_driver
+
+
 def choose_kernel(clip: Tensor) -> str:
     """The fastest kernel that works on this clip: the key of `KERNELS` that "auto" stands for."""
-    if torch.compiler.is_compiling() or clip.device.type != "cpu":
-        return "plain"
+    if torch.compiler.is_compiling():
+        return "plain"  # the compiler fuses the steps, and whatever stands around them
+    if clip.device.type != "cpu":
+        triton = triton_driver() if clip.is_cuda else None
+        return "triton" if triton is not None and triton.works_on(clip) else "plain"
     return "native" if clip.dtype in _NATIVE_TYPES and native_works() else "blocked"
 
 
@@ -141,11 +169,17 @@ def run_steps(clip: Tensor, m: Tensor, n: Tensor, steps: Steps, kernel: str = "a
         return KERNELS[choose_kernel(clip)](clip, m, n, steps)
     if kernel == "native" and (clip.dtype not in _NATIVE_TYPES or clip.device.type != "cpu"):
         raise InputError(
-            f'kernel "native" takes clips of float32 or uint8 on the CPU, got {clip.dtype} on {clip.device}: use "auto".'
+            f'kernel "native" takes clips of float32 or uint8 on the CPU, got {clip.dtype} on {clip.device}: '
+            'use "auto".'
         )
     if kernel == "native" and not native_works():
         raise InputError(
             'kernel "native" was not compiled when this package was installed: install it again on a machine with a '
             'C compiler and Python\'s headers, or use "auto".'
+        )
+    if kernel == "triton" and ((triton := triton_driver()) is None or not triton.works_on(clip)):
+        raise InputError(
+            f'kernel "triton" takes clips of at most 32 bits on CUDA, where Triton is installed, got {clip.dtype} on '
+            f'{clip.device}: use "auto".'
         )
     return lookup(KERNELS, kernel, "kernel")(clip, m, n, steps)
