@@ -13,7 +13,7 @@ from vmp.core.errors import InputError
 from vmp.layer import functional as F
 from vmp.layer.base import MotionPrompt, PromptLayer, check_finite, variation_or_undefined
 from vmp.layer.kernels.pixels import scale_and_offset
-from vmp.layer.kernels.registry import KERNELS, run_steps
+from vmp.layer.kernels.registry import KERNELS, is_transformed, run_steps
 from vmp.layer.kernels.steps import Steps
 
 DEFAULT_M, DEFAULT_N = 0.1, 0.0  # the first author's later code; slope 34.6, shift 0
@@ -100,7 +100,7 @@ class VideoMotionPrompt(PromptLayer):
     def forward(self, clip: Tensor) -> MotionPrompt:
         F.check_clip(clip, allow_bytes=True)
         prompt, attention, variation, total = run_steps(clip, self.m, self.n, self.steps, self.kernel)
-        if self.check_finite and not torch.compiler.is_compiling():
+        if self.check_finite and not (torch.compiler.is_compiling() or is_transformed()):
             check_finite(total)
         return MotionPrompt(prompt, attention, variation_or_undefined(variation, clip))
 

@@ -249,6 +249,32 @@ def test_a_second_derivative_is_refused_and_the_plain_kernel_has_it() -> None:
                 torch.autograd.grad(grad, layer.n)
 
 
+def test_transforms_of_torch_take_the_plain_steps() -> None:
+    layer, clips = VideoMotionPrompt(MEAN, STD), clip_of(2, 3, 4, 6, 5)
+
+    def loss(m: Tensor, clip: Tensor, kernel: str = "auto") -> Tensor:
+        layer.kernel = kernel
+        out = torch.func.functional_call(layer, {"m": m, "n": layer.n}, (clip[None],))
+        return out.prompt.square().sum() + out.variation
+
+    m = layer.m.detach()
+    per_sample = torch.func.vmap(torch.func.grad(loss), (None, 0))(m, clips)
+    for gradient, clip in zip(per_sample, clips, strict=True):
+        (expected,) = torch.autograd.grad(loss(layer.m, clip), layer.m)
+        torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-5)
+        _, along = torch.func.jvp(lambda m, clip=clip: loss(m, clip), (m,), (torch.ones(()),))
+        torch.testing.assert_close(along, expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(InputError, match=r'kernel "blocked" has gradients, but not the transforms of torch\.func'):
+        torch.func.grad(loss)(m, clips[0], "blocked")
+
+
+def test_an_exported_layer_gives_the_numbers_of_the_layer() -> None:
+    layer, clip = VideoMotionPrompt(MEAN, STD), clip_of(2, 3, 4, 6, 5)
+    exported = torch.export.export(layer, (clip,)).module()
+    for got, expected in zip(exported(clip), layer(clip), strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_the_choice_of_kernel() -> None:
     clip = clip_of(1, 3, 3, 4, 4)
     assert choose_kernel(clip) == ("native" if native_works() else "blocked")

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.autograd.function import once_differentiable
 
 from vmp.core import power
@@ -150,10 +151,15 @@ def triton_driver() -> ModuleType | None:
     return triton_driver
 
 
+def is_transformed() -> bool:
+    """Whether `torch.func` or forward-mode differentiation wants more of a call than its values and gradients."""
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+
+
 def choose_kernel(clip: Tensor) -> str:
     """The fastest kernel that works on this clip: the key of `KERNELS` that "auto" stands for."""
-    if torch.compiler.is_compiling():
-        return "plain"  # the compiler fuses the steps, and whatever stands around them
+    if torch.compiler.is_compiling() or is_transformed():
+        return "plain"  # which a compiler fuses with what stands around it
     if clip.device.type != "cpu":
         triton = triton_driver() if clip.is_cuda else None
         return "triton" if triton is not None and triton.works_on(clip) else "plain"
@@ -167,6 +173,11 @@ def run_steps(clip: Tensor, m: Tensor, n: Tensor, steps: Steps, kernel: str = "a
     """
     if kernel == "auto":
         return KERNELS[choose_kernel(clip)](clip, m, n, steps)
+    if kernel in ("blocked", "native", "triton") and is_transformed():
+        raise InputError(
+            f'kernel "{kernel}" has gradients, but not the transforms of torch.func or forward mode: use "auto", which '
+            "takes the plain steps there."
+        )
     if kernel == "native" and (clip.dtype not in _NATIVE_TYPES or clip.device.type != "cpu"):
         raise InputError(
             f'kernel "native" takes clips of float32 or uint8 on the CPU, got {clip.dtype} on {clip.device}: '
