@@ -20,7 +20,7 @@ from torch import Tensor
 from tests.conftest import ROOT
 from vmp.core.errors import InputError
 from vmp.data.loading import NormalizeConfig, normalize
-from vmp.layer.kernels import buffers, registry
+from vmp.layer.kernels import buffers, pixels, registry
 from vmp.layer.kernels.registry import KERNELS, choose_kernel, native_works
 from vmp.layer.published import VideoMotionPrompt
 
@@ -152,7 +152,9 @@ def test_bytes_are_rounded_as_the_loader_rounds_them(kernel: str) -> None:
     frames = torch.arange(256, dtype=torch.uint8).repeat(2, 1).view(1, 2, 16, 16, 1).expand(-1, -1, -1, -1, 3)
     layer = VideoMotionPrompt(MEAN, STD, kernel=kernel)
     from_bytes = layer(frames.permute(0, 4, 1, 2, 3)).prompt
-    assert torch.equal(from_bytes, layer(normalize(frames, NormalizeConfig(mean=MEAN, std=STD))).prompt)
+    floats = normalize(frames, NormalizeConfig(mean=MEAN, std=STD))
+    assert torch.equal(from_bytes, layer(floats).prompt)
+    assert torch.equal(floats, pixels.normalize(frames.permute(0, 4, 1, 2, 3), *pixels.scale_and_offset(MEAN, STD)))
 
 
 def test_bytes_that_lie_otherwise_are_refused_with_the_way_out() -> None:

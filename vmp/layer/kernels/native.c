@@ -390,6 +390,29 @@ CLONES static void backward_item(const Backward *job, Py_ssize_t sample, Py_ssiz
     }
 }
 
+typedef struct {
+    Clip clip;
+    float *out; /* contiguous */
+    Shape shape;
+} Normalize;
+
+CLONES static void normalize_item(const Normalize *job, Py_ssize_t sample, Py_ssize_t first, int count, double *gray,
+                                  double *sums) {
+    const Py_ssize_t pixels = job->shape.pixels, frames = job->shape.frames;
+    float spare[3][PART];
+    (void)gray;
+    for (Py_ssize_t t = 0; t < frames; t++) {
+        for (int begin = 0; begin < count; begin += PART) {
+            const int size = count - begin < PART ? count - begin : PART;
+            const float *x[3];
+            load(&job->clip, address(&job->clip, sample, t, first + begin), size, spare, x);
+            for (int c = 0; c < 3; c++)
+                memcpy(job->out + ((sample * 3 + c) * frames + t) * pixels + first + begin, x[c], size * sizeof(float));
+        }
+    }
+    sums[0] = sums[1] = 0;
+}
+
 /* How many runs of pixels a plane is cut into; each begins on a line of memory if the plane does. Long runs are read as
    few long streams; the number of threads has no say, or sums would depend on it. */
 static Py_ssize_t runs_of(Shape shape, int *length) {
@@ -492,7 +515,19 @@ static PyObject *backward(PyObject *module, PyObject *arguments) {
     return Py_BuildValue("dd", out[0], out[1]);
 }
 
+static PyObject *normalize_clip(PyObject *module, PyObject *arguments) {
+    unsigned long long clip, to;
+    int threads;
+    Normalize job = {{0}};
+    if (!PyArg_ParseTuple(arguments, SHAPE CLIP ADDRESS "i", TO_SHAPE(job.shape), TO_CLIP(job.clip), &to, &threads))
+        return NULL;
+    job.clip.data = (const char *)(uintptr_t)clip, job.out = (float *)(uintptr_t)to;
+    FOR_ITEMS(normalize_item);
+    return PyFloat_FromDouble(out[0] + out[1]);
+}
+
 static PyMethodDef methods[] = {
+    {"normalize", normalize_clip, METH_VARARGS, "Write a clip as contiguous floats; return 0."},
     {"forward", forward, METH_VARARGS, "Write prompt and attention; return (sum of all z, sum of squares of V)."},
     {"backward", backward, METH_VARARGS, "Return (sum of dL/dz, sum of dL/dz z); write the clip's gradient if asked."},
     {"forward_frames", forward_frames, METH_VARARGS, "`forward` of separate frames of bytes, with the squares of V by map."},

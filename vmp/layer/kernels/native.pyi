@@ -6,6 +6,7 @@ Steps = tuple[tuple[float, float, float], float, float, bool, bool]  # weights, 
 Triple = tuple[float, float, float]
 Clip = tuple[int, Layout, bool, Triple, Triple]  # address, strides, whether it is bytes, their scale and offset
 
+def normalize(shape: Shape, clip: Clip, out: int, threads: int, /) -> float: ...
 def forward(
     shape: Shape, steps: Steps, clip: Clip, prompt: int, prompt_layout: Layout, attention: int, past_cache: bool,
     threads: int, /,

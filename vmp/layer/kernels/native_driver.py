@@ -43,6 +43,15 @@ def _clip(clip: Tensor, layout: Layout, steps: Steps) -> tuple[int, Layout, bool
     return clip.data_ptr(), layout, clip.dtype == torch.uint8, steps.scale, steps.offset
 
 
+def normalize(clip: Tensor, scale: Triple, offset: Triple) -> Tensor:
+    """A clip of bytes on the CPU as contiguous float32, rounded as torch rounds."""
+    b, _, t, h, w = clip.shape
+    clip, layout = readable(clip)
+    out = empty(clip.shape)
+    native.normalize((b, t, h * w), (clip.data_ptr(), layout, True, scale, offset), out.data_ptr(), _threads(clip))
+    return out
+
+
 def forward(clip: Tensor, steps: Steps) -> Forward:
     """The fused forward pass for a clip of float32 or uint8 on the CPU.
 

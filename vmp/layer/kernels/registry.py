@@ -9,7 +9,7 @@ and its results: eager operations on blocks that stay in the cache, and a kernel
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from vmp.core import power
 from vmp.core.choices import lookup
 from vmp.core.errors import InputError
 from vmp.layer import functional as F
-from vmp.layer.kernels import blocked
+from vmp.layer.kernels import blocked, pixels
 from vmp.layer.kernels.steps import Kernel, Steps, Upstream
 
 try:  # now and not when it is needed: it has to see forks
@@ -149,6 +149,14 @@ def triton_driver() -> ModuleType | None:
     except ImportError:
         return None
     return triton_driver
+
+
+def normalize(frames: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """A clip of bytes (b, 3, t, h, w), of any strides, as contiguous float32 (byte / 255 - mean) / std."""
+    scale, offset = pixels.scale_and_offset(mean, std)
+    if frames.device.type == "cpu" and native_works():
+        return native_driver.normalize(frames, scale, offset)
+    return pixels.normalize(frames, scale, offset)
 
 
 def is_transformed() -> bool:
