@@ -22,7 +22,7 @@ from vmp.core.seeding import generator
 from vmp.data.augment import AugmentConfig, augment_clip, view_crop
 from vmp.data.base import SplitName, VideoSet
 from vmp.data.sampling import NEEDS_TIMELINE, SamplingConfig, duplicate_frame_ratio, frame_gap_seconds, sample_indices
-from vmp.layer.kernels import pixels
+from vmp.layer.kernels import registry
 
 
 @config
@@ -214,4 +214,4 @@ def _collate(items: list[_Item]) -> Batch:
 
 def normalize(frames: Tensor, settings: NormalizeConfig) -> Tensor:
     """uint8 frames ``(b, t, h, w, 3)`` to a normalised float32 clip ``(b, 3, t, h, w)`` on the same device."""
-    return pixels.normalize(frames.permute(0, 4, 1, 2, 3), *pixels.scale_and_offset(settings.mean, settings.std))
+    return registry.normalize(frames.permute(0, 4, 1, 2, 3), settings.mean, settings.std)

@@ -24,8 +24,8 @@ from vmp.core import power
 from vmp.core.errors import InputError
 from vmp.layer import functional as F
 from vmp.layer.base import PromptLayer
-from vmp.layer.kernels.pixels import normalize, scale_and_offset
-from vmp.layer.kernels.registry import native_driver, native_works
+from vmp.layer.kernels.pixels import scale_and_offset
+from vmp.layer.kernels.registry import native_driver, native_works, normalize
 from vmp.layer.prompted import MotionPrompted
 from vmp.layer.published import VideoMotionPrompt
 
@@ -217,7 +217,7 @@ class _Bytes:
 
 def _normalised(frames: np.ndarray, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """uint8 frames (t, h, w, 3) as a clip (1, 3, t, h, w)."""
-    return normalize(torch.from_numpy(frames).permute(3, 0, 1, 2)[None], *scale_and_offset(mean, std))
+    return normalize(torch.from_numpy(frames).permute(3, 0, 1, 2)[None], mean, std)
 
 
 def _runs(frames: Iterable[Frame], length: int | None, context: int) -> Iterator[Run]:
