@@ -90,6 +90,22 @@ INLINE const float *plane(const float *from, Py_ssize_t step, int count, float *
     return spare;
 }
 
+/* Channels last: the three floats of a pixel side by side. One loop over all three, which compilers turn into shuffles. */
+INLINE int is_interleaved(Layout layout) { return layout.pixel == 3 && layout.channel == 1; }
+
+INLINE void split(const float *from, float out[3][PART], int count) {
+#pragma omp simd
+    for (int i = 0; i < count; i++) out[0][i] = from[3 * i], out[1][i] = from[3 * i + 1], out[2][i] = from[3 * i + 2];
+}
+
+/* The three planes of `count` pixels of floats: where they lie, or in `spare`. */
+INLINE void planes(const float *from, Layout layout, int count, float spare[3][PART], const float **x) {
+    for (int c = 0; c < 3; c++) x[c] = spare[c];
+    if (is_interleaved(layout)) split(from, spare, count);
+    else
+        for (int c = 0; c < 3; c++) x[c] = plane(from + c * layout.channel, layout.pixel, count, spare[c]);
+}
+
 INLINE Py_ssize_t size_of(const Clip *clip) { return clip->is_bytes ? 1 : sizeof(float); }
 
 INLINE const char *address(const Clip *clip, Py_ssize_t sample, Py_ssize_t time, Py_ssize_t pixel) {
@@ -125,13 +141,15 @@ INLINE void normalize_interleaved(const uint8_t *from, const float *scale, const
     }
 }
 
-/* The three planes of `count` pixels as floats: where they lie, or in `spare`. */
+/* The same of a clip. */
 INLINE void load(const Clip *clip, const char *from, int count, float spare[3][PART], const float **x) {
     const Layout at = clip->layout;
+    if (!clip->is_bytes) {
+        planes((const float *)from, at, count, spare, x);
+        return;
+    }
     for (int c = 0; c < 3; c++) x[c] = spare[c];
-    if (!clip->is_bytes)
-        for (int c = 0; c < 3; c++) x[c] = plane((const float *)from + c * at.channel, at.pixel, count, spare[c]);
-    else if (at.pixel == 3 && at.channel == 1)
+    if (is_interleaved(at))
         normalize_interleaved((const uint8_t *)from, clip->scale, clip->offset, spare, count);
     else
         for (int c = 0; c < 3; c++)
@@ -210,6 +228,16 @@ INLINE void product(const float *weight, const float *x, float *out, Py_ssize_t 
     for (int i = 0; i < count; i++) out[i] = weight[i] * x[i];
 }
 
+INLINE void product_interleaved(const float *weight, const float **x, float *out, int count) {
+    const float *x0 = x[0], *x1 = x[1], *x2 = x[2];
+#pragma omp simd
+    for (int i = 0; i < count; i++) {
+        out[3 * i] = weight[i] * x0[i];
+        out[3 * i + 1] = weight[i] * x1[i];
+        out[3 * i + 2] = weight[i] * x2[i];
+    }
+}
+
 /* Stores past the cache are not ordered with others: to be called before anybody is told of them. */
 INLINE void in_order(int past_cache) {
 #ifdef __SSE2__
@@ -257,6 +285,10 @@ CLONES static void forward_item(const Forward *job, Py_ssize_t sample, Py_ssize_
             }
             if (!job->steps.later) load(clip, address(clip, sample, t, first + begin), size, spare, x);
             float *out = job->prompt + sample * to.batch + t * to.time + (first + begin) * to.pixel;
+            if (is_interleaved(to)) {
+                product_interleaved(attention, x, out, size);
+                continue;
+            }
             for (int c = 0; c < 3; c++)
                 product(attention, x[c], out + c * to.channel, to.pixel, job->past_cache, size);
         }
@@ -351,7 +383,7 @@ CLONES static void backward_item(const Backward *job, Py_ssize_t sample, Py_ssiz
             exponents(x[0], x[1], x[2], &job->steps, gray + begin, z, size);
             if (!job->steps.later) load(clip, address(clip, sample, t, first + begin), size, spare, x);
             const float *grad = job->grad + sample * to.batch + t * to.time + (first + begin) * to.pixel;
-            for (int c = 0; c < 3; c++) g[c] = plane(grad + c * to.channel, to.pixel, size, spare_grad[c]);
+            planes(grad, to, size, spare_grad, g);
             inner(g, x, step, size);
             if (job->grad_maps) {
                 const float *more = job->grad_maps + sample * by.batch + t * by.time + (first + begin) * by.pixel;

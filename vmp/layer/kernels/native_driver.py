@@ -56,11 +56,11 @@ def forward(clip: Tensor, steps: Steps) -> Forward:
     """The fused forward pass for a clip of float32 or uint8 on the CPU.
 
     A channels-last clip of floats gives a channels-last prompt. Bytes lie that way because a decoder wrote them so,
-    which says nothing about what reads the prompt: theirs is contiguous, as if they had been normalised beforehand.
+    which says nothing about what reads the prompt: there `steps` decides.
     """
     b, _, t, h, w = clip.shape
     clip, layout = readable(clip)
-    is_last = layout[1] == 1 and layout[3] == 3 and clip.is_floating_point()
+    is_last = layout[1] == 1 and layout[3] == 3 if clip.is_floating_point() else steps.channels_last
     memory = torch.channels_last_3d if is_last else torch.contiguous_format
     prompt, attention = empty((b, 3, t - 1, h, w), memory), empty((b, t - 1, h, w))
     _, out = readable(prompt)

@@ -13,7 +13,8 @@ from vmp.layer.kernels.pixels import Triple, normalize
 class Steps(NamedTuple):
     """weights: w_c std_c. signed: D or |D|. later: prompt the later frame of a pair, or the earlier.
 
-    scale, offset: of clips of bytes, x = byte * scale + offset.
+    scale, offset: of clips of bytes, x = byte * scale + offset. channels_last: how the prompt of such a clip is to lie
+        on the CPU, whichever way the bytes lie.
     slope, shift: a, b as numbers, for kernels that differentiate themselves; the others read the tensors.
     """
 
@@ -22,6 +23,7 @@ class Steps(NamedTuple):
     later: bool
     scale: Triple = (1.0, 1.0, 1.0)
     offset: Triple = (0.0, 0.0, 0.0)
+    channels_last: bool = False
     slope: float = 1.0
     shift: float = 0.0
 
