@@ -41,9 +41,8 @@ class VideoMotionPrompt(PromptLayer):
 
     Shapes: (b, 3, t, h, w) -> prompt (b, 3, t-1, h, w), attention (b, t-1, h, w), variation (). T -> T-1 frames.
     The clip is normalised, or it is uint8 as a decoder gives it (`frames.permute(0, 4, 1, 2, 3)` of (b, t, h, w, 3))
-    and is normalised on the way, without a copy in floats. The arithmetic is float32 or wider; prompt and attention have the
-    clip's type, float32 for bytes. With t = 2 the variation is an
-    `UndefinedVariation`, which raises as soon as a lambda other than 0 multiplies it.
+    and is normalised on the way, without a copy in floats. The arithmetic is float32 or wider; prompt and attention
+    have the clip's type, float32 for bytes. With t = 2 the variation is an `UndefinedVariation`, which raises as soon as a lambda other than 0 multiplies it.
 
     Raises: `InputError` for a wrong rank, channel count, type, fewer than 2 frames, or a non-finite clip.
 
@@ -99,7 +98,8 @@ class VideoMotionPrompt(PromptLayer):
 
     def forward(self, clip: Tensor) -> MotionPrompt:
         F.check_clip(clip, allow_bytes=True)
-        prompt, attention, variation, total = run_steps(clip, self.m, self.n, self.steps, self.kernel)
+        steps = self.steps._replace(channels_last=True) if self.channels_last else self.steps
+        prompt, attention, variation, total = run_steps(clip, self.m, self.n, steps, self.kernel)
         if self.check_finite and not (torch.compiler.is_compiling() or is_transformed()):
             check_finite(total)
         return MotionPrompt(prompt, attention, variation_or_undefined(variation, clip))

@@ -167,7 +167,13 @@ def test_bytes_that_lie_otherwise_are_refused_with_the_way_out() -> None:
 @pytest.mark.parametrize("kernel", [NATIVE])
 def test_a_channels_last_clip_gives_a_channels_last_prompt(kernel: str) -> None:
     clip = clip_of(2, 3, 4, 8, 8).contiguous(memory_format=torch.channels_last_3d)
-    assert VideoMotionPrompt(MEAN, STD, kernel=kernel)(clip).prompt.is_contiguous(memory_format=torch.channels_last_3d)
+    layer, frames = VideoMotionPrompt(MEAN, STD, kernel=kernel), (clip * 50).to(torch.uint8)
+    assert layer(clip).prompt.is_contiguous(memory_format=torch.channels_last_3d)
+    plain = layer(frames).prompt
+    layer.channels_last = True  # of bytes the backbone decides: decoders always write them so
+    assert plain.is_contiguous()
+    assert layer(frames).prompt.is_contiguous(memory_format=torch.channels_last_3d)
+    assert torch.equal(layer(frames).prompt, plain)
 
 
 @pytest.mark.parametrize("kernel", FUSED)
