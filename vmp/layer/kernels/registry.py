@@ -45,9 +45,8 @@ class _Fused(torch.autograd.Function):
         prompt, attention, total, squares = kernel.forward(clip, steps)
         b, maps, h, w = attention.shape
         terms = b * (maps - 1) * h * w
-        variation = torch.tensor(
-            squares / terms if terms else math.nan, dtype=F.compute_dtype(clip), device=clip.device
-        )
+        mean = squares / terms if terms else math.nan
+        variation = torch.scalar_tensor(mean, dtype=F.compute_dtype(clip), device=clip.device)
         ctx.save_for_backward(clip, m, n, attention)
         ctx.steps, ctx.kernel, ctx.terms = steps, kernel, terms
         ctx.set_materialize_grads(False)
@@ -65,8 +64,8 @@ class _Fused(torch.autograd.Function):
         step, step_offset, grad_clip = ctx.kernel.backward(
             clip, ctx.steps, attention, Upstream(grad_prompt, grad_attention, scale), ctx.needs_input_grad[0]
         )
-        grad_m = m.new_tensor(step_offset * ctx.slope_by_m)
-        grad_n = n.new_tensor(-ctx.steps.slope * step * ctx.shift_by_n)
+        grad_m = torch.scalar_tensor(step_offset * ctx.slope_by_m, dtype=m.dtype, device=m.device)
+        grad_n = torch.scalar_tensor(-ctx.steps.slope * step * ctx.shift_by_n, dtype=n.dtype, device=n.device)
         return grad_clip, grad_m, grad_n, None, None
 
 
