@@ -19,7 +19,8 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from vmp.layer.kernels.registry import choose_kernel
+from vmp.layer.kernels.pixels import scale_and_offset
+from vmp.layer.kernels.registry import choose_kernel, normalize
 from vmp.layer.published import VideoMotionPrompt
 
 MEAN, STD = (0.45,) * 3, (0.225,) * 3
@@ -29,7 +30,7 @@ Outputs = tuple[Tensor, Tensor, Tensor]
 
 def published_steps(clip: Tensor, m: Tensor, n: Tensor) -> Outputs:
     """The baseline: each published step as one would write it down, every intermediate result in memory."""
-    mean, std = (torch.tensor(v).view(1, 3, 1, 1, 1) for v in (MEAN, STD))
+    mean, std = (clip.new_tensor(v).view(1, 3, 1, 1, 1) for v in (MEAN, STD))
     pixels = clip * std + mean
     gray = 0.299 * pixels[:, 0] + 0.587 * pixels[:, 1] + 0.114 * pixels[:, 2]
     difference = gray[:, 1:] - gray[:, :-1]
@@ -122,6 +123,49 @@ def layouts(shape: tuple[int, ...], rounds: int, summary: Summary) -> dict[str, 
 
     runs = {name: call(variant) for name, variant in variants.items()} | {"autocast": call(clip, True)}
     return timed(runs, rounds, summary)
+
+
+def from_bytes(shape: tuple[int, ...], rounds: int, summary: Summary) -> dict[str, float]:
+    """Milliseconds of the layer on a clip of bytes, and of only normalising the bytes by two operations of torch.
+
+    Those get bytes by planes, which they are faster on; the layer gets them as a decoder writes them, and by planes.
+    """
+    b, c, t, h, w = shape
+    last = torch.randint(0, 256, (b, t, h, w, c), dtype=torch.uint8).permute(0, 4, 1, 2, 3)
+    planes = last.contiguous()
+    scale, offset = (torch.tensor(v).view(1, 3, 1, 1, 1) for v in scale_and_offset(MEAN, STD))
+    layer, upstream, one = VideoMotionPrompt(MEAN, STD), torch.randn(b, 3, t - 1, h, w), torch.ones(())
+
+    def forward(make: Callable[[], Tensor]) -> Callable[[], object]:
+        def call() -> object:
+            with torch.no_grad():
+                return layer(make())
+
+        return call
+
+    def both(make: Callable[[], Tensor]) -> Callable[[], object]:
+        def call() -> None:
+            out = layer(make())
+            torch.autograd.backward([out.prompt, out.variation], [upstream, one])
+
+        return call
+
+    def two_operations() -> Tensor:
+        return (planes * scale).add_(offset)
+
+    return timed(
+        {
+            "normalising alone, two operations": two_operations,
+            "normalising alone, kernel": lambda: normalize(last, MEAN, STD),
+            "forward": forward(lambda: last),
+            "forward, by planes": forward(lambda: planes),
+            "forward + backward": both(lambda: last),
+            "forward + backward, by planes": both(lambda: planes),
+            "two operations, then forward + backward": both(two_operations),
+        },
+        rounds,
+        summary,
+    )
 
 
 _PEAK = """
@@ -241,6 +285,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--fastest", action="store_true", help="compare fastest rounds, for a machine that others use")
+    parser.add_argument(
+        "--compiled", action="store_true", help="also the plain steps through torch.compile (slow start)"
+    )
     parser.add_argument("--stream", action="store_true", help="only the streamed videos (encodes 11 minutes first)")
     arguments = parser.parse_args()
     if arguments.stream:
@@ -254,7 +301,7 @@ def main() -> None:
         f"torch {torch.__version__}, {arguments.threads} threads, load {load:.1f}, "
         f"kernel {choose_kernel(clip_of(SMALL))}"
     )
-    kernels = ["auto", "blocked"]
+    kernels = ["auto", "blocked", *(["compiled"] if arguments.compiled else [])]
     for shape in (LARGE, SMALL):
         print(f"\n{shape}, float32: milliseconds (times the published steps)")
         for measure, times in speed(shape, kernels, arguments.rounds, summary).items():
@@ -262,7 +309,12 @@ def main() -> None:
             print(f"  {measure:22}", ", ".join(f"{k} {v:.2f} ({base / v:.1f}x)" for k, v in times.items()))
             if "copy_" in times:
                 print(f"  {'':22} auto / copy_ = {times['auto'] / times['copy_']:.2f}")
-        for kernel in ("published", *kernels):
+        times = from_bytes(shape, arguments.rounds, summary)
+        base = times["normalising alone, two operations"]
+        print("  from bytes (times normalising them alone, by two operations of torch)")
+        for name, milliseconds in times.items():
+            print(f"    {name:40} {milliseconds:7.2f} ({base / milliseconds:.1f}x)")
+        for kernel in ("published", "auto", "blocked"):
             peak = peak_memory(shape, kernel, arguments.threads)
             print(
                 f"  extra peak memory      {kernel}: "

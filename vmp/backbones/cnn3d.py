@@ -19,6 +19,8 @@ class CNN3D(nn.Module):
     Shapes: (b, 3, t, h, w) -> (b, num_classes) for any t >= 1 and h, w >= 16: the average runs over whatever is left.
     """
 
+    channels_last = True
+
     def __init__(self, num_classes: int, widths: Sequence[int] = (16, 32, 64), dropout: float = 0.0) -> None:
         super().__init__()
         # The first step halves space only: motion of one pixel a frame is gone if time is thinned before it is seen.

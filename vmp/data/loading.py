@@ -22,6 +22,7 @@ from vmp.core.seeding import generator
 from vmp.data.augment import AugmentConfig, augment_clip, view_crop
 from vmp.data.base import SplitName, VideoSet
 from vmp.data.sampling import Sampler, duplicate_frame_ratio, frame_gap_seconds, sample_indices
+from vmp.layer.kernels import registry
 
 
 @config
@@ -208,6 +209,4 @@ def _collate(items: list[_Item]) -> Batch:
 
 def normalize(frames: Tensor, settings: NormalizeConfig) -> Tensor:
     """uint8 frames ``(b, t, h, w, 3)`` to a normalised float32 clip ``(b, 3, t, h, w)`` on the same device."""
-    std = frames.new_tensor(settings.std, dtype=torch.float32)
-    shift = frames.new_tensor(settings.mean, dtype=torch.float32) / std
-    return torch.addcmul(-shift, frames.float(), 1 / (255 * std)).permute(0, 4, 1, 2, 3).contiguous()
+    return registry.normalize(frames.permute(0, 4, 1, 2, 3), settings.mean, settings.std)

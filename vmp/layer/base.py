@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -35,11 +36,18 @@ class PromptLayer(nn.Module, ABC):
     """What every layer of the family has beside `forward`.
 
     extra_frames: how many frames more than the backbone it consumes.
+    channels_last: lay prompts made of bytes channels last, as some backbones want them; the numbers are the same.
     context: how many frames before a frame its prompt depends on, None if on all of them; for streaming.
     """
 
     extra_frames: int = 1
+    channels_last: bool = False
     context: int | None = 1
+
+    def reads_bytes(self, mean: Sequence[float], std: Sequence[float]) -> bool:
+        """Whether `forward` takes clips of bytes, as if they had been normalised with these statistics."""
+        del mean, std
+        return False
 
     @abstractmethod
     def curve(self, difference: Tensor) -> Tensor:

@@ -27,8 +27,11 @@ from vmp.core.power import SHIFT_LIMIT
 LUMA: dict[str, tuple[float, float, float]] = {"RGB": (0.299, 0.587, 0.114), "BGR": (0.114, 0.587, 0.299)}
 
 
-def check_clip(clip: Tensor, min_frames: int = 2) -> None:
-    """Raise `InputError` unless `clip` is a floating point (b, 3, t, h, w), t >= `min_frames`, not empty."""
+def check_clip(clip: Tensor, min_frames: int = 2, allow_bytes: bool = False) -> None:
+    """Raise `InputError` unless `clip` is a floating point (b, 3, t, h, w), t >= `min_frames`, not empty.
+
+    With `allow_bytes` it may be uint8 as well.
+    """
     if not isinstance(clip, Tensor):
         raise InputError(f"a clip must be a torch tensor (b, 3, t, h, w), got {type(clip).__name__}.")
     shape = tuple(clip.shape)
@@ -37,8 +40,10 @@ def check_clip(clip: Tensor, min_frames: int = 2) -> None:
         raise InputError(f"a clip must have 5 dimensions (b, 3, t, h, w), got {clip.ndim}: {shape}.{hint}")
     if clip.shape[1] != 3:
         hint = " It looks like (b, t, c, h, w): pass clip.transpose(1, 2)." if clip.shape[2] == 3 else ""
+        if clip.shape[4] == 3:
+            hint = " It looks like (b, t, h, w, c): pass clip.permute(0, 4, 1, 2, 3), which copies nothing."
         raise InputError(f"a clip (b, 3, t, h, w) must have 3 channels, got {clip.shape[1]}: {shape}.{hint}")
-    if not clip.is_floating_point():
+    if not clip.is_floating_point() and not (allow_bytes and clip.dtype == torch.uint8):
         raise InputError(
             f"a clip must be floating point and normalised, got {clip.dtype}: divide by 255, then (p - mean) / std."
         )
@@ -71,7 +76,7 @@ def difference_weights(std: Sequence[float], channel_order: str = "RGB") -> tupl
 
 
 def compute_dtype(clip: Tensor) -> torch.dtype:
-    """The type in which the layer calculates: float64 for float64, float32 for anything narrower."""
+    """The type in which the layer calculates: float64 for float64, float32 for anything narrower and for bytes."""
     return torch.promote_types(clip.dtype, torch.float32)
 
 

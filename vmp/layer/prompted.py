@@ -25,6 +25,7 @@ class MotionPrompted(nn.Module):
 
     Args:
         backbone: any module that takes the prompt and returns logits, as a tensor or in an attribute `logits`.
+            Its attribute `channels_last`, if it is there and true, says that its convolutions want such clips.
         layer: a module that returns a `MotionPrompt`: `VideoMotionPrompt`, a control, or a variant.
         backbone_layout: "bcthw", or "btchw" for a backbone that wants (b, t, c, h, w). Clips stay (b, c, t, h, w).
 
@@ -37,6 +38,7 @@ class MotionPrompted(nn.Module):
         super().__init__()
         self._swap = lookup({"bcthw": False, "btchw": True}, backbone_layout, "backbone_layout")
         self.backbone, self.layer, self.backbone_layout = backbone, layer, backbone_layout
+        layer.channels_last = bool(getattr(backbone, "channels_last", False))
 
     def forward(self, clip: Tensor) -> Prompted:
         prompt, _, variation = self.layer(clip)

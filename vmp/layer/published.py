@@ -12,7 +12,8 @@ from vmp.core.config import validate
 from vmp.core.errors import InputError
 from vmp.layer import functional as F
 from vmp.layer.base import MotionPrompt, PromptLayer, check_finite
-from vmp.layer.kernels.registry import KERNELS, run_steps
+from vmp.layer.kernels.pixels import scale_and_offset
+from vmp.layer.kernels.registry import KERNELS, is_transformed, run_steps
 from vmp.layer.kernels.steps import Steps
 from vmp.layer.starts import FixedStart, PublishedStart
 
@@ -38,8 +39,9 @@ class VideoMotionPrompt(PromptLayer):
             rounding, the numbers agree.
 
     Shapes: (b, 3, t, h, w) -> prompt (b, 3, t-1, h, w), attention (b, t-1, h, w), variation (). T -> T-1 frames.
-    The arithmetic is float32 or wider; prompt and attention have the clip's type. With t = 2 the variation is
-    None.
+    The clip is normalised, or it is uint8 as a decoder gives it (`frames.permute(0, 4, 1, 2, 3)` of (b, t, h, w, 3))
+    and is normalised on the way, without a copy in floats. The arithmetic is float32 or wider; prompt and attention
+    have the clip's type, float32 for bytes. With t = 2 the variation is None.
 
     Raises: `InputError` for a wrong rank, channel count, type, fewer than 2 frames, or a non-finite clip.
 
@@ -78,6 +80,8 @@ class VideoMotionPrompt(PromptLayer):
         first_m, first_n = start.draw()
         self.mean, self.std, self.channel_order = tuple(mean), tuple(std), channel_order
         self.signed, self.prompted_frame, self.check_finite = signed, prompted_frame, check_finite
+        weights = F.difference_weights(std, channel_order)
+        self.steps = Steps(weights, signed, prompted_frame == "later", *scale_and_offset(mean, std))
         self.kernel = lookup({k: k for k in ("auto", *KERNELS)}, kernel, "kernel")
         self.m = nn.Parameter(first_m, requires_grad=learn_slope)
         self.n = nn.Parameter(first_n, requires_grad=learn_shift)
@@ -92,19 +96,17 @@ class VideoMotionPrompt(PromptLayer):
         """b, in (-0.6, 0.6): the difference at which attention is 1/2."""
         return F.shift_from_n(self.n)
 
-    @property
-    def steps(self) -> Steps:
-        """What kernels are told beside the clip, m and n."""
-        weights = F.difference_weights(self.std, self.channel_order)
-        return Steps(weights, self.signed, self.prompted_frame == "later")
+    def reads_bytes(self, mean: Sequence[float], std: Sequence[float]) -> bool:
+        return (self.mean, self.std) == (tuple(mean), tuple(std))
 
     def curve(self, difference: Tensor) -> Tensor:
         return F.power_normalization(difference if self.signed else difference.abs(), self.slope, self.shift)
 
     def forward(self, clip: Tensor) -> MotionPrompt:
-        F.check_clip(clip)
-        prompt, attention, variation, total = run_steps(clip, self.m, self.n, self.steps, self.kernel)
-        if self.check_finite and not torch.compiler.is_compiling():
+        F.check_clip(clip, allow_bytes=True)
+        steps = self.steps._replace(channels_last=True) if self.channels_last else self.steps
+        prompt, attention, variation, total = run_steps(clip, self.m, self.n, steps, self.kernel)
+        if self.check_finite and not (torch.compiler.is_compiling() or is_transformed()):
             check_finite(total)
         return MotionPrompt(prompt, attention, variation if clip.shape[2] > 2 else None)
 

@@ -24,7 +24,8 @@ from vmp.core import power
 from vmp.core.errors import InputError
 from vmp.layer import functional as F
 from vmp.layer.base import PromptLayer
-from vmp.layer.kernels.registry import native_driver, native_works
+from vmp.layer.kernels.pixels import scale_and_offset
+from vmp.layer.kernels.registry import native_driver, native_works, normalize
 from vmp.layer.prompted import MotionPrompted
 from vmp.layer.published import VideoMotionPrompt
 
@@ -197,16 +198,18 @@ class _Bytes:
     """The published layer on decoded frames as they are: nothing is normalised or reordered beforehand."""
 
     def __init__(self, layer: VideoMotionPrompt, mean: Sequence[float], std: Sequence[float]) -> None:
-        self.forward, self.mean, self.std = native_driver.forward_bytes, mean, std
+        scale, offset = scale_and_offset(mean, std)
         self.steps = layer.steps._replace(
             weights=F.difference_weights(std, layer.channel_order),
+            scale=scale,
+            offset=offset,
             slope=power.slope_and_derivative(layer.m.item())[0],
             shift=power.shift_and_derivative(layer.n.item())[0],
         )
         self.before: Tensor | None = None
 
     def __call__(self, run: Run) -> tuple[Tensor, Tensor, np.ndarray]:
-        prompt, attention, squares = self.forward(run.frames, self.steps, self.mean, self.std, self.before)
+        prompt, attention, squares = native_driver.forward_frames(run.frames, self.steps, self.before)
         if len(attention):
             self.before = attention[-1]
         return prompt, attention, squares
@@ -214,10 +217,7 @@ class _Bytes:
 
 def _normalised(frames: np.ndarray, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """uint8 frames (t, h, w, 3) as a clip (1, 3, t, h, w)."""
-    clip = torch.empty(1, 3, *frames.shape[:3], dtype=torch.float32)
-    for c in range(3):  # one plane at a time: a permuted multiplication over all three takes twice as long
-        torch.mul(torch.from_numpy(frames[..., c]), 1 / (255 * std[c]), out=clip[0, c]).sub_(mean[c] / std[c])
-    return clip
+    return normalize(torch.from_numpy(frames).permute(3, 0, 1, 2)[None], mean, std)
 
 
 def _runs(frames: Iterable[Frame], length: int | None, context: int) -> Iterator[Run]:

@@ -259,7 +259,10 @@ class Trainer:
         )
 
     def _clip(self, batch: Batch) -> Tensor:
-        return normalize(batch.frames.to(self.device, non_blocking=True), self.normalization)
+        frames, statistics = batch.frames.to(self.device, non_blocking=True), self.normalization
+        if self.model.layer.reads_bytes(statistics.mean, statistics.std):
+            return frames.permute(0, 4, 1, 2, 3)
+        return normalize(frames, statistics)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16")

@@ -22,6 +22,7 @@ from vmp.experiment import Experiment, Runtime, build_loaders, build_trainer, ru
 from vmp.identity import canonical
 from vmp.layer.config import LAYERS, PromptConfig
 from vmp.layer.normalizations import SigmoidConfig
+from vmp.layer.published import VideoMotionPrompt
 from vmp.layer.starts import FixedStart
 from vmp.training.accuracy import Accuracy
 from vmp.training.checkpoint import load_checkpoint, save_checkpoint
@@ -58,6 +59,20 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
     resumed = run_experiment(TINY, seed=3, checkpoint=checkpoint)
     assert resumed.curves == whole.curves
     assert resumed.metrics == whole.metrics
+
+
+def test_a_training_from_bytes_has_the_figures_of_one_from_floats(monkeypatch: pytest.MonkeyPatch) -> None:
+    from_bytes = run_experiment(TINY, seed=3)
+    seen: list[torch.dtype] = []
+    forward = VideoMotionPrompt.forward
+    monkeypatch.setattr(VideoMotionPrompt, "reads_bytes", lambda *_: False)
+    monkeypatch.setattr(
+        VideoMotionPrompt, "forward", lambda layer, clip: (seen.append(clip.dtype), forward(layer, clip))[1]
+    )
+    from_floats = run_experiment(TINY, seed=3)
+    assert set(seen) == {torch.float32}
+    assert from_bytes.metrics == from_floats.metrics
+    assert from_bytes.curves == from_floats.curves
 
 
 def test_a_checkpoint_of_another_cell_is_not_used(tmp_path: Path) -> None:

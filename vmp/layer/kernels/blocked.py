@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vmp.layer.functional import compute_dtype
 from vmp.layer.kernels.buffers import empty
-from vmp.layer.kernels.steps import Backward, Forward, Steps, Upstream
+from vmp.layer.kernels.steps import Backward, Forward, Steps, Upstream, result_dtype
 
 _PIXELS = 1 << 17  # of a block: with fewer, the calls of torch take longer than their work
 
@@ -48,8 +48,9 @@ def _exponents(frames: Tensor, steps: Steps) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _new(clip: Tensor, shape: tuple[int, ...]) -> Tensor:
-    fast = clip.dtype == torch.float32 and clip.device.type == "cpu"
-    return empty(shape) if fast else clip.new_empty(shape)
+    dtype = result_dtype(clip)
+    fast = dtype == torch.float32 and clip.device.type == "cpu"
+    return empty(shape) if fast else clip.new_empty(shape, dtype=dtype)
 
 
 def forward(clip: Tensor, steps: Steps) -> Forward:
@@ -59,13 +60,13 @@ def forward(clip: Tensor, steps: Steps) -> Forward:
     prompt, attention = _new(clip, (b, 3, t - 1, h, w)), _new(clip, (b, t - 1, h, w))
     total = squares = 0.0
     for block in _blocks(clip):
-        frames = clip[block]
+        frames = steps.floats(clip[block])
         weight, before = clip.new_empty(2, frames.shape[0], h, w, dtype=dtype).unbind()
         for pair, (z, _) in enumerate(_exponents(frames, steps)):
             total += z.sum().item()
             torch.sigmoid(z, out=weight)
             prompted = frames[:, :, pair + steps.later]
-            if clip.dtype == dtype:
+            if frames.dtype == dtype:
                 torch.mul(prompted, weight.unsqueeze(1), out=prompt[block, :, pair])
             else:
                 prompt[block, :, pair] = prompted * weight.unsqueeze(1)
@@ -83,7 +84,8 @@ def backward(clip: Tensor, steps: Steps, attention: Tensor, above: Upstream, nee
     grad_clip = clip.new_zeros(clip.shape, dtype=dtype) if need_clip else None
     total = weighted = 0.0
     for block in _blocks(clip):
-        frames, size = clip[block], clip[block].shape[0]
+        frames = steps.floats(clip[block])
+        size = frames.shape[0]
         maps = attention[block] if attention.dtype == dtype else _attention(frames, steps)
         step, spare = clip.new_empty(2, size, h, w, dtype=dtype).unbind()
         products = clip.new_empty(size, 3, h, w, dtype=dtype)

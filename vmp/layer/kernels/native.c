@@ -1,6 +1,9 @@
 /* The fused steps for the CPU in C: one pass over the clip forward, one backward, nothing kept between them but the
    attention. `vmp.layer.kernels.native_driver` hands over tensors as addresses with layouts, and says what the sums are for.
 
+   A clip is floats, or bytes as they were decoded. Bytes become normalised floats a part at a time, in the first-level
+   cache and rounded as torch rounds them, and go through the same loops: the results are those of the float clip.
+
    Work is cut into items (sample, run of pixels) that stay in the cache; an item walks through time once. The loops over
    pixels have no branches, so that compilers turn them into vector instructions, and are compiled once for each
    generation of x86-64 (CLONES); the processor picks at load time. Sums are kept by item and added in their order, so
@@ -22,6 +25,7 @@
 
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12 && defined(__x86_64__) && defined(__gnu_linux__)
 #define CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define HAS_CLONES
 #else
 #define CLONES
 #endif
@@ -43,6 +47,13 @@ enum {
 typedef struct { Py_ssize_t batch, channel, time, pixel; } Layout; /* strides in elements */
 typedef struct { Py_ssize_t samples, frames, pixels; } Shape;
 typedef struct { double w[3], slope, shift; int is_signed, later; } Steps;
+typedef struct {
+    const char *data;     /* of float or uint8_t */
+    const char **frames;  /* of one sample, where each frame has memory of its own; otherwise NULL */
+    Layout layout;
+    int is_bytes;
+    float scale[3], offset[3]; /* of bytes: x = byte * scale + offset */
+} Clip;
 
 /* e^y to 1e-7 with the coefficients of the Cephes library; ln 2 is split for an exact reduction, e^88 overflows. */
 INLINE float exponential(float y) {
@@ -79,6 +90,72 @@ INLINE const float *plane(const float *from, Py_ssize_t step, int count, float *
     return spare;
 }
 
+/* Channels last: the three floats of a pixel side by side. One loop over all three, which compilers turn into shuffles. */
+INLINE int is_interleaved(Layout layout) { return layout.pixel == 3 && layout.channel == 1; }
+
+INLINE void split(const float *from, float out[3][PART], int count) {
+#pragma omp simd
+    for (int i = 0; i < count; i++) out[0][i] = from[3 * i], out[1][i] = from[3 * i + 1], out[2][i] = from[3 * i + 2];
+}
+
+/* The three planes of `count` pixels of floats: where they lie, or in `spare`. */
+INLINE void planes(const float *from, Layout layout, int count, float spare[3][PART], const float **x) {
+    for (int c = 0; c < 3; c++) x[c] = spare[c];
+    if (is_interleaved(layout)) split(from, spare, count);
+    else
+        for (int c = 0; c < 3; c++) x[c] = plane(from + c * layout.channel, layout.pixel, count, spare[c]);
+}
+
+INLINE Py_ssize_t size_of(const Clip *clip) { return clip->is_bytes ? 1 : sizeof(float); }
+
+INLINE const char *address(const Clip *clip, Py_ssize_t sample, Py_ssize_t time, Py_ssize_t pixel) {
+    const Layout at = clip->layout;
+    if (clip->frames) return clip->frames[time] + pixel * at.pixel * size_of(clip);
+    return clip->data + (sample * at.batch + time * at.time + pixel * at.pixel) * size_of(clip);
+}
+
+/* One rounding, as torch's addcmul on every processor that has the instruction; elsewhere fmaf is a slow function. */
+#if defined(FP_FAST_FMAF) || defined(HAS_CLONES)
+#define MULTIPLY_ADD(x, y, z) fmaf(x, y, z)
+#else
+#define MULTIPLY_ADD(x, y, z) ((x) * (y) + (z))
+#endif
+
+INLINE void normalize(const uint8_t *from, Py_ssize_t step, float scale, float offset, float *out, int count) {
+    if (step == 1) { /* separate loops, since vector instructions need to know the step */
+#pragma omp simd
+        for (int i = 0; i < count; i++) out[i] = MULTIPLY_ADD((float)from[i], scale, offset);
+        return;
+    }
+    for (int i = 0; i < count; i++) out[i] = MULTIPLY_ADD((float)from[i * step], scale, offset);
+}
+
+INLINE void normalize_interleaved(const uint8_t *from, const float *scale, const float *offset, float out[3][PART],
+                                  int count) {
+    const float s0 = scale[0], s1 = scale[1], s2 = scale[2], o0 = offset[0], o1 = offset[1], o2 = offset[2];
+#pragma omp simd
+    for (int i = 0; i < count; i++) {
+        out[0][i] = MULTIPLY_ADD((float)from[3 * i], s0, o0);
+        out[1][i] = MULTIPLY_ADD((float)from[3 * i + 1], s1, o1);
+        out[2][i] = MULTIPLY_ADD((float)from[3 * i + 2], s2, o2);
+    }
+}
+
+/* The same of a clip. */
+INLINE void load(const Clip *clip, const char *from, int count, float spare[3][PART], const float **x) {
+    const Layout at = clip->layout;
+    if (!clip->is_bytes) {
+        planes((const float *)from, at, count, spare, x);
+        return;
+    }
+    for (int c = 0; c < 3; c++) x[c] = spare[c];
+    if (is_interleaved(at))
+        normalize_interleaved((const uint8_t *)from, clip->scale, clip->offset, spare, count);
+    else
+        for (int c = 0; c < 3; c++)
+            normalize((const uint8_t *)from + c * at.channel, at.pixel, clip->scale[c], clip->offset[c], spare[c], count);
+}
+
 /* z = a (D - b), or a (|D| - b). `gray` holds the gray levels of the frame before, and those of this one afterwards. */
 INLINE double exponents(const float *x0, const float *x1, const float *x2, const Steps *steps, double *gray, float *z,
                         int count) {
@@ -104,21 +181,24 @@ INLINE double exponents(const float *x0, const float *x1, const float *x2, const
     return total;
 }
 
-/* Where the part after this one begins. Fetching it while exponentials are computed hides the memory behind them. */
-INLINE const float *ahead(const float *now, Layout layout, int begin, int count, int is_last_frame) {
-    if (begin + PART < count) return now + PART * layout.pixel;
-    return is_last_frame ? now : now + layout.time - begin * layout.pixel;
+/* What to fetch while exponentials are computed, which hides the memory behind them: the part after this one. Steps are
+   in bytes. */
+typedef struct { const char *from; Py_ssize_t channel, pixel; } Next;
+
+INLINE Next ahead(const char *now, Layout layout, Py_ssize_t size, int begin, int count, int is_last_frame) {
+    const char *next = now + PART * layout.pixel * size;
+    if (begin + PART >= count) next = is_last_frame ? now : now + (layout.time - begin * layout.pixel) * size;
+    return (Next){next, layout.channel * size, layout.pixel * size};
 }
 
-INLINE void fetch(const float *from, Layout layout, int i) {
-    for (int c = 0; c < 3; c++) __builtin_prefetch(from + c * layout.channel + i * layout.pixel);
+INLINE void fetch(Next next, int i) {
+    for (int c = 0; c < 3; c++) __builtin_prefetch(next.from + c * next.channel + i * next.pixel);
 }
 
-/* next: what to fetch meanwhile, or NULL. */
-INLINE void attentions(const float *z, float *attention, const float *next, Layout layout, int count) {
+INLINE void attentions(const float *z, float *attention, Next next, int count) {
     int i = 0;
     for (; i + LANES <= count; i += LANES) {
-        if (next) fetch(next, layout, i);
+        fetch(next, i);
 #pragma omp simd
         for (int j = i; j < i + LANES; j++) attention[j] = 1.0f / (1.0f + exponential(-z[j]));
     }
@@ -148,6 +228,16 @@ INLINE void product(const float *weight, const float *x, float *out, Py_ssize_t 
     for (int i = 0; i < count; i++) out[i] = weight[i] * x[i];
 }
 
+INLINE void product_interleaved(const float *weight, const float **x, float *out, int count) {
+    const float *x0 = x[0], *x1 = x[1], *x2 = x[2];
+#pragma omp simd
+    for (int i = 0; i < count; i++) {
+        out[3 * i] = weight[i] * x0[i];
+        out[3 * i + 1] = weight[i] * x1[i];
+        out[3 * i + 2] = weight[i] * x2[i];
+    }
+}
+
 /* Stores past the cache are not ordered with others: to be called before anybody is told of them. */
 INLINE void in_order(int past_cache) {
 #ifdef __SSE2__
@@ -156,11 +246,12 @@ INLINE void in_order(int past_cache) {
 }
 
 typedef struct {
-    const float *clip;
-    Layout clip_layout;
+    Clip clip;
     float *prompt;
     Layout prompt_layout;
     float *attention;
+    const float *before; /* of one sample: the map before the first, or NULL */
+    double *by_map;      /* of one sample and one thread: squares of V for each map, added to; or NULL */
     Shape shape;
     Steps steps;
     int past_cache; /* every part then starts on 16 bytes and holds a multiple of 4 pixels */
@@ -168,35 +259,38 @@ typedef struct {
 
 CLONES static void forward_item(const Forward *job, Py_ssize_t sample, Py_ssize_t first, int count, double *gray,
                                 double *sums) {
-    const Layout in = job->clip_layout, to = job->prompt_layout;
+    const Clip *clip = &job->clip;
+    const Layout to = job->prompt_layout;
     const Py_ssize_t pixels = job->shape.pixels, maps = job->shape.frames - 1;
     double total = 0, squares = 0;
-    float z[PART], spare[2][3][PART];
+    float z[PART], spare[3][PART];
     for (Py_ssize_t t = -1; t < maps; t++) {
         for (int begin = 0; begin < count; begin += PART) {
             const int size = count - begin < PART ? count - begin : PART;
-            const float *new = job->clip + sample * in.batch + (t + 1) * in.time + (first + begin) * in.pixel;
-            const float *x0 = plane(new, in.pixel, size, spare[0][0]);
-            const float *x1 = plane(new + in.channel, in.pixel, size, spare[0][1]);
-            const float *x2 = plane(new + 2 * in.channel, in.pixel, size, spare[0][2]);
+            const char *new = address(clip, sample, t + 1, first + begin);
+            const float *x[3];
+            load(clip, new, size, spare, x);
             if (t < 0) {
-                grays(x0, x1, x2, &job->steps, gray + begin, size);
+                grays(x[0], x[1], x[2], &job->steps, gray + begin, size);
                 continue;
             }
-            total += exponents(x0, x1, x2, &job->steps, gray + begin, z, size);
+            total += exponents(x[0], x[1], x[2], &job->steps, gray + begin, z, size);
             float *attention = job->attention + (sample * maps + t) * pixels + first + begin;
-            attentions(z, attention, ahead(new, in, begin, count, t == maps - 1), in, size);
-            if (t > 0) squares += squared_distance(attention, attention - pixels, size);
-            if (!job->steps.later) {
-                const float *old = new - in.time;
-                x0 = plane(old, in.pixel, size, spare[1][0]);
-                x1 = plane(old + in.channel, in.pixel, size, spare[1][1]);
-                x2 = plane(old + 2 * in.channel, in.pixel, size, spare[1][2]);
+            attentions(z, attention, ahead(new, clip->layout, size_of(clip), begin, count, t == maps - 1), size);
+            const float *before = t > 0 ? attention - pixels : job->before ? job->before + first + begin : NULL;
+            if (before) {
+                const double square = squared_distance(attention, before, size);
+                squares += square;
+                if (job->by_map) job->by_map[t] += square;
             }
+            if (!job->steps.later) load(clip, address(clip, sample, t, first + begin), size, spare, x);
             float *out = job->prompt + sample * to.batch + t * to.time + (first + begin) * to.pixel;
-            product(attention, x0, out, to.pixel, job->past_cache, size);
-            product(attention, x1, out + to.channel, to.pixel, job->past_cache, size);
-            product(attention, x2, out + 2 * to.channel, to.pixel, job->past_cache, size);
+            if (is_interleaved(to)) {
+                product_interleaved(attention, x, out, size);
+                continue;
+            }
+            for (int c = 0; c < 3; c++)
+                product(attention, x[c], out + c * to.channel, to.pixel, job->past_cache, size);
         }
     }
     in_order(job->past_cache);
@@ -204,8 +298,7 @@ CLONES static void forward_item(const Forward *job, Py_ssize_t sample, Py_ssize_
 }
 
 typedef struct {
-    const float *clip;
-    Layout clip_layout;
+    Clip clip;
     const float *attention; /* as the forward pass wrote it */
     const float *grad;      /* of the prompt */
     Layout grad_layout;
@@ -267,16 +360,17 @@ INLINE void clip_gradient(float *early, float *late, const float *weight, const 
 
 CLONES static void backward_item(const Backward *job, Py_ssize_t sample, Py_ssize_t first, int count, double *gray,
                                  double *sums) {
-    const Layout in = job->clip_layout, to = job->grad_layout, by = job->grad_maps_layout;
+    const Clip *clip = &job->clip;
+    const Layout to = job->grad_layout, by = job->grad_maps_layout;
     const Py_ssize_t pixels = job->shape.pixels, frames = job->shape.frames, maps = frames - 1;
-    float z[PART], step[PART], sign[PART], spare[2][3][PART], spare_grad[3][PART], spare_map[PART];
+    float z[PART], step[PART], sign[PART], spare[3][PART], spare_grad[3][PART], spare_map[PART];
     sums[0] = sums[1] = 0;
     for (Py_ssize_t t = -1; t < maps; t++) {
         for (int begin = 0; begin < count; begin += PART) {
             const int size = count - begin < PART ? count - begin : PART;
-            const float *new = job->clip + sample * in.batch + (t + 1) * in.time + (first + begin) * in.pixel;
+            const char *new = address(clip, sample, t + 1, first + begin);
             const float *x[3], *g[3];
-            for (int c = 0; c < 3; c++) x[c] = plane(new + c * in.channel, in.pixel, size, spare[0][c]);
+            load(clip, new, size, spare, x);
             float *early = NULL;
             if (job->grad_clip) early = job->grad_clip + (sample * 3 * frames + t) * pixels + first + begin;
             if (t < 0) {
@@ -287,10 +381,9 @@ CLONES static void backward_item(const Backward *job, Py_ssize_t sample, Py_ssiz
             }
             if (early && !job->steps.is_signed) signs(x[0], x[1], x[2], &job->steps, gray + begin, sign, size);
             exponents(x[0], x[1], x[2], &job->steps, gray + begin, z, size);
-            if (!job->steps.later)
-                for (int c = 0; c < 3; c++) x[c] = plane(new - in.time + c * in.channel, in.pixel, size, spare[1][c]);
+            if (!job->steps.later) load(clip, address(clip, sample, t, first + begin), size, spare, x);
             const float *grad = job->grad + sample * to.batch + t * to.time + (first + begin) * to.pixel;
-            for (int c = 0; c < 3; c++) g[c] = plane(grad + c * to.channel, to.pixel, size, spare_grad[c]);
+            planes(grad, to, size, spare_grad, g);
             inner(g, x, step, size);
             if (job->grad_maps) {
                 const float *more = job->grad_maps + sample * by.batch + t * by.time + (first + begin) * by.pixel;
@@ -307,12 +400,12 @@ CLONES static void backward_item(const Backward *job, Py_ssize_t sample, Py_ssiz
                 for (int i = 0; i < size; i++)
                     step[i] += scale * ((attention[i] - before[i]) + (attention[i] - behind[i]));
             }
-            const float *next = ahead(new, in, begin, count, t == maps - 1);
-            const float *next_grad = ahead(grad, to, begin, count, t == maps - 1);
+            const Next next = ahead(new, clip->layout, size_of(clip), begin, count, t == maps - 1);
+            const Next next_grad = ahead((const char *)grad, to, sizeof *grad, begin, count, t == maps - 1);
             float lanes[2][LANES] = {{0}}; /* of a part; parts are added in float64 */
             int i = 0;
             for (; i + LANES <= size; i += LANES) {
-                fetch(next, in, i), fetch(next_grad, to, i);
+                fetch(next, i), fetch(next_grad, i);
                 chain(step + i, z + i, lanes, LANES);
             }
             chain(step + i, z + i, lanes, size - i);
@@ -330,53 +423,26 @@ CLONES static void backward_item(const Backward *job, Py_ssize_t sample, Py_ssiz
 }
 
 typedef struct {
-    const uint8_t **frames; /* consecutive, each (pixels, 3) as it was decoded */
-    float *prompt;          /* (3, frames - 1, pixels) */
-    float *attention;       /* (frames - 1, pixels) */
-    const float *before;    /* the map before the first, or NULL */
+    Clip clip;
+    float *out; /* contiguous */
     Shape shape;
-    Steps steps;               /* weights of bytes, w_c / 255 */
-    float scale[3], offset[3]; /* x = byte * scale - offset */
-    int past_cache;
-} Bytes;
+} Normalize;
 
-INLINE void unpack(const uint8_t *bytes, float x[3][PART], int count) {
-#pragma omp simd
-    for (int i = 0; i < count; i++) {
-        x[0][i] = bytes[3 * i];
-        x[1][i] = bytes[3 * i + 1];
-        x[2][i] = bytes[3 * i + 2];
-    }
-}
-
-/* squares: (frames - 1) sums of squared differences of each map to the one before it, added to. */
-CLONES static void bytes_item(const Bytes *job, Py_ssize_t first, int count, double *gray, double *squares) {
-    const Py_ssize_t pixels = job->shape.pixels, maps = job->shape.frames - 1;
-    float z[PART], x[3][PART];
-    for (Py_ssize_t t = -1; t < maps; t++) {
+CLONES static void normalize_item(const Normalize *job, Py_ssize_t sample, Py_ssize_t first, int count, double *gray,
+                                  double *sums) {
+    const Py_ssize_t pixels = job->shape.pixels, frames = job->shape.frames;
+    float spare[3][PART];
+    (void)gray;
+    for (Py_ssize_t t = 0; t < frames; t++) {
         for (int begin = 0; begin < count; begin += PART) {
             const int size = count - begin < PART ? count - begin : PART;
-            const Py_ssize_t at = first + begin;
-            unpack(job->frames[t + 1] + 3 * at, x, size);
-            if (t < 0) {
-                grays(x[0], x[1], x[2], &job->steps, gray + begin, size);
-                continue;
-            }
-            exponents(x[0], x[1], x[2], &job->steps, gray + begin, z, size);
-            float *attention = job->attention + t * pixels + at;
-            attentions(z, attention, NULL, (Layout){0}, size);
-            const float *before = t > 0 ? attention - pixels : job->before ? job->before + at : NULL;
-            if (before) squares[t] += squared_distance(attention, before, size);
-            if (!job->steps.later) unpack(job->frames[t] + 3 * at, x, size);
-            for (int c = 0; c < 3; c++) {
-                const float scale = job->scale[c], offset = job->offset[c];
-#pragma omp simd
-                for (int i = 0; i < size; i++) z[i] = x[c][i] * scale - offset;
-                product(attention, z, job->prompt + (c * maps + t) * pixels + at, 1, job->past_cache, size);
-            }
+            const float *x[3];
+            load(&job->clip, address(&job->clip, sample, t, first + begin), size, spare, x);
+            for (int c = 0; c < 3; c++)
+                memcpy(job->out + ((sample * 3 + c) * frames + t) * pixels + first + begin, x[c], size * sizeof(float));
         }
     }
-    in_order(job->past_cache);
+    sums[0] = sums[1] = 0;
 }
 
 /* How many runs of pixels a plane is cut into; each begins on a line of memory if the plane does. Long runs are read as
@@ -412,78 +478,91 @@ static Py_ssize_t runs_of(Shape shape, int *length) {
 #define LAYOUT "(nnnn)"
 #define SHAPE "(nnn)"
 #define STEPS "((ddd)ddpp)"
+#define CLIP "(" ADDRESS LAYOUT "p(fff)(fff))"
 #define TO_LAYOUT(l) &(l).batch, &(l).channel, &(l).time, &(l).pixel
 #define TO_SHAPE(s) &(s).samples, &(s).frames, &(s).pixels
 #define TO_STEPS(s) &(s).w[0], &(s).w[1], &(s).w[2], &(s).slope, &(s).shift, &(s).is_signed, &(s).later
+#define TO_THREE(x) &(x)[0], &(x)[1], &(x)[2]
+#define TO_CLIP(c) &clip, TO_LAYOUT((c).layout), &(c).is_bytes, TO_THREE((c).scale), TO_THREE((c).offset)
+
+/* An array of the addresses in a tuple, to be freed; NULL with an exception set. */
+static const char **addresses(PyObject *tuple) {
+    const Py_ssize_t count = PyTuple_GET_SIZE(tuple);
+    const char **out = malloc(count * sizeof *out);
+    if (!out) return (const char **)PyErr_NoMemory();
+    for (Py_ssize_t i = 0; i < count; i++)
+        out[i] = (const char *)(uintptr_t)PyLong_AsUnsignedLongLong(PyTuple_GET_ITEM(tuple, i));
+    if (!PyErr_Occurred()) return out;
+    free(out);
+    return NULL;
+}
 
 static PyObject *forward(PyObject *module, PyObject *arguments) {
     unsigned long long clip, prompt, attention;
     int threads;
-    Forward job;
-    if (!PyArg_ParseTuple(arguments, SHAPE STEPS ADDRESS LAYOUT ADDRESS LAYOUT ADDRESS "pi", TO_SHAPE(job.shape),
-                          TO_STEPS(job.steps), &clip, TO_LAYOUT(job.clip_layout), &prompt, TO_LAYOUT(job.prompt_layout),
-                          &attention, &job.past_cache, &threads))
+    Forward job = {{0}};
+    if (!PyArg_ParseTuple(arguments, SHAPE STEPS CLIP ADDRESS LAYOUT ADDRESS "pi", TO_SHAPE(job.shape),
+                          TO_STEPS(job.steps), TO_CLIP(job.clip), &prompt, TO_LAYOUT(job.prompt_layout), &attention,
+                          &job.past_cache, &threads))
         return NULL;
-    job.clip = (const float *)(uintptr_t)clip, job.prompt = (float *)(uintptr_t)prompt;
+    job.clip.data = (const char *)(uintptr_t)clip, job.prompt = (float *)(uintptr_t)prompt;
     job.attention = (float *)(uintptr_t)attention;
     FOR_ITEMS(forward_item);
+    return Py_BuildValue("dd", out[0], out[1]);
+}
+
+static PyObject *forward_frames(PyObject *module, PyObject *arguments) {
+    unsigned long long prompt, attention, before, squares;
+    PyObject *frames; /* a tuple of addresses */
+    const int threads = 1;
+    Forward job = {{0}};
+    if (!PyArg_ParseTuple(arguments, SHAPE STEPS "O!(fff)(fff)" ADDRESS ADDRESS ADDRESS ADDRESS "p", TO_SHAPE(job.shape),
+                          TO_STEPS(job.steps), &PyTuple_Type, &frames, TO_THREE(job.clip.scale),
+                          TO_THREE(job.clip.offset), &prompt, &attention, &before, &squares, &job.past_cache))
+        return NULL;
+    const Py_ssize_t pixels = job.shape.pixels, maps = job.shape.frames - 1;
+    job.clip.layout = (Layout){0, 1, 0, 3}, job.clip.is_bytes = 1;
+    job.prompt = (float *)(uintptr_t)prompt, job.prompt_layout = (Layout){0, maps * pixels, pixels, 1};
+    job.attention = (float *)(uintptr_t)attention, job.before = (const float *)(uintptr_t)before;
+    job.by_map = (double *)(uintptr_t)squares;
+    if (!(job.clip.frames = addresses(frames))) return NULL;
+    FOR_ITEMS(forward_item);
+    free(job.clip.frames);
     return Py_BuildValue("dd", out[0], out[1]);
 }
 
 static PyObject *backward(PyObject *module, PyObject *arguments) {
     unsigned long long clip, attention, grad, grad_maps, grad_clip;
     int threads;
-    Backward job;
-    if (!PyArg_ParseTuple(arguments, SHAPE STEPS ADDRESS LAYOUT ADDRESS ADDRESS LAYOUT ADDRESS LAYOUT "f" ADDRESS "i",
-                          TO_SHAPE(job.shape), TO_STEPS(job.steps), &clip, TO_LAYOUT(job.clip_layout), &attention, &grad,
+    Backward job = {{0}};
+    if (!PyArg_ParseTuple(arguments, SHAPE STEPS CLIP ADDRESS ADDRESS LAYOUT ADDRESS LAYOUT "f" ADDRESS "i",
+                          TO_SHAPE(job.shape), TO_STEPS(job.steps), TO_CLIP(job.clip), &attention, &grad,
                           TO_LAYOUT(job.grad_layout), &grad_maps, TO_LAYOUT(job.grad_maps_layout), &job.scale,
                           &grad_clip, &threads))
         return NULL;
-    job.clip = (const float *)(uintptr_t)clip, job.attention = (const float *)(uintptr_t)attention;
+    job.clip.data = (const char *)(uintptr_t)clip, job.attention = (const float *)(uintptr_t)attention;
     job.grad = (const float *)(uintptr_t)grad, job.grad_maps = (const float *)(uintptr_t)grad_maps;
     job.grad_clip = (float *)(uintptr_t)grad_clip;
     FOR_ITEMS(backward_item);
     return Py_BuildValue("dd", out[0], out[1]);
 }
 
-static PyObject *forward_bytes(PyObject *module, PyObject *arguments) {
-    unsigned long long prompt, attention, before, squares;
-    PyObject *frames; /* a tuple of addresses */
-    Bytes job;
-    if (!PyArg_ParseTuple(arguments, SHAPE STEPS "(fff)(fff)O!" ADDRESS ADDRESS ADDRESS ADDRESS "p", TO_SHAPE(job.shape),
-                          TO_STEPS(job.steps), &job.scale[0], &job.scale[1], &job.scale[2], &job.offset[0],
-                          &job.offset[1], &job.offset[2], &PyTuple_Type, &frames, &prompt, &attention, &before, &squares,
-                          &job.past_cache))
+static PyObject *normalize_clip(PyObject *module, PyObject *arguments) {
+    unsigned long long clip, to;
+    int threads;
+    Normalize job = {{0}};
+    if (!PyArg_ParseTuple(arguments, SHAPE CLIP ADDRESS "i", TO_SHAPE(job.shape), TO_CLIP(job.clip), &to, &threads))
         return NULL;
-    job.prompt = (float *)(uintptr_t)prompt, job.attention = (float *)(uintptr_t)attention;
-    job.before = (const float *)(uintptr_t)before;
-    int length;
-    const Py_ssize_t runs = runs_of(job.shape, &length);
-    double *gray = malloc(length * sizeof *gray);
-    job.frames = malloc(job.shape.frames * sizeof *job.frames);
-    if (!gray || !job.frames) {
-        free(gray), free(job.frames);
-        return PyErr_NoMemory();
-    }
-    for (Py_ssize_t t = 0; t < job.shape.frames; t++)
-        job.frames[t] = (const uint8_t *)(uintptr_t)PyLong_AsUnsignedLongLong(PyTuple_GetItem(frames, t));
-    if (!PyErr_Occurred()) {
-        Py_BEGIN_ALLOW_THREADS
-        for (Py_ssize_t run = 0; run < runs; run++) {
-            const Py_ssize_t first = run * length, left = job.shape.pixels - first;
-            bytes_item(&job, first, (int)(left < length ? left : length), gray, (double *)(uintptr_t)squares);
-        }
-        Py_END_ALLOW_THREADS
-    }
-    free(gray), free(job.frames);
-    if (PyErr_Occurred()) return NULL;
-    Py_RETURN_NONE;
+    job.clip.data = (const char *)(uintptr_t)clip, job.out = (float *)(uintptr_t)to;
+    FOR_ITEMS(normalize_item);
+    return PyFloat_FromDouble(out[0] + out[1]);
 }
 
 static PyMethodDef methods[] = {
+    {"normalize", normalize_clip, METH_VARARGS, "Write a clip as contiguous floats; return 0."},
     {"forward", forward, METH_VARARGS, "Write prompt and attention; return (sum of all z, sum of squares of V)."},
     {"backward", backward, METH_VARARGS, "Return (sum of dL/dz, sum of dL/dz z); write the clip's gradient if asked."},
-    {"forward_bytes", forward_bytes, METH_VARARGS, "`forward` of decoded frames, with the squares of V by map."},
+    {"forward_frames", forward_frames, METH_VARARGS, "`forward` of separate frames of bytes, with the squares of V by map."},
     {NULL, NULL, 0, NULL},
 };
 

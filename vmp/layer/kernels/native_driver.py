@@ -11,9 +11,10 @@ from torch import Tensor
 
 from vmp.layer.kernels import native  # after torch, whose OpenMP it then shares
 from vmp.layer.kernels.buffers import empty
+from vmp.layer.kernels.layouts import Layout, readable
+from vmp.layer.kernels.pixels import Triple
 from vmp.layer.kernels.steps import Backward, Forward, Steps, Upstream
 
-Layout = tuple[int, int, int, int]
 _PAST_CACHE = 8 << 20  # bytes of a prompt: with clip and attention more than a cache would hold until it is read
 _PIXELS_A_THREAD = 1 << 16  # below this, a second thread would hardly have begun before the first is done
 
@@ -34,43 +35,39 @@ def _threads(clip: Tensor) -> int:
     return 1 if _forked else max(1, min(torch.get_num_threads(), clip.numel() // (3 * _PIXELS_A_THREAD)))
 
 
-def _layout(tensor: Tensor) -> Layout | None:
-    """(batch, channel, time, pixel) strides of a (b, c, t, h, w) tensor, None if its planes are not evenly strided."""
-    b, c, t, row, pixel = tensor.stride()
-    height, width = tensor.shape[3:]
-    if height > 1 and width > 1 and row != width * pixel:
-        return None
-    return b, c, t, pixel if width > 1 else row
-
-
-def _readable(tensor: Tensor) -> tuple[Tensor, Layout]:
-    """The tensor, or a copy with evenly strided planes; the caller holds it for as long as the kernel runs.
-
-    A tensor that is negative only by a flag of torch's, as the imaginary part of a conjugate, is copied too.
-    """
-    layout = _layout(tensor)
-    if layout is None or tensor.is_neg():
-        tensor = tensor.clone(memory_format=torch.contiguous_format)
-        layout = _layout(tensor)
-        assert layout is not None
-    return tensor, layout
-
-
 def _of(steps: Steps) -> tuple[tuple[float, float, float], float, float, bool, bool]:
     return steps.weights, steps.slope, steps.shift, steps.signed, steps.later
 
 
-def forward(clip: Tensor, steps: Steps) -> Forward:
-    """The fused forward pass for a float32 clip on the CPU. A channels-last clip gives a channels-last prompt."""
+def _clip(clip: Tensor, layout: Layout, steps: Steps) -> tuple[int, Layout, bool, Triple, Triple]:
+    return clip.data_ptr(), layout, clip.dtype == torch.uint8, steps.scale, steps.offset
+
+
+def normalize(clip: Tensor, scale: Triple, offset: Triple) -> Tensor:
+    """A clip of bytes on the CPU as contiguous float32, rounded as torch rounds."""
     b, _, t, h, w = clip.shape
-    clip, layout = _readable(clip)
-    memory = torch.channels_last_3d if layout[1] == 1 and layout[3] == 3 else torch.contiguous_format
+    clip, layout = readable(clip)
+    out = empty(clip.shape)
+    native.normalize((b, t, h * w), (clip.data_ptr(), layout, True, scale, offset), out.data_ptr(), _threads(clip))
+    return out
+
+
+def forward(clip: Tensor, steps: Steps) -> Forward:
+    """The fused forward pass for a clip of float32 or uint8 on the CPU.
+
+    A channels-last clip of floats gives a channels-last prompt. Bytes lie that way because a decoder wrote them so,
+    which says nothing about what reads the prompt: there `steps` decides.
+    """
+    b, _, t, h, w = clip.shape
+    clip, layout = readable(clip)
+    is_last = layout[1] == 1 and layout[3] == 3 if clip.is_floating_point() else steps.channels_last
+    memory = torch.channels_last_3d if is_last else torch.contiguous_format
     prompt, attention = empty((b, 3, t - 1, h, w), memory), empty((b, t - 1, h, w))
-    _, out = _readable(prompt)
+    _, out = readable(prompt)
     past_cache = out[3] == 1 and 4 * prompt.numel() >= _PAST_CACHE and _may_pass_cache(prompt)
     total, squares = native.forward(
-        (b, t, h * w), _of(steps), clip.data_ptr(), layout, prompt.data_ptr(), out, attention.data_ptr(), past_cache,
-        _threads(clip),
+        (b, t, h * w), _of(steps), _clip(clip, layout, steps), prompt.data_ptr(), out, attention.data_ptr(),
+        past_cache, _threads(clip),
     )  # fmt: skip
     return Forward(prompt, attention, total, squares)
 
@@ -78,21 +75,21 @@ def forward(clip: Tensor, steps: Steps) -> Forward:
 def backward(clip: Tensor, steps: Steps, attention: Tensor, above: Upstream, need_clip: bool) -> Backward:
     """The fused backward pass."""
     b, _, t, h, w = clip.shape
-    clip, layout = _readable(clip)
-    grad, grad_layout = _readable(above.prompt)
-    maps, maps_layout = (None, (0, 0, 0, 0)) if above.attention is None else _readable(above.attention.unsqueeze(1))
+    clip, layout = readable(clip)
+    grad, grad_layout = readable(above.prompt)
+    maps, maps_layout = (None, (0, 0, 0, 0)) if above.attention is None else readable(above.attention.unsqueeze(1))
     attention = attention.contiguous()  # torch's hooks on saved tensors may have given it another layout
     grad_clip = empty(clip.shape) if need_clip else None
     step, weighted = native.backward(
-        (b, t, h * w), _of(steps), clip.data_ptr(), layout, attention.data_ptr(), grad.data_ptr(), grad_layout,
+        (b, t, h * w), _of(steps), _clip(clip, layout, steps), attention.data_ptr(), grad.data_ptr(), grad_layout,
         0 if maps is None else maps.data_ptr(), maps_layout, above.scale,
         0 if grad_clip is None else grad_clip.data_ptr(), _threads(clip),
     )  # fmt: skip
     return Backward(step, weighted / steps.slope, grad_clip)
 
 
-def forward_bytes(
-    frames: Sequence[np.ndarray], steps: Steps, mean: Sequence[float], std: Sequence[float], before: Tensor | None
+def forward_frames(
+    frames: Sequence[np.ndarray], steps: Steps, before: Tensor | None
 ) -> tuple[Tensor, Tensor, np.ndarray]:
     """The fused forward pass for t consecutive decoded frames (h, w, 3) of uint8, on one thread, without gradients.
 
@@ -103,12 +100,9 @@ def forward_bytes(
     t, (h, w, _) = len(frames), frames[0].shape
     prompt, attention = empty((3, t - 1, h, w)), empty((t - 1, h, w))
     squares = np.zeros(t - 1)
-    red, green, blue = (weight / (255 * s) for weight, s in zip(steps.weights, std, strict=True))
-    scale = 1 / (255 * std[0]), 1 / (255 * std[1]), 1 / (255 * std[2])
-    offset = mean[0] / std[0], mean[1] / std[1], mean[2] / std[2]
-    native.forward_bytes(
-        (1, t, h * w), _of(steps._replace(weights=(red, green, blue))), scale, offset,
-        tuple(frame.ctypes.data for frame in frames), prompt.data_ptr(), attention.data_ptr(),
+    native.forward_frames(
+        (1, t, h * w), _of(steps), tuple(frame.ctypes.data for frame in frames), steps.scale, steps.offset,
+        prompt.data_ptr(), attention.data_ptr(),
         0 if before is None else before.data_ptr(), squares.ctypes.data, _may_pass_cache(prompt),
     )  # fmt: skip
     return prompt, attention, squares

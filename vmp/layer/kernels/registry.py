@@ -2,27 +2,28 @@
 
 "plain" materialises every step and lets autograd differentiate it: the reference, for any device, differentiable twice.
 "blocked" and "native" are one autograd function that recomputes in its backward pass and keeps nothing beside the clip
-and its results: eager operations on blocks that stay in the cache, and a kernel in C.
-"compiled" gives the plain steps to `torch.compile`; made for GPUs, where none of us has tried it: on a CPU its first
-call costs half a minute, and it agrees.
+and its results: eager operations on blocks that stay in the cache, and a kernel in C. "triton" is the same for CUDA.
+"compiled" gives the plain steps to `torch.compile`; on a CPU its first call costs half a minute, and it agrees.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.autograd.function import once_differentiable
 
 from vmp.core import power
 from vmp.core.choices import lookup
 from vmp.core.errors import InputError
 from vmp.layer import functional as F
-from vmp.layer.kernels import blocked
+from vmp.layer.kernels import blocked, pixels
 from vmp.layer.kernels.steps import Kernel, Steps, Upstream
 
 try:  # now and not when it is needed: it has to see forks
@@ -42,10 +43,10 @@ class _Fused(torch.autograd.Function):
         shift, ctx.shift_by_n = power.shift_and_derivative(n.item())
         steps = steps._replace(slope=slope, shift=shift)
         prompt, attention, total, squares = kernel.forward(clip, steps)
-        terms = attention[:, 1:].numel()
-        variation = torch.tensor(
-            squares / terms if terms else math.nan, dtype=F.compute_dtype(clip), device=clip.device
-        )
+        b, maps, h, w = attention.shape
+        terms = b * (maps - 1) * h * w
+        mean = squares / terms if terms else math.nan
+        variation = torch.scalar_tensor(mean, dtype=F.compute_dtype(clip), device=clip.device)
         ctx.save_for_backward(clip, m, n, attention)
         ctx.steps, ctx.kernel, ctx.terms = steps, kernel, terms
         ctx.set_materialize_grads(False)
@@ -58,13 +59,13 @@ class _Fused(torch.autograd.Function):
         clip, m, n, attention = ctx.saved_tensors
         if grad_prompt is None:
             b, _, t, h, w = clip.shape
-            grad_prompt = clip.new_zeros(()).expand(b, 3, t - 1, h, w)
+            grad_prompt = attention.new_zeros(()).expand(b, 3, t - 1, h, w)
         scale = 0.0 if grad_variation is None or not ctx.terms else 2.0 * grad_variation.item() / ctx.terms
         step, step_offset, grad_clip = ctx.kernel.backward(
             clip, ctx.steps, attention, Upstream(grad_prompt, grad_attention, scale), ctx.needs_input_grad[0]
         )
-        grad_m = m.new_tensor(step_offset * ctx.slope_by_m)
-        grad_n = n.new_tensor(-ctx.steps.slope * step * ctx.shift_by_n)
+        grad_m = torch.scalar_tensor(step_offset * ctx.slope_by_m, dtype=m.dtype, device=m.device)
+        grad_n = torch.scalar_tensor(-ctx.steps.slope * step * ctx.shift_by_n, dtype=n.dtype, device=n.device)
         return grad_clip, grad_m, grad_n, None, None
 
 
@@ -79,6 +80,7 @@ class Result(NamedTuple):
 
 def plain(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
     """The steps of `vmp.layer.functional`, one after the other."""
+    clip = steps.floats(clip)
     slope, shift = (f(v.to(F.compute_dtype(clip))) for f, v in ((F.slope_from_m, m), (F.shift_from_n, n)))
     difference = F.weighted_difference(clip, steps.weights, steps.signed)
     attention = F.power_normalization(difference, slope, shift)
@@ -107,12 +109,30 @@ def fused_native(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
     return Result(*_Fused.apply(clip, m, n, steps, native_driver))
 
 
+def fused_triton(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
+    """`vmp.layer.kernels.triton_driver`, for CUDA. Not differentiable twice.
+
+    From bytes the prompt is float32, or bfloat16 under an autocast to bfloat16, as what reads it would round it.
+    """
+    slope, shift = (f(v.double()) for f, v in ((F.slope_from_m, m), (F.shift_from_n, n)))
+    device, dtype = clip.device.type, None
+    if clip.dtype == torch.uint8 and torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+    triton = triton_driver()
+    assert triton is not None
+    return Result(*triton.TritonSteps.apply(clip, slope, shift, steps, dtype))
+
+
 KERNELS: dict[str, Callable[[Tensor, Tensor, Tensor, Steps], Result]] = {
     "plain": plain,
     "blocked": fused_eager,
     "native": fused_native,
+    "triton": fused_triton,
     "compiled": compiled,
 }
+
+
+_NATIVE_TYPES = (torch.float32, torch.uint8)
 
 
 def native_works() -> bool:
@@ -120,11 +140,37 @@ def native_works() -> bool:
     return native_driver is not None
 
 
+@cache
+def triton_driver() -> ModuleType | None:
+    """The module with the kernels in Triton, imported when it is first needed; None where Triton is not installed."""
+    try:
+        from vmp.layer.kernels import triton_driver
+    except ImportError:
+        return None
+    return triton_driver
+
+
+def normalize(frames: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """A clip of bytes (b, 3, t, h, w), of any strides, as contiguous float32 (byte / 255 - mean) / std."""
+    scale, offset = pixels.scale_and_offset(mean, std)
+    if frames.device.type == "cpu" and native_works():
+        return native_driver.normalize(frames, scale, offset)
+    return pixels.normalize(frames, scale, offset)
+
+
+def is_transformed() -> bool:
+    """Whether `torch.func` or forward-mode differentiation wants more of a call than its values and gradients."""
+    return torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+
+
 def choose_kernel(clip: Tensor) -> str:
     """The fastest kernel that works on this clip: the key of `KERNELS` that "auto" stands for."""
-    if torch.compiler.is_compiling() or clip.device.type != "cpu":
-        return "plain"
-    return "native" if clip.dtype == torch.float32 and native_works() else "blocked"
+    if torch.compiler.is_compiling() or is_transformed():
+        return "plain"  # which a compiler fuses with what stands around it
+    if clip.device.type != "cpu":
+        triton = triton_driver() if clip.is_cuda else None
+        return "triton" if triton is not None and triton.works_on(clip) else "plain"
+    return "native" if clip.dtype in _NATIVE_TYPES and native_works() else "blocked"
 
 
 def run_steps(clip: Tensor, m: Tensor, n: Tensor, steps: Steps, kernel: str = "auto") -> Result:
@@ -134,13 +180,24 @@ def run_steps(clip: Tensor, m: Tensor, n: Tensor, steps: Steps, kernel: str = "a
     """
     if kernel == "auto":
         return KERNELS[choose_kernel(clip)](clip, m, n, steps)
-    if kernel == "native" and (clip.dtype != torch.float32 or clip.device.type != "cpu"):
+    if kernel in ("blocked", "native", "triton") and is_transformed():
         raise InputError(
-            f'kernel "native" takes float32 clips on the CPU, got {clip.dtype} on {clip.device}: use "auto".'
+            f'kernel "{kernel}" has gradients, but not the transforms of torch.func or forward mode: use "auto", which '
+            "takes the plain steps there."
+        )
+    if kernel == "native" and (clip.dtype not in _NATIVE_TYPES or clip.device.type != "cpu"):
+        raise InputError(
+            f'kernel "native" takes clips of float32 or uint8 on the CPU, got {clip.dtype} on {clip.device}: '
+            'use "auto".'
         )
     if kernel == "native" and not native_works():
         raise InputError(
             'kernel "native" was not compiled when this package was installed: install it again on a machine with a '
             'C compiler and Python\'s headers, or use "auto".'
+        )
+    if kernel == "triton" and ((triton := triton_driver()) is None or not triton.works_on(clip)):
+        raise InputError(
+            f'kernel "triton" takes clips of at most 32 bits on CUDA, where Triton is installed, got {clip.dtype} on '
+            f'{clip.device}: use "auto".'
         )
     return lookup(KERNELS, kernel, "kernel")(clip, m, n, steps)
