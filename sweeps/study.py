@@ -79,11 +79,7 @@ class Study(Settings):
         for name, values in [("seeds", self.seeds), *((f"factors.{k}", v) for k, v in self.factors.items())]:
             if len(set(map(canonical_json, values))) < len(values):
                 raise ValueError(f"{name} lists a value twice: {list(values)}")
-        combinations = list(self._combinations())  # each a valid experiment, before any of them costs an hour
-        arms = [factors for factors, _ in _distinct(combinations)]
-        for name, values in self.factors.items():
-            if any(value is not None for value in values) and all(factors[name] is None for factors, _ in combinations):
-                raise ValueError(f"factors.{name} does nothing in any arm: no chosen kind reads {self.path(name)}")
+        arms = [factors for factors, _ in self.arms()]  # each a valid experiment, before any of them costs an hour
         reference = (self.reference or {}).items()
         if not any(reference <= factors.items() for factors in arms):
             raise ValueError(f"reference {self.reference} is none of the arms; give factors of one, such as {arms[0]}")
@@ -120,6 +116,15 @@ class Study(Settings):
         experiment = from_plain(Experiment, plain, source=f"arm {text}" if text else "settings")
         read = {name for path, name in names.items() if name not in unread and is_read(experiment, path)}
         return {name: value if name in read else None for name, value in factors.items()}, experiment
+
+    def idle_factors(self) -> list[str]:
+        """The factors that do nothing in any arm."""
+        arms = [factors for factors, _ in self._combinations()]
+        return [
+            name
+            for name, values in self.factors.items()
+            if any(value is not None for value in values) and all(factors[name] is None for factors in arms)
+        ]
 
     @staticmethod
     def path(factor: str) -> str:
@@ -165,7 +170,8 @@ def load_study(
         overrides: ``key=value`` each, dotted keys, values as YAML: ``train.epochs=3``, ``seeds=[0, 1]``,
             ``factors.lambda=[0, 1]``, ``factors.prompt=null`` to drop a factor. Choosing another kind, as by
             ``data.kind=manifest``, starts its section anew.
-        note: Receives a sentence for each thing that is spelled as 0.1.0 spelled it.
+        note: Receives a sentence for each thing that is spelled as 0.1.0 spelled it, and for each factor that does
+            nothing.
 
     Raises:
         InputError: No such file or study, not YAML, an unknown key (the nearest is named), a value out of range.
@@ -190,7 +196,10 @@ def load_study(
             put(Study, plain, path, changes[path])
         except ConfigError as error:
             raise InputError(f"--set {error}") from error
-    return from_plain(Study, plain, source=source)
+    study = from_plain(Study, plain, source=source)
+    for factor in study.idle_factors():
+        note(f"the factor {factor} does nothing: no kind in any arm reads {study.path(factor)}")
+    return study
 
 
 def builtin_studies() -> dict[str, str]:

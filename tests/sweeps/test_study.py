@@ -52,9 +52,13 @@ def test_a_factor_over_kinds_drops_what_a_kind_does_not_read() -> None:
     assert (arms[3][1]["num_frames"], arms[3][1]["window"]) == (4, 64)
 
 
-def test_a_factor_that_no_arm_reads_is_an_error_and_so_is_one_value_twice() -> None:
-    with pytest.raises(ValueError, match=r"factors\.sampling\.window does nothing in any arm"):
-        Study(name="x", factors={"sampling.window": (32, 64)})
+def test_a_factor_that_no_arm_reads_is_said_and_a_value_twice_is_an_error() -> None:
+    notes: list[str] = []
+    load_study("lambda", ["factors.prompt=[control]", "factors.sampling.window=[32, 64]"], note=notes.append)
+    assert notes == [
+        "the factor lambda does nothing: no kind in any arm reads regularizer.lambda",
+        "the factor sampling.window does nothing: no kind in any arm reads sampling.window",
+    ]
     with pytest.raises(ValueError, match="lists a value twice"):
         Study(name="x", factors={"lambda": (0, 0.0)})
 

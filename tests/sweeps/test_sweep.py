@@ -166,7 +166,7 @@ def test_two_sweeps_cannot_share_a_folder(start: Start, call_vmp: Vmp, tmp_path:
 
 
 def test_a_diverging_cell_is_a_result_and_the_exit_code_tells(call_vmp: Vmp, tmp_path: Path) -> None:
-    wild = [f"--set=train.optimizer.{setting}" for setting in ("lr=1.0e+30", "clip_norm=null", "name=sgd")]
+    wild = [f"--set=train.optimizer.{setting}" for setting in ("lr=1.0e+30", "clip_norm=null", "kind=sgd")]
     arguments = ("sweep", "run", *GRID, *wild, "--set", "factors.prompt=[control]", "--out", tmp_path)
     done = call_vmp(*arguments)
     assert done.returncode == 3
