@@ -203,6 +203,14 @@ def test_schedules() -> None:
         from_plain(AdamW, {"schedule": "steps"}, source="here")
 
 
+def test_the_rate_falls_to_the_end_of_the_training_and_not_past_it_where_batches_do_not_divide() -> None:
+    """Past its end a cosine would rise again; three batches an epoch, accumulated by twos, end within the epoch."""
+    train = TrainConfig(epochs=3, batch_size=8, accumulate=2, optimizer=AdamW(lr=1e-2, schedule=CosineRate()))
+    rates = run_experiment(dataclasses.replace(TINY, train=train), seed=0).curves["lr"]
+    assert rates == sorted(rates, reverse=True)  # type: ignore[type-var]
+    assert rates[-1] == pytest.approx(0, abs=1e-12)
+
+
 def test_accumulated_batches_equal_one_large_batch() -> None:
     """For a network without batch statistics, 8 clips at once and 2 x 4 accumulated make the same step."""
 
