@@ -146,3 +146,22 @@ def status(folder: Path, as_json: bool) -> None:
     current = read_status(StudyFolder(folder))
     click.echo(json.dumps(current.to_json()) if as_json else "\n".join(current.lines()))
     raise click.exceptions.Exit(current.exit_code)
+
+
+@sweep.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--difference", type=click.FloatRange(0, 100, min_open=True), help="Points to show [the study's margin].")
+@click.option("--seeds", help="Numbers of seeds to consider, separated by commas.")
+@_json
+def seeds(folder: Path, difference: float | None, seeds: str | None, as_json: bool) -> None:
+    """How many seeds a study needs, with the finished cells in DIR as a pilot. Reads only."""
+    from sweeps.pilot import SEEDS, read_pilot
+    from sweeps.record import StudyFolder
+
+    try:
+        numbers = [int(part) for part in seeds.split(",")] if seeds else SEEDS
+    except ValueError:
+        message = f"must be whole numbers separated by commas, got {seeds!r}"
+        raise click.BadParameter(message, param_hint="--seeds") from None
+    pilot = read_pilot(StudyFolder(folder), None if difference is None else difference / 100, numbers)
+    click.echo(json.dumps(pilot.to_json()) if as_json else "\n".join(pilot.lines()))

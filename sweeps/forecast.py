@@ -10,10 +10,13 @@ from sweeps.plan import Task
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import GRID, SearchSettings
 from sweeps.record import Scalar
+from sweeps.stats.collapse import largest_unseen_rate
+from sweeps.stats.decisions import MIN_SEEDS, sign_flip_floor
+from sweeps.stats.planner import min_seeds_by_sign_flips, power, seeds_by_t
 from sweeps.status import SCHEMA, describe_factors
 from sweeps.study import Study
 from vmp.core.config import to_plain
-from vmp.core.text import count, duration
+from vmp.core.text import count, duration, listing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +67,32 @@ class Forecast:
             )
         workers = count(self.workers, "worker")
         lines.append(f"about {duration(self.seconds)} with {workers}, from a few measured steps")
-        p = study.smallest_p_value()
-        few = "; 6 seeds are the fewest that can reach 0.05" if p > 0.05 else ""
-        lines.append(f"With {seeds} paired seeds the sign-flip test of two arms cannot go below p = {p:g}{few}.")
-        return lines
+        return [*lines, *self._what_seeds_can_show()]
+
+    @property
+    def family(self) -> int:
+        """Comparisons that the report will make together: every arm with its reference."""
+        prompts = [arm for arm in self.arms if arm.factors.get("prompt", "vmp") == "vmp"]
+        arms = len(prompts) if self.search is None else self.search.arms
+        return max(arms if len(prompts) < len(self.arms) else arms - 1, 1)
+
+    @property
+    def smallest_p_value(self) -> float:
+        """What the sign-flip test cannot go below with these seeds, adjusted for the family."""
+        return float(sign_flip_floor(len(self.study.seeds), self.family))
+
+    def _what_seeds_can_show(self) -> list[str]:
+        n, family = len(self.study.seeds), self.family
+        if n < MIN_SEEDS:
+            return [f"With {count(n, 'seed')} no comparison gets a verdict: that takes at least {MIN_SEEDS}."]
+        shown = [f"{power(n, effect, family).item():.0%} for {effect:g} SD" for effect in (1.0, 2.0)]
+        return [
+            f"With {n} paired seeds and {count(family, 'comparison')}, a difference is shown with probability "
+            f"{listing(shown)} of the paired differences; 80% for 1 SD takes {seeds_by_t(1.0, 1.0, family)} seeds.",
+            f"The sign-flip test cannot go below p = {self.smallest_p_value:.3g}; "
+            f"it takes {min_seeds_by_sign_flips(family)} seeds to reach 0.05. If no seed of an arm collapses, "
+            f"a collapse rate above {largest_unseen_rate(n):.0%} is excluded.",
+        ]
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``vmp sweep plan --json`` prints."""
@@ -82,7 +107,8 @@ class Forecast:
             "cells": [task.planned().model_dump(mode="json") for task in self.tasks],
             "workers": self.workers,
             "seconds": self.seconds,
-            "smallest_p_value": self.study.smallest_p_value(),
+            "comparisons": self.family,
+            "smallest_p_value": self.smallest_p_value,
         }
 
 

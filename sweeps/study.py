@@ -145,10 +145,6 @@ class Study(Settings):
         """The whole definition as plain data; ``load_study`` reads it back."""
         return to_plain(self)
 
-    def smallest_p_value(self) -> float:
-        """What the exact sign-flip test of two arms cannot go below with these seeds: 2 / 2^n."""
-        return min(1.0, 2.0 / 2 ** len(self.seeds))
-
 
 def _distinct(arms: Iterable[Arm]) -> Iterator[Arm]:
     """Arms without those that compute the same as one before them."""

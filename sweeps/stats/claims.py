@@ -5,12 +5,10 @@ The procedure is `sweeps.stats.decisions`; here one family goes in and plain obj
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from sweeps.stats.collapse import UNSEEN_DROP, Rate, exact_limits, rate
 from sweeps.stats.decisions import REASONS, VERDICTS, Decisions, Reason, Verdict, decide, sign_flip_floor
@@ -164,24 +162,6 @@ def leave_one_seed_out(
     made = decide(without, margin=margin, alpha=alpha, collapsed=flags[0], reference_collapsed=flags[1],
                   unseen_drop=unseen_drop)  # fmt: skip
     return [tuple(VERDICTS[v] for v in row) for row in made.verdict]
-
-
-def compare_std(values: npt.ArrayLike, other: npt.ArrayLike) -> float:
-    """Two-sided p value of "both arms vary equally over the seeds", for paired values (Pitman 1939, Morgan 1939).
-
-    Args:
-        values, other: n >= 3 accuracies by the same seeds, complete.
-
-    Returns:
-        The p value of the correlation between sums and differences; NaN where either has no variation.
-    """
-    a, b = np.asarray(values, dtype=np.float64), np.asarray(other, dtype=np.float64)
-    total, difference = a + b, a - b
-    if a.size < 3 or np.std(total) < 1e-12 or np.std(difference) < 1e-12:
-        return math.nan
-    r, df = float(np.corrcoef(total, difference)[0, 1]), a.size - 2
-    t = abs(r) * math.sqrt(df / max(1 - r * r, 1e-300))
-    return float(2 * special.stdtr(df, -t))
 
 
 def _interval(made: Decisions, i: int, alpha: float) -> Interval | None:

@@ -15,18 +15,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from sweeps.stats.intervals import Floats, Interval, Sample, t_interval
 
 
-def holm(p_values: Sample) -> Floats:
-    """Holm's step-down adjusted p values, shape (k,), in the order given; NaN stays NaN and does not count."""
-    p = np.asarray(p_values, dtype=float)
-    adjusted = np.full(p.shape, np.nan)
-    known = np.flatnonzero(~np.isnan(p))
-    order = known[np.argsort(p[known], kind="stable")]
-    factors = order.size - np.arange(order.size)
-    adjusted[order] = np.maximum.accumulate(np.minimum(1.0, factors * p[order]))
+def holm(p_values: npt.ArrayLike) -> Floats:
+    """Holm's step-down adjusted p values over the last axis, in the order given; NaN stays NaN and does not count."""
+    p = np.asarray(p_values, dtype=np.float64)
+    members = (~np.isnan(p)).sum(axis=-1, keepdims=True)
+    order = np.argsort(p, axis=-1, kind="stable")  # NaN last
+    stepped = np.take_along_axis(p, order, axis=-1) * np.maximum(members - np.arange(p.shape[-1]), 1)
+    adjusted = np.empty_like(p)
+    np.put_along_axis(adjusted, order, np.minimum(np.maximum.accumulate(stepped, axis=-1), 1.0), axis=-1)
     return adjusted
 
 

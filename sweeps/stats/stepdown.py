@@ -70,14 +70,3 @@ def step_down(p: npt.ArrayLike, alpha: float = 0.05, share: float = SHARE) -> St
 
 def _weights(m: npt.NDArray[np.int64], k: npt.NDArray[np.int64], share: float) -> Floats:
     return np.asarray((1 - share) / m + share / k, dtype=np.float64)
-
-
-def holm(p: npt.ArrayLike) -> Floats:
-    """Holm's adjusted p values over the last axis; NaN stays NaN and does not count."""
-    values = np.asarray(p, dtype=np.float64)
-    k = (~np.isnan(values)).sum(axis=-1, keepdims=True)
-    order = np.argsort(values, axis=-1)
-    stepped = np.take_along_axis(values, order, axis=-1) * np.maximum(k - np.arange(values.shape[-1]), 1)
-    adjusted = np.empty_like(values)
-    np.put_along_axis(adjusted, order, np.minimum(np.maximum.accumulate(stepped, axis=-1), 1.0), axis=-1)
-    return adjusted

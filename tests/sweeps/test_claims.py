@@ -12,10 +12,11 @@ from statsmodels.stats.multitest import multipletests
 from benchmarks.claims import main as print_table
 from benchmarks.claims import rows
 from sweeps.stats.choice import best_of, chance_of_choice, choose, may_be_best, winners_curse
-from sweeps.stats.claims import Reason, Verdict, claims, compare_std, leave_one_seed_out
+from sweeps.stats.claims import Reason, Verdict, claims, leave_one_seed_out
 from sweeps.stats.collapse import compare_rates, fill_failed, largest_unseen_rate, rate
 from sweeps.stats.decisions import decide, sign_flip_floor
 from sweeps.stats.factorial import by_setting, interaction, main_effect
+from sweeps.stats.multiplicity import holm
 from sweeps.stats.planner import (
     min_seeds_by_sign_flips,
     min_seeds_by_t,
@@ -27,7 +28,8 @@ from sweeps.stats.planner import (
     seeds_by_t,
     seeds_to_exclude,
 )
-from sweeps.stats.stepdown import holm, step_down
+from sweeps.stats.stepdown import step_down
+from sweeps.stats.variances import pitman_morgan_p
 
 P_VALUES = st.lists(st.floats(0, 1, allow_subnormal=False), min_size=1, max_size=9)
 
@@ -314,8 +316,8 @@ def test_stds_over_seeds_are_compared_in_pairs() -> None:
     f, n = a.var(ddof=1) / b.var(ddof=1), 12
     r = np.corrcoef(a, b)[0, 1]
     t = (f - 1) * np.sqrt(n - 2) / np.sqrt(4 * f * (1 - r**2))  # Pitman (1939), in its variance-ratio form
-    assert compare_std(a, b) == pytest.approx(2 * stats.t.sf(abs(t), n - 2))
-    assert np.isnan(compare_std(a, a))
+    assert pitman_morgan_p(a, b) == pytest.approx(2 * stats.t.sf(abs(t), n - 2))
+    assert np.isnan(pitman_morgan_p(a, a))
 
 
 # --- planner ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sweeps import cost
-from sweeps.plan import arm_tasks, explain_changes, grid_tasks, make_plan
+from sweeps.plan import explain_changes, grid_tasks, make_plan
 from sweeps.record import CellRecord, Provenance, StudyFolder
 from sweeps.study import Study, builtin_studies, load_study
 from tests.vmp.data.tiny_videos import write_video
@@ -311,14 +311,3 @@ def test_why_finished_cells_are_not_used_is_said(tmp_path: Path) -> None:
     assert "train.epochs was 8 and is now 9" in why(dataclasses.replace(LAMBDA, train=TrainConfig(epochs=9)))
     assert "the data changed" in why(dataclasses.replace(LAMBDA, data=MotionData(seed=9)))
     assert "seed 1 is no longer" in why(dataclasses.replace(LAMBDA, seeds=(0,)))
-
-
-def test_what_the_seeds_can_show_is_known_before_the_run() -> None:
-    assert [dataclasses.replace(LAMBDA, seeds=tuple(range(n))).smallest_p_value() for n in (1, 3, 5, 6, 8)] == [
-        1.0,
-        0.25,
-        0.0625,
-        0.03125,
-        0.0078125,
-    ]
-    assert len(arm_tasks(LAMBDA, *next(LAMBDA.arms()))) == 2
