@@ -30,7 +30,7 @@ from vmp.layer.prompted import MotionPrompted
 from vmp.layer.published import VideoMotionPrompt
 
 Frame = Tensor | np.ndarray
-_VALUES = 1 << 20  # of a run of frames: 4 MB as float32, so that a run and its results stay in the last-level cache
+_VALUES = 1 << 22  # of a run of frames: 4 MB of bytes; shorter runs wait more often for the thread that decodes
 
 
 class StreamedPrompt(NamedTuple):
@@ -70,7 +70,7 @@ def stream(
             They are read after the next ones are drawn, so each has memory of its own.
         layer: any layer of the family. It is not trained: no gradients flow.
         mean, std: of uint8 frames; the layer's own where it has them.
-        run: frames handled at once; by default about 4 MB of them. The results do not depend on it.
+        run: frames handled at once; by default about 4 million values of them. The results do not depend on it.
         read_ahead: draw frames in a second thread.
 
     Shapes: t frames -> t - 1 prompts (t for a layer without `extra_frames`).
