@@ -50,6 +50,7 @@ _RENAMED = {
 # Values that are called otherwise now, by their old path.
 _VALUES = {
     ("regularizer.adaptive", "none"): "fixed",
+    ("regularizer.remedy", "spread_floor"): "std_floor",
     ("layer.compensation", "none"): "frame_difference",
     ("layer.compensation", "translation"): "compensated_difference",
 }
@@ -97,6 +98,9 @@ def translate(plain: dict[str, Any]) -> list[str]:
             }
     if is_old_sampling or "sampling.strategy" in found:
         _choose_sampler(plain, found, notes)
+    regularizer = plain.get("regularizer")
+    if isinstance(regularizer, dict) and "remedy" in regularizer:
+        regularizer["remedy"] = new_value("regularizer.remedy", regularizer["remedy"])
     settings = {path: (old, value) for old in found for path, value in new_settings(old, found[old]).items()}
     for path in kinds_first(settings):
         old, value = settings[path]

@@ -69,6 +69,12 @@ class Experiment(Settings):
         check_backbone(self.backbone, num_classes=2, num_frames=frames, size=size)
         self.layer.check(size)
         regularizer = self.regularizer
+        maps = frames + self.layer.extra_frames - 1
+        if self.layer.has_attention and regularizer and regularizer.lambda_ > 0 and maps < 2:
+            raise InputError(
+                f"regularizer.lambda = {regularizer.lambda_:g} weighs how attention maps differ from one to the next, "
+                f"and sampling.num_frames = {frames} makes a single map; sample at least 2 frames, or set lambda to 0"
+            )
         is_fixed = isinstance(self.layer, PromptConfig) and not self.layer.learns
         if is_fixed and regularizer and regularizer.weight.kind == "gradient_ratio" and regularizer.lambda_ > 0:
             raise InputError(

@@ -141,6 +141,7 @@ def test_overrides() -> None:
         ("factors.m=[0.0]", r"m = 0.*cannot be learnt"),
         ("sampling.kind=unifrom", r"sampling\.kind: unknown sampler 'unifrom'. Did you mean 'uniform'"),
         ("backbone.kind=slow_tny", r"slow_tny.*slow_tiny"),
+        ("sampling.num_frames=1", r"sampling\.num_frames = 1 makes a single map; sample at least 2 frames"),
         ("sampling.window=32", r"sampling\.window is read by dense alone: set sampling\.kind"),
         ("train.epochs=[1, 2]", r"train\.epochs must be a whole number, got \[1, 2\]"),
         ("data.speed=3", r"data\.speed must be a list, got 3"),

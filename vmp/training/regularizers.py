@@ -180,7 +180,7 @@ class StdFloor(Remedy):
         weight: Of the penalty, > 0.
     """
 
-    kind: Literal["spread_floor"] = "spread_floor"
+    kind: Literal["std_floor"] = "std_floor"
     floor: Annotated[float, Field(gt=0, le=0.5)] = 0.15
     weight: Annotated[float, Field(gt=0)] = 1.0
 
@@ -224,7 +224,7 @@ class ClosedAtRest(Remedy):
 
 REMEDIES: dict[str, type[Remedy]] = {
     "none": NoRemedy,
-    "spread_floor": StdFloor,
+    "std_floor": StdFloor,
     "relative": Relative,
     "closed_at_rest": ClosedAtRest,
 }

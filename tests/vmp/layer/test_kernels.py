@@ -241,7 +241,9 @@ def test_the_kernel_was_compiled_after_its_source_was_changed() -> None:
     from vmp.layer.kernels import native
 
     source, compiled = Path(buffers.__file__).with_name("native.c"), Path(native.__file__)
-    if source.parent == ROOT / "vmp" / "layer" / "kernels":  # installed as editable; a wheel holds what it was built from
+    if (
+        source.parent == ROOT / "vmp" / "layer" / "kernels"
+    ):  # installed as editable; a wheel holds what it was built from
         assert compiled.stat().st_mtime >= source.stat().st_mtime, "native.c is newer: run `make install`"
 
 

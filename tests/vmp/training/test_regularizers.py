@@ -134,7 +134,7 @@ def test_closing_at_rest_bars_the_open_end_and_leaves_a_closed_layer_alone() -> 
             assert loss.item() == task.item()  # not a digit of a healthy seed changes
 
 
-@pytest.mark.parametrize("remedy", ["none", "spread_floor", "relative"])
+@pytest.mark.parametrize("remedy", ["none", "std_floor", "relative"])
 def test_the_other_remedies_do_not_look_at_the_curve(remedy: str) -> None:
     def curve(difference: torch.Tensor) -> torch.Tensor:
         raise AssertionError(f"asked for the attention at {difference}")
