@@ -29,7 +29,7 @@ from .layer.published import VideoMotionPrompt as VideoMotionPrompt
 # videos of any length, and looking at what the layer does
 from .layer.streaming import classify_stream as classify_stream
 from .layer.streaming import stream as stream
-from .show.explain import prepare_curve as prepare_curve
+from .show.curve import prepare_curve as prepare_curve
 from .show.explain import prepare_overlay as prepare_overlay
 from .show.explain import prepare_trajectories as prepare_trajectories
 from .training.loop import TrainConfig as TrainConfig

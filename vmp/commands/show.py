@@ -37,7 +37,8 @@ def show(
     from vmp.core.errors import InputError
     from vmp.core.files import replacing
     from vmp.data.sampling import SAMPLERS
-    from vmp.show.clip import build_layer, choose_frames, draw_show, prepare_show, render_video
+    from vmp.show.clip import build_layer, choose_frames, draw_show, prepare_show
+    from vmp.show.film import render_video
     from vmp.video import Geometry, VideoReader
 
     layer = build_layer(slope=slope, shift=shift, checkpoint=checkpoint, channel_order=channel_order)

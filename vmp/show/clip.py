@@ -1,34 +1,29 @@
-"""What the layer sees: frames, differences, attention maps and prompts of a video, as a picture or a video.
+"""What the layer sees in a clip, as a picture: frames, differences, attention maps and prompts.
 
-In three steps: `prepare_show` computes, `draw_show` draws, the caller saves. `render_video` is the moving version.
+In three steps: `prepare_show` computes, `draw_show` draws, the caller saves. `vmp.show.film` is the moving version.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import av
-import matplotlib
 import numpy as np
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from vmp.core.errors import InputError
-from vmp.core.files import replacing
 from vmp.data.motion_scores import motion_scores
 from vmp.data.sampling import Sampler, Timeline, sample_indices
 from vmp.layer import functional as F
 from vmp.layer.published import VideoMotionPrompt
+from vmp.show.curve import CurveData, draw_curve
 from vmp.training.checkpoint import load_checkpoint
 from vmp.video import Geometry, Pixels, VideoReader, decode
 
 Maps = NDArray[np.float32]
-_CHUNK = 32  # frames a step when rendering: bounds the memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +115,7 @@ def prepare_show(reader: VideoReader, indices: NDArray[np.int64], layer: VideoMo
         InputError: The video cannot be read, or too few frames.
     """
     frames = reader.read(indices)
-    difference, attention, prompt, variation = _run(frames, layer)
+    difference, attention, prompt, variation = maps_of(frames, layer)
     grid = torch.linspace(-1, 1, 401)
     return ShowData(
         title=reader.path.name,
@@ -162,7 +157,14 @@ def draw_show(data: ShowData) -> Figure:
         axes[0].set_ylabel(name, fontsize=9)
         if style:
             figure.colorbar(image, ax=axes, fraction=0.02, pad=0.01).ax.tick_params(labelsize=7)
-    _draw_curve(figure, grid, data)
+    counts, _ = np.histogram(data.difference.clip(-1, 1), bins=len(data.curve) - 1, range=(-1, 1))
+    curve = CurveData(
+        difference=np.linspace(-1, 1, len(data.curve)),
+        attention=data.curve,
+        shift=data.shift,
+        density=counts / counts.sum(),
+    )
+    draw_curve(curve, ax=figure.add_subplot(grid[4, :]))
     gap = f", {np.diff(data.indices).mean() / data.fps:.3g} s apart" if np.isfinite(data.fps) else ""
     figure.suptitle(
         f"{data.title}: slope a = {data.slope:.3g}, shift b = {data.shift:.3g}, mean A = {data.attention.mean():.3f}, "
@@ -172,47 +174,7 @@ def draw_show(data: ShowData) -> Figure:
     return figure
 
 
-def render_video(
-    reader: VideoReader,
-    path: str | Path,
-    layer: VideoMotionPrompt,
-    *,
-    first: int = 0,
-    stride: int = 1,
-    steps: int = 300,
-) -> int:
-    """Write an H.264 video: frame, difference, attention and prompt side by side. Returns the steps written.
-
-    Args:
-        reader: The video.
-        path: File to write; it appears only when it is complete.
-        layer: The layer.
-        first: First frame.
-        stride: Frames from one to the next.
-        steps: At most so many.
-
-    Raises:
-        InputError: Fewer than two frames from `first` on, or the file cannot be written.
-    """
-    indices = np.arange(first, reader.index.frames, stride, dtype=np.int64)[: steps + 1]
-    if len(indices) < 2:
-        raise InputError(f"{reader.path}: has no two frames from frame {first} on at stride {stride}")
-    rate = Fraction(reader.index.fps if np.isfinite(reader.index.fps) else 25).limit_denominator(1001) / stride
-    try:
-        with replacing(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
-            stream = container.add_stream("libx264", rate=rate, options={"crf": "18"})
-            stream.pix_fmt = "yuv420p"
-            for number, picture in enumerate(_strips(reader, indices, layer)):
-                if not number:
-                    stream.height, stream.width = picture.shape[:2]
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-            container.mux(stream.encode(None))
-    except (OSError, av.FFmpegError) as error:
-        raise InputError(f"{path}: the video cannot be written ({error.strerror})") from error
-    return len(indices) - 1
-
-
-def _run(frames: Pixels, layer: VideoMotionPrompt) -> tuple[Maps, Maps, Maps, float]:
+def maps_of(frames: Pixels, layer: VideoMotionPrompt) -> tuple[Maps, Maps, Maps, float]:
     mean, std = torch.tensor(layer.mean), torch.tensor(layer.std)
     clip = ((torch.from_numpy(frames).float() / 255 - mean) / std).permute(3, 0, 1, 2)[None]
     with torch.no_grad():
@@ -221,37 +183,3 @@ def _run(frames: Pixels, layer: VideoMotionPrompt) -> tuple[Maps, Maps, Maps, fl
         prompt = (out.prompt[0].permute(1, 2, 3, 0) * std + mean).clamp(0, 1)
         variation = float(F.attention_variation(out.attention)) if len(frames) > 2 else float("nan")
     return difference.numpy(), out.attention[0].numpy(), prompt.numpy(), variation
-
-
-def _draw_curve(figure: Figure, grid: matplotlib.gridspec.GridSpec, data: ShowData) -> None:
-    ax = figure.add_subplot(grid[4, :])
-    differences = np.linspace(-1, 1, len(data.curve))
-    ax.plot(differences, data.curve, color="C0")
-    ax.axvline(data.shift, color="C0", linestyle=":", linewidth=1)
-    ax.set_xlabel("difference D", fontsize=8)
-    ax.set_ylabel("attention A", fontsize=8, color="C0")
-    ax.set_ylim(-0.03, 1.03)
-    share = ax.twinx()
-    share.hist(data.difference.ravel(), bins=200, range=(-1, 1), color="0.6", alpha=0.6, log=True)
-    share.set_ylabel("pixels (log)", fontsize=8, color="0.4")
-    ax.set_zorder(share.get_zorder() + 1)  # the curve in front of the pixels
-    ax.patch.set_visible(False)
-    for axes in (ax, share):
-        axes.tick_params(labelsize=7)
-
-
-def _strips(reader: VideoReader, indices: NDArray[np.int64], layer: VideoMotionPrompt) -> Iterator[Pixels]:
-    """One picture a step, even sides; chunks share a frame so that no difference is lost."""
-    red_blue, heat = matplotlib.colormaps["RdBu_r"], matplotlib.colormaps["viridis"]
-    for start in range(0, len(indices) - 1, _CHUNK):
-        frames = reader.read(indices[start : start + _CHUNK + 1])
-        difference, attention, prompt, _ = _run(frames, layer)
-        for t in range(len(attention)):
-            panels = (
-                frames[t + 1],
-                red_blue(difference[t] / 2 + 0.5, bytes=True)[..., :3],
-                heat(attention[t], bytes=True)[..., :3],
-                (prompt[t] * 255).round().astype(np.uint8),
-            )
-            strip = np.concatenate(panels, axis=1)
-            yield cast("Pixels", np.ascontiguousarray(strip[: strip.shape[0] // 2 * 2, : strip.shape[1] // 2 * 2]))

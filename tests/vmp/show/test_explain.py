@@ -12,12 +12,11 @@ from tests.vmp.layer.layers import built
 from vmp.core.errors import InputError
 from vmp.layer.base import FramesOnly
 from vmp.layer.published import VideoMotionPrompt
+from vmp.show.curve import draw_curve, prepare_curve
 from vmp.show.explain import (
     anchor_labels,
-    draw_curve,
     draw_overlay,
     draw_trajectories,
-    prepare_curve,
     prepare_overlay,
     prepare_trajectories,
 )
