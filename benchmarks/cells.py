@@ -14,8 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from sweeps.executors.base import EXECUTORS, Event, Resources, make_executor
+from sweeps.executors.base import Event, Resources
 from sweeps.executors.cell import run_cell
+from sweeps.executors.registry import EXECUTORS, make_executor
 from sweeps.plan import grid_tasks
 from sweeps.study import load_study
 from vmp.experiment import Runtime

@@ -164,7 +164,7 @@ def decide_old(s: Studies) -> Old:
 
 
 def best_complete(val: Floats) -> npt.NDArray[np.int64]:
-    """The old choice: an arm that lacks a run cannot be chosen."""
+    """The old choice: an arm with a missing run cannot be chosen."""
     complete = ~np.isnan(val).any(axis=-1)
     return np.argmax(np.where(complete, np.nan_to_num(val).mean(axis=-1), -np.inf), axis=-1)
 

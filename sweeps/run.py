@@ -8,7 +8,8 @@ from pathlib import Path
 
 import filelock
 
-from sweeps.executors.base import Event, Executor, Progress, Resources, make_executor
+from sweeps.executors.base import Event, Executor, Progress, Resources
+from sweeps.executors.registry import make_executor
 from sweeps.plan import Task, explain_changes, make_plan
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import GRID, SearchSettings

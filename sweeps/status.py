@@ -72,7 +72,7 @@ class StudyStatus:
         """As text, a line each."""
         arms = [(describe_factors(factors), counts) for factors, counts in self.arms]
         width = max((len(arm) for arm, _ in arms), default=0)
-        lines = [self.headline() + ("; a sweep is at work here now" if self.running else "")]
+        lines = [self.headline() + ("; a sweep is running in this folder" if self.running else "")]
         if self.plan.search.arms is not None and self.plan.search.proposed is None:
             lines.append(f"  the search ({self.plan.search.method}) has not proposed all its arms yet")
         for arm, counts in arms:

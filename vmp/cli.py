@@ -1,4 +1,4 @@
-"""The command line: one group whose commands are hung in by whoever is installed.
+"""The command line: one group whose commands every installed package registers.
 
 The core knows no sibling, so ``sweep`` and ``report`` come from the entry points of the group ``vmp.commands``. A
 command is imported when it is called, or for the one line that ``vmp --help`` says of it; its module must therefore

@@ -10,7 +10,6 @@ from typing import Protocol, Self
 
 from sweeps.plan import Task
 from sweeps.record import CellRecord, Provenance
-from vmp.core.choices import lookup
 from vmp.core.outcome import Figures
 from vmp.experiment import Runtime
 
@@ -76,24 +75,3 @@ def failed_record(task: Task, reason: str, *, engine: str) -> CellRecord:
         settings=task.settings,
         provenance=Provenance(engine=engine),
     )
-
-
-def make_executor(engine: str, resources: Resources) -> Executor:
-    """The executor that `engine` names. Raises InputError for an unknown one."""
-    return lookup(EXECUTORS, engine, "engine")(resources)
-
-
-def _local(resources: Resources) -> Executor:
-    from sweeps.executors.local import LocalExecutor
-
-    return LocalExecutor(resources)
-
-
-def _ray(resources: Resources) -> Executor:
-    from sweeps.executors.ray_tune import RayTuneExecutor  # Ray takes seconds to import
-
-    return RayTuneExecutor(resources)
-
-
-EXECUTORS: dict[str, Callable[[Resources], Executor]] = {"local": _local, "ray": _ray}
-"""Name -> constructor of every engine that `vmp sweep run --engine` takes."""

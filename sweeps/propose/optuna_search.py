@@ -1,4 +1,4 @@
-"""Adaptive search: an Optuna sampler proposes arms, every arm runs on all its seeds, the sampler is told the mean.
+"""Adaptive search: an Optuna sampler proposes arms, every arm runs on all its seeds, the sampler receives the mean.
 
 The unit stays the cell, so a search leaves the same records as a grid and a kill costs no finished cell. Arms are asked
 for in rounds of `in_flight`, and a round is told in the order of its arms once all of it has ended. The sampler is made

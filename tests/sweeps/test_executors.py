@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sweeps.executors.base import EXECUTORS, Event, Executor, OnEvent, Progress, Resources, make_executor
+from sweeps.executors.base import Event, Executor, OnEvent, Progress, Resources
 from sweeps.executors.cell import run_cell
+from sweeps.executors.registry import EXECUTORS, make_executor
 from sweeps.plan import Task, grid_tasks
 from sweeps.record import CellRecord
 from tests.sweeps.staged import backbone, small_study

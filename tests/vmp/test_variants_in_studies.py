@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from sweeps.executors.base import Event, Executor, Resources, make_executor
+from sweeps.executors.base import Event, Executor, Resources
+from sweeps.executors.registry import make_executor
 from sweeps.plan import grid_tasks
 from sweeps.record import CellRecord
 from sweeps.study import load_study

@@ -27,7 +27,7 @@ from vmp.layer.kernels import registry
 
 @config
 class NormalizeConfig:
-    """Channel statistics in units of [0, 1]: a clip is ``(pixel / 255 - mean) / std``. The layer is told the same.
+    """Channel statistics in units of [0, 1]: a clip is ``(pixel / 255 - mean) / std``. The layer gets the same.
 
     Attributes:
         mean, std: One value for each of R, G, B. Default: the published 0.45 and 0.225.

@@ -289,7 +289,7 @@ def sample_indices(
         timeline: What the sampler `needs`; see `VideoSet.timeline`.
 
     Raises:
-        InputError: No frames in the video, `frames` < 1, a view out of range, or the timeline lacks what it takes.
+        InputError: No frames in the video, `frames` < 1, a view out of range, or a timeline without what it needs.
     """
     if num_frames_in_video < 1:
         raise InputError(f"video {video_id!r} has no frames to sample from")

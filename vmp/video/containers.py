@@ -30,7 +30,7 @@ CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,avi,matroska,webm,mpeg,mpegts,mpegvideo,asf,flv,ogg,ivf,m4v,h264,hevc,mjpeg,gif,"
     "nut,mxf,dv,rm,yuv4mpegpipe"
 )
-# PyAV 18 refuses files whose titles are not UTF-8 unless told otherwise; PyAV 19 no longer asks.
+# PyAV 18 refuses files whose titles are not UTF-8 unless asked not to; PyAV 19 no longer asks.
 _OPEN: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 

@@ -64,7 +64,7 @@ def decode_to(
 ) -> VideoInfo:
     """Decode a file once and hand every frame, ``(h, w, 3)`` RGB uint8 at working size, to `emit` in order.
 
-    `expect` is told how many frames the header claims (0: nothing), before the first one comes: a hint, often wrong.
+    `expect` receives how many frames the header claims (0: nothing), before the first one comes: a hint, often wrong.
 
     Raises:
         InputError: The file is missing, is no video, is damaged, or changes its working size on the way.

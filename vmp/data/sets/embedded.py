@@ -1,4 +1,4 @@
-"""The embedded benchmark: six motions of a textured disc, told apart by motion alone.
+"""The embedded benchmark: six motions of a textured disc, distinguished by motion alone.
 
 A disc with a 1/f texture moves over a 1/f background of the same statistics. Four classes translate (right, left,
 down, up), two rotate (clockwise, counter-clockwise). Position, texture angle and both textures are drawn uniformly on

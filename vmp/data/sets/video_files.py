@@ -71,7 +71,7 @@ class Listing:
 
 @config
 class FileDataConfig(ABC):
-    """What every data set of video files can be told.
+    """The settings of every data set of video files.
 
     Attributes:
         size: Side of the square picture that the network sees, in pixels, >= 8.
