@@ -105,7 +105,7 @@ def fused_eager(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
 
 
 def fused_native(clip: Tensor, m: Tensor, n: Tensor, steps: Steps) -> Result:
-    """`vmp.layer.kernels.native_driver`, a kernel in C: float32 on the CPU. Not differentiable twice."""
+    """`vmp.layer.kernels.native_driver`, a kernel in C: float32 or bytes on the CPU. Not differentiable twice."""
     return Result(*_Fused.apply(clip, m, n, steps, native_driver))
 
 
@@ -153,7 +153,7 @@ def triton_driver() -> ModuleType | None:
 def normalize(frames: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
     """A clip of bytes (b, 3, t, h, w), of any strides, as contiguous float32 (byte / 255 - mean) / std."""
     scale, offset = pixels.scale_and_offset(mean, std)
-    if frames.device.type == "cpu" and native_works():
+    if frames.dtype == torch.uint8 and frames.device.type == "cpu" and native_works():
         return native_driver.normalize(frames, scale, offset)
     return pixels.normalize(frames, scale, offset)
 
