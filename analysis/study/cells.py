@@ -89,6 +89,11 @@ class Study:
         """Accuracy difference in (0, 1) below which arms count as practically equal; set before the study ran."""
         return self.plan.study.margin
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether every planned cell is complete and has its test accuracy."""
+        return bool(((self.cells[STATUS] == COMPLETE) & self.cells[self.test].notna()).all())
+
     def complete(self, arm: Arm, *columns: str) -> pd.DataFrame:
         """The complete cells of an arm that have a number in each of `columns`, in the plan's order."""
         cells = self.cells[(self.cells[ARM] == arm.label) & (self.cells[STATUS] == COMPLETE)]
