@@ -39,7 +39,8 @@ def expected() -> dict[str, Figures]:
 
 ENGINES = pytest.mark.parametrize(
     "executor",
-    [("local", 1), ("local", 2), pytest.param(("ray", 2), marks=pytest.mark.slow)],
+    # One process of pytest-xdist for all that share a Ray: it takes as long to start as a dozen cells to run.
+    [("local", 1), ("local", 2), pytest.param(("ray", 2), marks=[pytest.mark.slow, pytest.mark.xdist_group("ray")])],
     ids=lambda p: f"{p[0]}-{p[1]}",
     indirect=True,
 )

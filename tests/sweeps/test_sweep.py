@@ -224,7 +224,8 @@ def test_plan_for_scripts(call_vmp: Vmp, finished: Path, tmp_path: Path) -> None
     assert plan["cells"] == json.loads((finished / "plan.json").read_text())["cells"]
     assert [cell for arm in plan["arms"] for cell in arm["cells"]] == [cell["hash"] for cell in plan["cells"]]
     assert (plan["schema"], plan["seeds"], plan["workers"]) == (1, [0, 1], 2)
-    assert plan["comparisons"] == len(plan["arms"]) - 1  # all but the control
+    prompts = [arm["factors"]["prompt"] for arm in plan["arms"]]
+    assert plan["comparisons"] == prompts.count("vmp") < len(prompts)  # every prompt with its reference
     assert plan["search"] is None
     assert plan["seconds"] > 0
     searched = call_vmp("sweep", "plan", *GRID, "--json", "--search", "gp", "--arms", 3, cwd=tmp_path)
