@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sweeps.record import Plan, Scalar, StudyFolder
+from sweeps.stats.decisions import MIN_SEEDS
 from sweeps.stats.planner import SeedPlan, min_seeds_by_sign_flips, sd_limits, seed_plan, seeds_by_t
 from sweeps.status import SCHEMA
 from vmp.core.errors import InputError
@@ -96,8 +97,10 @@ def read_pilot(folder: StudyFolder, difference: float | None = None, seeds: Sequ
     Raises:
         InputError: No two arms share 2 finished seeds, or no difference between them varies.
     """
-    if seeds and min(seeds) < 3:
-        raise InputError(f"--seeds must be at least 3 each, got {min(seeds)}: a verdict needs 3 seeds")
+    if seeds and min(seeds) < MIN_SEEDS:
+        raise InputError(
+            f"--seeds must be at least {MIN_SEEDS} each, got {min(seeds)}: a verdict needs {MIN_SEEDS} seeds"
+        )
     plan = folder.read_plan()
     values: dict[str, dict[int, float]] = {}
     for record in folder.records(plan):

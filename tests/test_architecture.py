@@ -65,6 +65,9 @@ def test_the_ground_floor_and_the_analysis_need_no_torch_ray_or_optuna(folder: s
         ("import sweeps.record, sweeps.status", HEAVY | {"pandas"}),
         ("import analysis; analysis.write_report; import analysis.cli", HEAVY),
         ("import sweeps.study", HEAVY - {"torch"}),
+        ("import analysis.report.write, analysis.cli", {"torch", "ray", "optuna", "matplotlib.pyplot"}),
+        ("import analysis, analysis.cli", {"numpy", "pandas", "pydantic"}),
+        ("import vmp.backbones.registry", {"pytorchvideo", "transformers"}),
     ],
 )
 def test_heavy_imports_wait(statement: str, absent: set[str]) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from analysis.sections.base import Section, SectionContent
 from analysis.verdict.conclusions import Conclusions
+from sweeps.stats.decisions import sign_flip_floor
 from sweeps.stats.intervals import BOOTSTRAP_FROM
-from sweeps.stats.signflip import seeds_for, smallest_p
+from sweeps.stats.planner import min_seeds_by_sign_flips
 from vmp.core.text import count
 
 
@@ -39,9 +40,9 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         (
             "What the seeds can show",
             f"With {count(n, 'paired seed')} the exact sign-flip test cannot give less than "
-            f"p = {smallest_p(n):.3g}; it takes {seeds_for(0.05)} seeds to reach 5%. Verdicts rest on t intervals, "
-            "which assume roughly normal differences; where some seeds collapse and others do not, they are not, and "
-            "the seeds themselves should be read.",
+            f"p = {sign_flip_floor(n):.3g}; it takes {min_seeds_by_sign_flips()} seeds to reach 5%. Verdicts rest on t "
+            "intervals, which assume roughly normal differences; where some seeds collapse and others do not, they are "
+            "not, and the seeds themselves should be read.",
         ),
     ]
     return SectionContent(facts=facts)

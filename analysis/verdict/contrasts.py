@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from analysis.study.arms import Arm
 from sweeps.stats.paired import PairedResult
-from sweeps.stats.signflip import seeds_for
+from sweeps.stats.planner import min_seeds_by_sign_flips
 
 
 class Claim(StrEnum):
@@ -57,7 +57,7 @@ class Contrast(PairedResult):
         if self.n < 2:
             return Claim.NONE
         if self.interval is None or self.simultaneous_interval is None or self.equivalence_interval is None:
-            return Claim.EQUAL if self.is_identical and self.n >= seeds_for(0.05) else Claim.UNDECIDED
+            return Claim.EQUAL if self.is_identical and self.n >= min_seeds_by_sign_flips() else Claim.UNDECIDED
         if self.equivalence_interval.within(self.margin):
             return Claim.EQUAL
         is_higher = self.mean > 0

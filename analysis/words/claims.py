@@ -6,7 +6,7 @@ import math
 
 from analysis.verdict.contrasts import Claim, Contrast
 from analysis.words.phrases import limits, number, points, reference_name, seeds
-from sweeps.stats.signflip import seeds_for, smallest_p
+from sweeps.stats.planner import min_seeds_by_sign_flips
 
 
 def figures(contrast: Contrast) -> str:
@@ -70,11 +70,12 @@ def short_comparison(subject: str, contrast: Contrast) -> str:
 
 def sign_flip_note(contrast: Contrast) -> str:
     """What the assumption-free test can show with so few seeds."""
-    floor = smallest_p(contrast.n)
+    floor = contrast.p_sign_flip_floor
     if floor > 0.05:
         return (
             f"With {seeds(contrast.n)} the exact sign-flip test cannot fall below p = {number(floor)}, so without "
-            f"assuming normal differences nothing here can reach 5%; that takes at least {seeds_for(0.05)} seeds."
+            f"assuming normal differences nothing here can reach 5%; that takes at least {min_seeds_by_sign_flips()} "
+            "seeds."
         )
     return (
         f"The exact sign-flip test, which assumes no normality, gives p = {contrast.p_sign_flip:.2g} for this "

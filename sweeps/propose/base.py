@@ -1,4 +1,4 @@
-"""Where arms come from: a proposer is asked for cells and told their records. `sweeps.run` holds the one loop."""
+"""Where arms come from: a proposer is asked for cells and receives their records. `sweeps.run` holds the one loop."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Adaptive search: an Optuna sampler proposes arms, every arm runs on all its seeds, the sampler receives the mean.
 
 The unit stays the cell, so a search leaves the same records as a grid and a kill costs no finished cell. Arms are asked
-for in rounds of `in_flight`, and a round is told in the order of its arms once all of it has ended. The sampler is made
-anew for each arm, seeded with the arm's number: which arms are proposed depends on the study, on `in_flight` and on the
-results of earlier rounds, never on which worker was faster or on where a run was interrupted.
+for in rounds of `in_flight`, and the sampler receives a round in the order of its arms once all of it has ended. The
+sampler is made anew for each arm, seeded with the arm's number: which arms are proposed depends on the study, on
+`in_flight` and on the results of earlier rounds, never on which worker was faster or on where a run was interrupted.
 """
 
 from __future__ import annotations

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from sweeps.stats.decisions import sign_flip_floor
 from sweeps.stats.equivalence import tost_p
 from sweeps.stats.intervals import Floats, Interval, mean_interval, standard_error, t_interval
 from sweeps.stats.multiplicity import holm, simultaneous_intervals
-from sweeps.stats.signflip import sign_flip_p, smallest_p
+from sweeps.stats.signflip import sign_flip_p
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +58,7 @@ class PairedResult:
     @property
     def p_sign_flip_floor(self) -> float:
         """The smallest p value that the sign-flip test can give with so many seeds, for this comparison alone."""
-        return smallest_p(self.n)
+        return float(sign_flip_floor(self.n))
 
 
 def compare_pairs(

@@ -32,16 +32,3 @@ def sign_flip_p(differences: Sample, rng: np.random.Generator | None = None) -> 
         return float(np.mean(np.abs((1.0 - 2.0 * bits) @ sample) >= observed - tolerance))
     signs = (rng or np.random.default_rng(0)).choice([-1.0, 1.0], size=(DRAWS, sample.size))
     return float((1 + np.count_nonzero(np.abs(signs @ sample) >= observed - tolerance)) / (1 + DRAWS))
-
-
-def smallest_p(n: int) -> float:
-    """The smallest p value, 2/2^n, of the two-sided sign-flip test with `n` paired seeds (1 for n = 0 and n = 1)."""
-    return min(1.0, 2.0 / 2.0**n)
-
-
-def seeds_for(level: float) -> int:
-    """The number of seeds from which the test can give p <= `level` at all, e.g. 6 for 0.05."""
-    n = 1
-    while smallest_p(n) > level:
-        n += 1
-    return n

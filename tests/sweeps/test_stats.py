@@ -10,11 +10,13 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
+from sweeps.stats.decisions import sign_flip_floor
 from sweeps.stats.equivalence import tost_p
 from sweeps.stats.intervals import TooFewSeeds, bootstrap_interval, mean_interval, t_interval
 from sweeps.stats.multiplicity import holm, simultaneous_intervals
 from sweeps.stats.paired import PairedResult, compare_pairs, probability_superior, t_test_p
-from sweeps.stats.signflip import seeds_for, sign_flip_p, smallest_p
+from sweeps.stats.planner import min_seeds_by_sign_flips
+from sweeps.stats.signflip import sign_flip_p
 from sweeps.stats.variances import compare_stds, pitman_morgan_p, ratio_interval
 
 
@@ -63,9 +65,9 @@ def test_sign_flip_counts_every_pattern() -> None:
 
 def test_the_floor_of_the_sign_flip_test_is_reached() -> None:
     for n, floor in ((3, 0.25), (5, 0.0625), (6, 0.03125), (8, 0.0078125)):
-        assert smallest_p(n) == floor
+        assert sign_flip_floor(n) == floor
         assert sign_flip_p(np.linspace(1, 2, n)) == floor
-    assert seeds_for(0.05) == 6
+    assert min_seeds_by_sign_flips() == 6
 
 
 def test_sign_flip_by_sampling_agrees_with_the_exact_test() -> None:
@@ -104,7 +106,7 @@ def test_a_comparison_agrees_with_scipy() -> None:
     assert result.correlation == pytest.approx(stats.pearsonr(a, b).statistic)
     assert result.d_z == pytest.approx(result.mean / np.std(np.subtract(a, b), ddof=1))
     assert (result.p_superior, result.n, result.family) == (1.0, 4, 1)
-    assert result.p_sign_flip_floor == smallest_p(4)
+    assert result.p_sign_flip_floor == sign_flip_floor(4)
 
 
 def test_pairs_with_one_seed_carry_no_verdict_and_no_family() -> None:
