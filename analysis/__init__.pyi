@@ -7,13 +7,11 @@ from .sections.base import Table as Table
 from .study.cells import Study as Study
 from .study.cells import curve_table as curve_table
 from .study.cells import load_study as load_study
-from .verdict.arm_verdict import ArmVerdict as ArmVerdict
 from .verdict.conclusions import Conclusions as Conclusions
 from .verdict.conclusions import conclude as conclude
-from .verdict.contrasts import Claim as Claim
 from .verdict.contrasts import Contrast as Contrast
 from .verdict.evidence import Evidence as Evidence
-from .verdict.lambda_verdict import LambdaVerdict as LambdaVerdict
+from .verdict.verdicts import BlockVerdict as BlockVerdict
 from .words.findings import Finding as Finding
 from .words.headline import findings as findings
 from .words.headline import headline as headline

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option("--strict", is_flag=True, help="End with 3 if a planned cell is missing, failed or has no test accuracy.")
 def report(folder: Path, out: Path | None, as_json: bool, compare: tuple[str, str] | None, strict: bool) -> None:
-    """Write the report of the study in DIR: index.html, tables/ and figures/.
+    """Write the report of the study in DIR: index.html, verdict.json, tables/ and figures/.
 
     Works on an unfinished study too and says so. Prints the verdict and the path of the page.
     """
@@ -42,14 +42,15 @@ def report(folder: Path, out: Path | None, as_json: bool, compare: tuple[str, st
 
 
 def _print_comparison(conclusions: Conclusions, arm: str, reference: str) -> None:
-    from analysis.verdict.named_pairs import named_pairs
+    from analysis.verdict.named_pairs import NAMED, named_pairs
     from analysis.words.claims import short_comparison
+    from sweeps.stats.decisions import MIN_SEEDS
 
     pairs = named_pairs(conclusions.study, arm, reference)
-    contrasts = conclusions.evidence.compare([(pair.arm, pair.reference) for pair in pairs])
-    for pair, contrast in zip(pairs, contrasts, strict=True):
-        subject = f"{arm} against {reference}" + (f" at {pair.setting}" if pair.setting else "")
-        few = f"{subject}: {contrast.n} paired seeds, an interval needs at least 2."
+    contrasts = conclusions.evidence.compare([sides for sides, _ in pairs], NAMED)
+    for (_, setting), contrast in zip(pairs, contrasts, strict=True):
+        subject = f"{arm} against {reference}" + (f" at {setting}" if setting else "")
+        few = f"{subject}: {contrast.n} paired seeds, a verdict needs at least {MIN_SEEDS}."
         click.echo(short_comparison(subject, contrast) or few)
 
 
@@ -60,13 +61,13 @@ def _report(conclusions: Conclusions, folder: Path, out: Path | None, as_json: b
 
         page = write_conclusions(conclusions, out if out is not None else folder / "report")
     if as_json:
-        import json
+        from analysis.report.json_object import json_text
 
-        from analysis.report.json_object import json_object
-
-        click.echo(json.dumps(json_object(conclusions, page), indent=1, allow_nan=False, ensure_ascii=False))
+        click.echo(json_text(conclusions, str(page) if page else None))
         return
-    from analysis.words.headline import headline
+    from analysis.words.headline import beside_headline, headline
 
     click.echo(headline(conclusions).text)
+    if (beside := beside_headline(conclusions)) is not None:
+        click.echo(beside.text)
     click.echo(str(page))

@@ -9,6 +9,7 @@ from typing import Any
 from sweeps.plan import Task
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import GRID, SearchSettings
+from sweeps.questions import PROMPT, PROMPTED, compared_pairs
 from sweeps.record import Scalar
 from sweeps.stats.collapse import largest_unseen_rate
 from sweeps.stats.decisions import MIN_SEEDS, sign_flip_floor
@@ -71,10 +72,12 @@ class Forecast:
 
     @property
     def family(self) -> int:
-        """Comparisons that the report will make together: every arm with its reference."""
-        prompts = [arm for arm in self.arms if arm.factors.get("prompt", "vmp") == "vmp"]
-        arms = len(prompts) if self.search is None else self.search.arms
-        return max(arms if len(prompts) < len(self.arms) else arms - 1, 1)
+        """Comparisons that the report will make together to answer the study's question."""
+        pairs = len(compared_pairs([arm.factors for arm in self.arms], self.study))
+        if self.search is not None:  # its references are those of the grid, its arms are still to come
+            prompted = sum(arm.factors.get(PROMPT, PROMPTED) == PROMPTED for arm in self.arms)
+            pairs += self.search.arms - prompted
+        return max(pairs, 1)
 
     @property
     def smallest_p_value(self) -> float:

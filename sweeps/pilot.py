@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from sweeps.record import Plan, Scalar, StudyFolder
+from sweeps.questions import compared_pairs
+from sweeps.record import StudyFolder
 from sweeps.stats.decisions import MIN_SEEDS
 from sweeps.stats.planner import SeedPlan, min_seeds_by_sign_flips, sd_limits, seed_plan, seeds_by_t
 from sweeps.status import SCHEMA
@@ -108,8 +109,9 @@ def read_pilot(folder: StudyFolder, difference: float | None = None, seeds: Sequ
         if record.status == "complete" and isinstance(value, float | int):
             values.setdefault(canonical_json(record.factors), {})[record.seed] = float(value)
     pairs = []
-    for arm, reference in comparisons(plan):
-        a, b = values.get(canonical_json(arm), {}), values.get(canonical_json(reference), {})
+    arms = list({canonical_json(cell.factors): cell.factors for cell in plan.cells}.values())
+    for i, j in compared_pairs(arms, plan.study):
+        a, b = (values.get(canonical_json(arms[k]), {}) for k in (i, j))
         common = sorted(a.keys() & b.keys())
         if len(common) >= 2:
             pairs.append(np.array([[a[seed], b[seed]] for seed in common]).T)
@@ -132,25 +134,3 @@ def read_pilot(folder: StudyFolder, difference: float | None = None, seeds: Sequ
         correlation=float(np.mean([np.corrcoef(a, b)[0, 1] for a, b in vary])) if vary else math.nan,
         table=tuple(seed_plan(seeds, target, sd, len(pairs), np.random.default_rng(0))),
     )
-
-
-def comparisons(plan: Plan) -> list[tuple[dict[str, Scalar], dict[str, Scalar]]]:
-    """(arm, reference) factors: every prompt with the control, else the backbone alone, of the same other settings.
-
-    A study without either compares its arms with the one that it names as reference, or with its first.
-    """
-    arms = list({canonical_json(cell.factors): cell.factors for cell in plan.cells}.values())
-    for prompt in ("control", "none"):
-        references = [arm for arm in arms if arm.get("prompt") == prompt]
-        found = [
-            (arm, reference)
-            for arm in arms
-            if arm.get("prompt") == "vmp"
-            for reference in references
-            if all(value is None or arm.get(name) == value for name, value in reference.items() if name != "prompt")
-        ]
-        if found:
-            return found
-    named = (plan.study.reference or {}).items()
-    reference = next((arm for arm in arms if named <= arm.items()), arms[0])
-    return [(arm, reference) for arm in arms if arm is not reference]

@@ -83,6 +83,8 @@ def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | Non
             margin=study.margin,
             margin_is_default=study.margin == type(study).margin,
             reference=study.reference,
+            compare=study.compare if isinstance(study.compare, str) or study.compare is None else list(study.compare),
+            blocks=None if study.blocks is None else list(study.blocks),
             settings=study.settings(),
         ),
         factors=factor_values(study, tasks),

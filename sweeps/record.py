@@ -56,7 +56,9 @@ class StudyHeader(Plain):
         name, question: For people.
         margin: Difference of the metric below which two arms count as practically equal, in (0, 1).
         margin_is_default: Whether the margin is the default of `Study`.
-        reference: Factors of the arm that the others are compared with; None for the control, else the baseline.
+        reference: Factors of the arms that the others are compared with, each at its own other settings; None for the
+            control, else the baseline. compare: Or pairs of factors, or a factor whose values are compared.
+        blocks: Factors whose values are no candidates; None for the data and the backbone.
         settings: The settings that the factors vary, as a study file spells them.
     """
 
@@ -65,6 +67,8 @@ class StudyHeader(Plain):
     margin: float = Field(gt=0, lt=1)
     margin_is_default: bool = False
     reference: dict[str, Scalar] | None = None
+    compare: str | list[tuple[dict[str, Scalar], dict[str, Scalar]]] | None = None
+    blocks: list[str] | None = None
     settings: dict[str, JsonValue] = {}
 
 
@@ -88,6 +92,22 @@ class SearchHeader(Plain):
     proposed: int | None = None
 
 
+class ConfirmationHeader(Plain):
+    """The chosen arm of each block and its reference on seeds that the choice never saw.
+
+    Attributes:
+        pairs: Factors of the chosen arm and of its reference.
+        chosen_on: The seeds that it was chosen on.
+        seeds: The fresh ones.
+        cells: Theirs; they are no part of the plan's own cells.
+    """
+
+    pairs: list[tuple[dict[str, Scalar], dict[str, Scalar]]]
+    chosen_on: list[int]
+    seeds: list[int]
+    cells: list[PlannedCell]
+
+
 class CodeHeader(Plain):
     """The code that computes a cell: one hash, and one for each module."""
 
@@ -106,6 +126,7 @@ class Plan(Plain):
         search: How arms come about. code: What computes a cell. data: The study's data set.
         created: When, in ISO 8601.
         cells: Every cell, arms in the study's order and seeds within an arm.
+        confirmation: Of the chosen arm, once it was asked for.
     """
 
     format: Literal[2] = FORMAT
@@ -118,6 +139,7 @@ class Plan(Plain):
     data: DataSummary
     created: str
     cells: list[PlannedCell]
+    confirmation: ConfirmationHeader | None = None
 
 
 class Hardware(Plain):

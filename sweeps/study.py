@@ -19,6 +19,7 @@ from pydantic import Field
 
 from sweeps.old_forms import new_settings, translate
 from sweeps.propose.settings import SearchSettings
+from sweeps.questions import Factors, matches, named_pairs, value_pairs
 from sweeps.record import Scalar
 from vmp.core.choices import unknown_key
 from vmp.core.config import config, from_plain, to_plain
@@ -60,8 +61,12 @@ class Study(Settings):
         seeds: Every arm runs all of them. Arms are compared within a seed: it fixes the start, the order of clips and
             the sampling for all arms alike.
         metric: ``top1`` or ``mean_class``; arms are chosen on validation and reported on test.
-        reference: Factors of the arm that the others are compared with, e.g. ``{lambda: 0}``; None takes the control,
-            or the baseline, or the first arm.
+        reference: Factors of the arm that the others are compared with, each at its own other settings, e.g.
+            ``{lambda: 0}``; None takes the control, or the baseline, or the first arm.
+        compare: Instead of a reference: pairs of factors, ``[[{remedy: relative}, {remedy: none}]]``, or the name of a
+            factor whose values are compared with each other at the same other settings.
+        blocks: Factors whose values are no candidates: each gets a verdict, then one over all. None takes every
+            setting of the data, and the backbone.
         search: Propose arms within the ranges of the factors' values; None runs the grid.
         margin: Difference in `metric` below which two arms count as practically equal; set before the run.
     """
@@ -72,6 +77,8 @@ class Study(Settings):
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
     metric: Literal["top1", "mean_class"] = "top1"
     reference: dict[str, Scalar] | None = None
+    compare: str | tuple[tuple[dict[str, Scalar], dict[str, Scalar]], ...] | None = None
+    blocks: tuple[str, ...] | None = None
     search: SearchSettings | None = None
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
 
@@ -80,9 +87,25 @@ class Study(Settings):
             if len(set(map(canonical_json, values))) < len(values):
                 raise ValueError(f"{name} lists a value twice: {list(values)}")
         arms = [factors for factors, _ in self.arms()]  # each a valid experiment, before any of them costs an hour
-        reference = (self.reference or {}).items()
-        if not any(reference <= factors.items() for factors in arms):
+        self._check_question(arms)
+
+    def _check_question(self, arms: Sequence[Factors]) -> None:
+        """Refuse a comparison that no two arms can make."""
+        if self.reference is not None and self.compare is not None:
+            raise ValueError("reference and compare both say what is compared; give one of them")
+        if self.reference is not None and not any(matches(factors, self.reference) for factors in arms):
             raise ValueError(f"reference {self.reference} is none of the arms; give factors of one, such as {arms[0]}")
+        for name in [*(self.blocks or ()), *([self.compare] if isinstance(self.compare, str) else ())]:
+            if name not in self.factors:
+                raise ValueError(f"{name} {unknown_key(name, list(self.factors))}: blocks and compare name factors")
+        if isinstance(self.compare, str) and not value_pairs(arms, self.compare):
+            raise ValueError(f"compare: no two arms differ in {self.compare} alone; give pairs of factors instead")
+        for first, second in () if isinstance(self.compare, str) else self.compare or ():
+            if not named_pairs(arms, first, second):
+                raise ValueError(
+                    f"compare: no arm with {first} and arm with {second} agree in all other factors; "
+                    f"name factors of arms, such as {arms[0]}"
+                )
 
     def arms(self) -> Iterator[Arm]:
         """The arms of the grid: ``(factors, experiment)``, without repeats, in the order of the factorial.

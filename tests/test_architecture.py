@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "vmp": {"vmp"},
     "sweeps/stats": {"vmp.core"},
     "sweeps": {"vmp"},
-    "analysis": {"vmp.core", "sweeps.record", "sweeps.stats"},
+    "analysis": {"vmp.core", "sweeps.questions", "sweeps.record", "sweeps.stats"},
 }
 WITHOUT_HEAVY = ("vmp/core", "sweeps/stats", "analysis")
 

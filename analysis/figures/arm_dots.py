@@ -19,11 +19,15 @@ MAX_ROWS = 36
 
 @dataclass(frozen=True, kw_only=True)
 class DotRow:
-    """One arm; accuracies in percent, NaN where there is none."""
+    """One arm; accuracies in percent, NaN where there is none.
+
+    `mean` is of the runs that did not collapse, `collapsed` of the others; an interval stands where none did.
+    """
 
     label: str
     color: str
     mean: float
+    collapsed: float
     low: float
     high: float
     seeds: tuple[tuple[float, bool], ...]
@@ -65,9 +69,10 @@ def prepare_dots(conclusions: Conclusions) -> Dots:
         DotRow(
             label=s.arm.label,
             color=OF_KIND[s.arm.kind],
-            mean=100 * s.test_mean,
-            low=100 * s.test_interval.low if s.test_interval else math.nan,
-            high=100 * s.test_interval.high if s.test_interval else math.nan,
+            mean=100 * (s.endings.healthy_mean if s.endings else s.test_mean),
+            collapsed=100 * s.endings.collapsed_mean if s.endings else math.nan,
+            low=100 * s.test_interval.low if s.test_interval and not s.has_collapse else math.nan,
+            high=100 * s.test_interval.high if s.test_interval and not s.has_collapse else math.nan,
             seeds=tuple((100 * value, flag) for _, value, flag in study.seed_values(s.arm)),
             chosen=s.arm in conclusions.chosen,
         )
@@ -94,13 +99,24 @@ def draw_dots(data: Dots, *, ax: Axes) -> Axes:
                        facecolor=PAPER if collapsed else row.color, edgecolor=row.color,
                        linewidth=1 if collapsed else 0, alpha=0.9 if collapsed else 0.5, zorder=3)  # fmt: skip
         ax.plot([row.mean], [at], marker="o", markersize=8, color=row.color, markeredgecolor=PAPER, zorder=4)
+        ax.plot([row.collapsed], [at], marker="v", markersize=9, markerfacecolor=PAPER, markeredgecolor=row.color,
+                markeredgewidth=1.4, zorder=4)  # fmt: skip
         if row.chosen:
-            ax.plot([row.mean], [at], marker="o", markersize=13, markerfacecolor="none", markeredgecolor=INK, zorder=5)
-        ax.annotate(f"{row.mean:.1f}", (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0),
+            ax.plot(
+                [row.mean if math.isfinite(row.mean) else row.collapsed],
+                [at],
+                marker="o",
+                markersize=13,
+                markerfacecolor="none",
+                markeredgecolor=INK,
+                zorder=5,
+            )
+        text = " | ".join(f"{value:.1f}" for value in (row.mean, row.collapsed) if math.isfinite(value))
+        ax.annotate(text, (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0),
                     textcoords="offset points", va="center", fontsize=9, annotation_clip=False)  # fmt: skip
     ax.set_yticks(y, [shortened(row.label, 40) for row in data.rows])
     ax.set_ylim(-0.7, len(data.rows) - 0.3)
-    seen = [v for row in data.rows for v, _ in row.seeds] + [row.mean for row in data.rows]
+    seen = [v for row in data.rows for v, _ in row.seeds] + [row.mean for row in data.rows if math.isfinite(row.mean)]
     bars = [v for row in data.rows for v in (row.low, row.high) if math.isfinite(v)]
     size = max(max(seen) - min(seen), 2.0)
     low, high = max(min([*seen, *bars]), min(seen) - 0.5 * size), min(max([*seen, *bars]), max(seen) + 0.5 * size)
@@ -118,9 +134,13 @@ def dots_figure(conclusions: Conclusions) -> ReportFigure | None:
         return None
     caption = (
         "Test accuracy by arm: large dots are means with the 95% interval of the arm's own mean, small dots single "
-        "seeds (open triangles: collapsed). Compare arms by the paired comparisons, not by these intervals."
+        "seeds. "
+        "Where seeds collapsed (open triangles) the means of healthy and collapsed seeds stand apart, without "
+        "interval. Compare arms by the paired comparisons, not by these intervals."
     )
     caption += f" The {data.hidden} arms with lower validation means are in the table." if data.hidden else ""
-    alt = "Dot plot of test accuracy by arm. " + "; ".join(f"{row.label}: {row.mean:.1f}%" for row in data.rows[:16])
+    alt = "Dot plot of test accuracy by arm. " + "; ".join(
+        f"{row.label}: {row.mean:.1f}%" for row in data.rows[:16] if math.isfinite(row.mean)
+    )
     draw = partial(one_panel, data.height, draw_dots, data)
     return ReportFigure(name="arms", caption=caption, alt=alt + ".", draw=draw)

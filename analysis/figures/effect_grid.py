@@ -75,8 +75,6 @@ def crossed_factors(study: Study) -> Crossing | None:
         if sizes[panels] > MAX_PANELS:
             return None
     crossed = sorted((n for n in varied if n != panels), key=lambda n: sizes[n])
-    if LAMBDA in crossed:
-        return None
     return Crossing(rows=crossed[0], columns=crossed[1], panels=panels)
 
 
@@ -101,7 +99,7 @@ def _panel(
 ) -> list[EffectGrid]:
     rows = _ordered([s.arm.factors.get(crossing.rows) for s in summaries])
     columns = _ordered([s.arm.factors.get(crossing.columns) for s in summaries])
-    by_arm = {c.arm.label: c for c in conclusions.primary}
+    by_arm = {c.arm.label: c for c in conclusions.differences}
     values = {quantity: np.full((len(rows), len(columns)), np.nan) for quantity in TITLES}
     texts = {quantity: [["" for _ in columns] for _ in rows] for quantity in TITLES}
     for summary in summaries:
@@ -110,8 +108,8 @@ def _panel(
         contrast = by_arm.get(summary.arm.label)
         values["effect"][i, j] = 100 * contrast.mean if contrast else 0.0
         texts["effect"][i][j] = points(contrast.mean) if contrast else "reference"
-        if summary.collapse and summary.collapse.seeds:
-            texts["effect"][i][j] += f"\n▽ {len(summary.collapse.seeds)}/{summary.collapse.flagged}"
+        if summary.endings and summary.endings.rate.count:
+            texts["effect"][i][j] += f"\n▽ {summary.endings.rate.count}/{summary.endings.rate.n}"
         learnt = conclusions.study.complete(summary.arm, "shift")["shift"]
         if len(learnt):
             values["shift"][i, j] = float(learnt.mean())
@@ -176,7 +174,9 @@ def grid_figure(conclusions: Conclusions) -> ReportFigure | None:
     caption = f"{crossing.columns} by {crossing.rows}"
     if "effect" in quantities:
         caption += ": the test difference of each combination to its reference, in points"
-        caption += " (▽ k/n: k of n seeds collapsed)" if any(s.has_collapse for s in conclusions.summaries) else ""
+        caption += (
+            " (▽ k/n: k of n runs collapsed or diverged)" if any(s.has_collapse for s in conclusions.summaries) else ""
+        )
     if "shift" in quantities:
         caption += "; on the right" if columns > 1 else ":"
         caption += " the shift b that training ended with, its mean and standard deviation over seeds"

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.special import expit
 
-from analysis.figures.attention_by_lambda import ANCHOR_SOURCE
+from analysis.figures.attention_by_value import ANCHOR_SOURCE
 from analysis.figures.figure import ReportFigure
 from analysis.figures.style import GRID, INK, MUTED, PUBLISHED, VMP, fill, new_figure, shortened, tidy
 from analysis.figures.training_curves import shown_arms

@@ -104,13 +104,15 @@ def seed_figure(conclusions: Conclusions) -> ReportFigure | str:
 
 
 def arms_to_join(conclusions: Conclusions) -> list[Arm]:
-    """Baseline, control and the lambdas of the first block, of many the ends and the chosen; all arms of a small study.
+    """All arms of a small study; of a large one the references and the values of an ordered factor in the first block.
 
-    Empty for a large study that is not about lambda.
+    Of many values the ends and the chosen one.
     """
-    if not conclusions.lambda_verdicts:
-        return list(conclusions.study.arms) if len(conclusions.study.arms) <= MAX_ARMS else []
-    verdict = conclusions.lambda_verdicts[0]
+    verdict, arms = conclusions.verdicts[0], conclusions.study.arms
+    if len(arms) <= MAX_ARMS:
+        return list(arms)
+    if verdict.axis is None:
+        return []
     references = [summary.arm for summary in (verdict.baseline, verdict.control) if summary]
     curve = [summary.arm for summary in verdict.candidates]
     if len(references) + len(curve) > MAX_ARMS:

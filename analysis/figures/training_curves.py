@@ -1,4 +1,4 @@
-"""Training curves: how loss, accuracy and attention developed, one line per arm (mean over seeds)."""
+"""Training curves: how loss, accuracy and attention developed, a mean line per arm, collapsed seeds on their own."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ from matplotlib.ticker import MaxNLocator
 from analysis.figures.figure import ReportFigure
 from analysis.figures.style import INK, MUTED, OF_KIND, fill, new_figure, place_apart, ramp, shortened, tidy
 from analysis.study.arms import Arm, Kind
-from analysis.study.cells import ARM, SEED, Study, curve_table
+from analysis.study.cells import ARM, COLLAPSED, SEED, Study, curve_table
 from vmp.core.metrics import METRICS
 
 MAX_ARMS = 9
+DASHED, DOTTED = (0, (5, 2)), (0, (1, 1))
 _COLUMNS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingLine:
-    """One arm in one panel: the mean over the seeds that reached each epoch, and each seed's own line if few."""
+    """One arm in one panel: the mean over the seeds that reached each epoch, and each seed's own line if few.
+
+    The seeds of an arm that collapsed have a line of their own: a mean over both would lie where no seed is.
+    """
 
     label: str
     color: str
-    dashed: bool
+    style: str | tuple[int, tuple[int, ...]]
     epochs: tuple[float, ...]
     mean: tuple[float, ...]
     seeds: tuple[tuple[tuple[float, ...], tuple[float, ...]], ...]
@@ -73,17 +77,17 @@ def prepare_training(curves: pd.DataFrame, arms: Sequence[Arm], val: str = "val_
         title = f"{metric.title} (%)" if metric.unit == "fraction" else f"{metric.title} {metric.symbol}".strip()
         lines = []
         for arm in arms:
-            rows = curves.loc[(curves[ARM] == arm.label) & curves[name].notna(), [SEED, "epoch", name]]
-            if rows.empty:
-                continue
-            mean = rows.groupby("epoch")[name].mean() * scale
-            each = [(tuple(g["epoch"]), tuple(g[name] * scale)) for _, g in rows.groupby(SEED)]
-            lines.append(
-                TrainingLine(
-                    label=short_label(arm), color=colors[arm.label], dashed=arm.kind is not Kind.VMP,
-                    epochs=tuple(mean.index), mean=tuple(mean), seeds=tuple(each) if len(each) <= 6 else (),
-                )
-            )  # fmt: skip
+            of_arm = curves.loc[(curves[ARM] == arm.label) & curves[name].notna(), [SEED, COLLAPSED, "epoch", name]]
+            for collapsed, rows in of_arm.groupby(COLLAPSED):
+                mean = rows.groupby("epoch")[name].mean() * scale
+                each = [(tuple(g["epoch"]), tuple(g[name] * scale)) for _, g in rows.groupby(SEED)]
+                lines.append(
+                    TrainingLine(
+                        label=short_label(arm) + (" (collapsed)" if collapsed else ""), color=colors[arm.label],
+                        style=DOTTED if collapsed else "-" if arm.kind is Kind.VMP else DASHED,
+                        epochs=tuple(mean.index), mean=tuple(mean), seeds=tuple(each) if len(each) <= 6 else (),
+                    )
+                )  # fmt: skip
         if lines:
             panels.append(TrainingPanel(title=title, lines=tuple(lines)))
     return tuple(panels)
@@ -92,10 +96,9 @@ def prepare_training(curves: pd.DataFrame, arms: Sequence[Arm], val: str = "val_
 def draw_training(data: TrainingPanel, *, ax: Axes) -> Axes:
     """Thick: mean over seeds; thin: single seeds; labels stand at the lines' ends."""
     for line in data.lines:
-        style = (0, (5, 2)) if line.dashed else "-"
         for epochs, values in line.seeds:
             ax.plot(epochs, values, color=line.color, linewidth=0.6, alpha=0.3)
-        ax.plot(line.epochs, line.mean, color=line.color, linewidth=1.7, linestyle=style)
+        ax.plot(line.epochs, line.mean, color=line.color, linewidth=1.7, linestyle=line.style)
     ax.set_title(data.title, loc="left", fontsize=10, color=INK)
     ax.set_xlabel("epoch", color=MUTED, fontsize=9)
     ax.margins(x=0.02)
@@ -125,6 +128,8 @@ def training_figure(study: Study, preferred: Sequence[Arm]) -> ReportFigure | No
     if not panels:
         return None
     caption = "Training: one line per arm, the mean over the seeds that reached the epoch; thin lines are single seeds."
+    if any("(collapsed)" in line.label for panel in panels for line in panel.lines):
+        caption += " Dotted lines are the means of the seeds whose attention collapsed, which are in no other line."
     if len(arms) < len(study.arms):
         caption += f" {len(arms)} of {len(study.arms)} arms are shown, chosen evenly over the plan."
 

@@ -1,80 +1,141 @@
-"""The verdict as one JSON object for scripts: ``vmp report DIR --json``. It writes nothing.
+"""The verdict as one JSON object for scripts: ``verdict.json`` beside the page, and ``vmp report DIR --json``.
 
-Keys, schema 1 (new keys may be added; a key that changes its meaning raises `SCHEMA`)::
+Keys, schema 2 (new keys may be added; a key that changes its meaning raises `SCHEMA`)::
 
-    schema       1
+    schema       2
     study        name of the study
     headline     the sentence that answers its question
     outcome      better | worse | equal | ahead | behind | undecided | none
     chosen       factors of the arm chosen on validation, or null
-    reference    factors of the arm that it is compared with, or null
+    reference    factors of the arm that `comparison` is with, or null where it is with several
     seeds        the study's seeds
-    comparison   {difference, low, high, p, n} on test, or null
+    comparison   {subject, against, difference, low, high, p, n, family, reason} on test, or null
+    equivalent   factors of the arms shown to be practically equal to their reference
+    possible     factors of the arms that may be the best: none is shown to be worse by more than the margin
+    collapse     {count, n, low, high} of the chosen arm's runs that collapsed or diverged, or null
+    effects      [{factor, comparison, collapse: {subject, against, p}}] of a study that crosses factors
+    confirmation [{chosen, reference, outcome, comparison}] on fresh seeds, empty where none were run
     complete     whether nothing remains to run
     cells        {planned, complete, diverged, stopped, failed, missing}
-    blocks       [{block, outcome, chosen, reference, comparison}], one for each block of the study
+    blocks       [{block, outcome, chosen, reference, comparison, equivalent, possible, collapse, effects}], one each
     warnings     sentences about what makes the cells less comparable than they should be
     page         path of the report's page, or null where none was written
 
-Accuracies are fractions. ``low`` and ``high`` are the 95% interval that allows for all comparisons of the family, ``p``
-the t test's p value adjusted by Holm; each is null where it does not exist. ``ahead`` and ``behind`` hold for the one
-comparison alone, not once the family is allowed for. A study with several blocks has no single answer: there `outcome`
-is ``none``, `chosen`, `reference` and `comparison` are null, and `blocks` has the answers.
+Accuracies and rates are fractions. `outcome` is that of `comparison`: ``better``, ``worse`` and ``equal`` are
+established claims, ``ahead`` and ``behind`` are not. It is the comparison of the headline: on fresh seeds where they
+were run, else the leading effect of a study that crosses factors, else that of the chosen arm. ``low``, ``high`` and ``p``
+allow for all comparisons of its family; each is null where it does not exist. Over several blocks it is the comparison
+over all of them, and `chosen` is null where they have no setting in common.
 """
 
 from __future__ import annotations
 
+import json
 import math
-from pathlib import Path
 from typing import Any
 
 from analysis.study.cells import STATUSES
 from analysis.verdict.conclusions import Conclusions
-from analysis.verdict.contrasts import Claim, Contrast
-from analysis.verdict.decision import Verdict
-from analysis.words.headline import headline
+from analysis.verdict.contrasts import Contrast
+from analysis.verdict.effects import Effect
+from analysis.verdict.verdicts import BlockVerdict
+from analysis.words.headline import answer, block_answer, headline
+from sweeps.stats.collapse import Rate
+from sweeps.stats.decisions import Verdict
 
-SCHEMA = 1
+SCHEMA = 2
 
 
-def json_object(conclusions: Conclusions, page: Path | None = None) -> dict[str, Any]:
-    """The object of schema 1, of plain values that JSON can hold."""
-    study, counts = conclusions.study, conclusions.completeness
-    blocks = [{"block": verdict.block, **_answer(verdict)} for verdict in conclusions.verdicts]
-    several = {"outcome": Claim.NONE.name.lower(), "chosen": None, "reference": None, "comparison": None}
+def json_object(conclusions: Conclusions, page: str | None = None) -> dict[str, Any]:
+    """The object of schema 2, of plain values that JSON can hold."""
+    study, counts, fresh = conclusions.study, conclusions.completeness, conclusions.confirmed
+    blocks = [{"block": v.block, **_block(v, block_answer(v, conclusions))} for v in conclusions.verdicts]
+    own = _block(conclusions.verdicts[0], answer(conclusions)) if len(blocks) == 1 else _over_blocks(conclusions)
     return {
         "schema": SCHEMA,
         "study": study.name,
         "headline": headline(conclusions).text,
-        **(_answer(conclusions.verdicts[0]) if len(blocks) == 1 else several),
+        **own,
         "seeds": list(study.plan.seeds),
+        "confirmation": [{"chosen": dict(c.arm.factors), **_compared(c)} for c in fresh.contrasts] if fresh else [],
         "complete": counts.is_finished,
         "cells": {name: getattr(counts, name) for name in ("planned", *STATUSES)},
         "blocks": blocks,
         "warnings": list(conclusions.evidence.provenance.warnings),
-        "page": str(page) if page else None,
+        "page": page,
     }
 
 
-def _answer(verdict: Verdict) -> dict[str, Any]:
-    main = verdict.main
+def json_text(conclusions: Conclusions, page: str | None = None) -> str:
+    """The object as text."""
+    return json.dumps(json_object(conclusions, page), indent=1, allow_nan=False, ensure_ascii=False)
+
+
+def _block(verdict: BlockVerdict, contrast: Contrast | None) -> dict[str, Any]:
+    endings = verdict.best.endings if verdict.best else None
     return {
-        "outcome": verdict.claim.name.lower(),
         "chosen": dict(verdict.best.arm.factors) if verdict.best else None,
-        "reference": dict(main.reference.factors) if main else None,
-        "comparison": _comparison(main) if main else None,
+        **_compared(contrast),
+        "equivalent": [dict(c.arm.factors) for c in verdict.contrasts if c.is_pair and c.verdict is Verdict.EQUAL],
+        "possible": [dict(arm.factors) for arm in verdict.chosen.possible] if verdict.chosen else [],
+        "collapse": _rate(endings.rate) if endings else None,
+        "effects": [_effect(effect) for effect in verdict.effects],
+    }
+
+
+def _over_blocks(conclusions: Conclusions) -> dict[str, Any]:
+    over = conclusions.over_blocks
+    chosen = None
+    if over is not None and over.chosen is not None:
+        arms = list(over.arms.values())
+        chosen = {name: value for name, value in arms[0].factors.items() if all(a.factors[name] == value for a in arms)}
+    return {
+        "chosen": chosen,
+        **_compared(over.main if over else None),
+        "equivalent": [],
+        "possible": [],
+        "collapse": None,
+        "effects": [],
+    }
+
+
+def _compared(contrast: Contrast | None) -> dict[str, Any]:
+    return {
+        "outcome": (contrast.verdict if contrast else Verdict.NONE).value,
+        "reference": dict(contrast.reference.factors) if contrast and contrast.is_pair else None,
+        "comparison": _comparison(contrast) if contrast else None,
+    }
+
+
+def _effect(effect: Effect) -> dict[str, Any]:
+    rates = effect.rates
+    return {
+        "factor": effect.factor.name if effect.factor else None,
+        "outcome": effect.contrast.verdict.value,
+        "comparison": _comparison(effect.contrast),
+        "collapse": {"subject": _rate(rates.subject), "against": _rate(rates.against), "p": _or_null(rates.p)}
+        if rates
+        else None,
     }
 
 
 def _comparison(contrast: Contrast) -> dict[str, Any]:
-    interval = contrast.simultaneous_interval
+    interval = contrast.interval
     return {
+        "subject": contrast.sides.subject,
+        "against": contrast.sides.against,
         "difference": _or_null(contrast.mean),
         "low": interval.low if interval else None,
         "high": interval.high if interval else None,
-        "p": _or_null(contrast.p_t_holm),
+        "p": _or_null(contrast.p),
         "n": contrast.n,
+        "family": contrast.family,
+        "reason": contrast.reason.value,
     }
+
+
+def _rate(rate: Rate) -> dict[str, Any]:
+    return {"count": rate.count, "n": rate.n, "low": rate.low, "high": rate.high}
 
 
 def _or_null(value: float) -> float | None:

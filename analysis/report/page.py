@@ -16,7 +16,7 @@ from analysis.report.export import cell_text, is_absent, is_text
 from analysis.sections.base import Column, Table
 from analysis.verdict.conclusions import Conclusions
 from analysis.words.findings import Finding
-from analysis.words.headline import headline
+from analysis.words.headline import beside_headline, headline
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -41,6 +41,7 @@ def render_page(conclusions: Conclusions, composition: Composition, drawings: Ma
         style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
         study=conclusions.study,
         headline=headline(conclusions).text,
+        beside=beside.text if (beside := beside_headline(conclusions)) else "",
         counts=conclusions.completeness,
         warnings=conclusions.evidence.provenance.warnings,
         sections=composition.sections,

@@ -9,14 +9,15 @@ from pathlib import Path
 
 from analysis.report.compose import compose
 from analysis.report.export import to_csv, to_latex, to_markdown
+from analysis.report.json_object import json_text
 from analysis.report.page import render_page
 from analysis.sections.catalogue import all_sections
 from analysis.study.cells import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from vmp.core.errors import InputError
 
-INDEX = "index.html"
-PARTS = {INDEX, "tables", "figures"}
+INDEX, VERDICT = "index.html", "verdict.json"
+PARTS = {INDEX, VERDICT, "tables", "figures"}
 
 
 def write_report(folder: str | os.PathLike[str], out: str | os.PathLike[str] | None = None) -> Path:
@@ -27,7 +28,8 @@ def write_report(folder: str | os.PathLike[str], out: str | os.PathLike[str] | N
         out: The report's own folder; ``folder/report`` by default. An older report there is replaced.
 
     Returns:
-        The path of ``index.html``; beside it ``tables/`` (CSV, Markdown, LaTeX) and ``figures/`` (SVG, PNG). The same
+        The path of ``index.html``; beside it ``verdict.json``, ``tables/`` (CSV, Markdown, LaTeX) and ``figures/``
+        (SVG, PNG). The same
         records give the same bytes.
 
     Raises:
@@ -70,6 +72,7 @@ def _build(conclusions: Conclusions, folder: Path) -> None:
             drawings[figure.name] = figure.save(folder / "figures")
     page = render_page(conclusions, composition, drawings)
     (folder / INDEX).write_text(page, encoding="utf-8", newline="\n")
+    (folder / VERDICT).write_text(json_text(conclusions, INDEX) + "\n", encoding="utf-8", newline="\n")
 
 
 def _check_target(target: Path) -> None:

@@ -8,7 +8,9 @@ from typing import Literal
 
 from analysis.figures.figure import ReportFigure
 from analysis.study.arms import Kind
+from analysis.study.cells import Study
 from analysis.verdict.conclusions import Conclusions
+from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.findings import Finding
 from sweeps.stats.intervals import Interval
 
@@ -165,3 +167,13 @@ def priorities(conclusions: Conclusions) -> Mapping[str, float]:
         s.arm.label: (2.0 if s.arm.kind is not Kind.VMP else 0.0) + (s.val_mean if s.seeds else -1.0)
         for s in conclusions.summaries
     }
+
+
+def block_figures(
+    conclusions: Conclusions, make: Callable[[Study, BlockVerdict, str], ReportFigure | None]
+) -> list[ReportFigure]:
+    """One figure for each block that has one; `make` gets the suffix for its name."""
+    verdicts = conclusions.verdicts
+    suffixes = [f"_{i + 1}" for i in range(len(verdicts))] if len(verdicts) > 1 else [""]
+    made = [make(conclusions.study, verdict, suffix) for verdict, suffix in zip(verdicts, suffixes, strict=True)]
+    return [figure for figure in made if figure]

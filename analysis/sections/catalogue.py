@@ -11,16 +11,19 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 
 from analysis.sections.base import Section
-from analysis.sections.baseline_comparisons import BASELINE_COMPARISONS
 from analysis.sections.cell_list import CELL_LIST
 from analysis.sections.cell_status import COMPLETENESS
 from analysis.sections.comparisons import COMPARISONS
+from analysis.sections.confirmation import CONFIRMATION
+from analysis.sections.effects import EFFECTS
+from analysis.sections.endings import ENDINGS
 from analysis.sections.glance import GLANCE
 from analysis.sections.hero import HERO
 from analysis.sections.key_findings import FINDINGS
 from analysis.sections.manipulation import MANIPULATION
 from analysis.sections.methods import METHODS
 from analysis.sections.origin import PROVENANCE
+from analysis.sections.other_comparisons import ON_BASELINE, ON_CONTROL
 from analysis.sections.results import RESULTS
 from analysis.sections.seed_by_seed import SEED_BY_SEED
 from analysis.sections.seed_std import SEED_STD
@@ -32,12 +35,16 @@ GROUP = "vmp.report_sections"
 
 SECTIONS: tuple[Section, ...] = (
     GLANCE,
+    CONFIRMATION,
     HERO,
     FINDINGS,
+    EFFECTS,
     RESULTS,
     COMPARISONS,
-    BASELINE_COMPARISONS,
+    ON_CONTROL,
+    ON_BASELINE,
     STRATA,
+    ENDINGS,
     SEED_STD,
     COMPLETENESS,
     MANIPULATION,

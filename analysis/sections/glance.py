@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from analysis.sections.base import Section, SectionContent, Tile
-from analysis.study.arms import Kind
-from analysis.study.cells import COLLAPSED
+from analysis.study.arms import Kind, value_text
 from analysis.study.provenance import NOT_RECORDED
 from analysis.verdict.conclusions import Conclusions
-from analysis.words.phrases import limits, number, percent, points
+from analysis.words.headline import answer
+from analysis.words.phrases import VERDICT_WORDS, limits, percent, points
 from vmp.core.text import count, duration
 
 _AGAINST = {Kind.CONTROL: "against the control", Kind.BASELINE: "against the backbone alone"}
@@ -19,10 +19,10 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     study, counts = conclusions.study, conclusions.completeness
     seconds = conclusions.evidence.provenance.seconds
     tiles = _choice(conclusions) if len(conclusions.verdicts) == 1 else []
-    flagged = study.cells[COLLAPSED].dropna()
-    if len(flagged):
-        collapsed = f"{int(flagged.astype(bool).sum())} of {len(flagged)}"
-        tiles.append(Tile(name="collapsed", value=collapsed, note="cells with practically constant attention"))
+    rates = [summary.endings.rate for summary in conclusions.summaries if summary.endings]
+    if rates:
+        ill = f"{sum(rate.count for rate in rates)} of {sum(rate.n for rate in rates)}"
+        tiles.append(Tile(name="collapsed", value=ill, note="runs with constant attention, or diverged"))
     shape = f"{count(len(study.arms), 'arm')} × {count(len(study.plan.seeds), 'seed')}"
     tiles.append(Tile(name="cells complete", value=f"{counts.complete} of {counts.planned}", note=shape))
     compute = NOT_RECORDED if math.isnan(seconds) else duration(seconds)
@@ -32,17 +32,20 @@ def _compute(conclusions: Conclusions) -> SectionContent:
 
 def _choice(conclusions: Conclusions) -> list[Tile]:
     verdict = conclusions.verdicts[0]
-    best, main = verdict.best, verdict.main
+    best, axis = verdict.best, verdict.axis
     tiles = []
-    if conclusions.lambda_verdicts:
-        value = conclusions.lambda_verdicts[0].best_lambda
-        note = f"{percent(best.test_mean)} on test" if best else "no choice possible yet"
-        tiles.append(Tile(name="λ chosen on validation", value="–" if value is None else number(value), note=note))
-    elif best is not None:
-        tiles.append(Tile(name="best on validation", value=best.arm.label, note=f"{percent(best.test_mean)} on test"))
-    if main is not None and main.simultaneous_interval is not None:
-        name = _AGAINST.get(main.reference.kind, "against the reference")
-        note = f"{limits(main.simultaneous_interval)} · {verdict.claim.value}"
+    if best is not None and len(verdict.candidates) > 1:
+        name = f"{axis.title} chosen on validation" if axis else "best on validation"
+        value = value_text(best.arm.factors.get(axis.name)) if axis else best.arm.label
+        tiles.append(Tile(name=name, value=value, note=f"{percent(best.test_mean)} on test"))
+    main = answer(conclusions)
+    if main is not None and main.interval is not None:
+        against = (
+            _AGAINST.get(main.reference.kind) if main.is_pair and main.arm.kind is not main.reference.kind else None
+        )
+        name = against or f"against {main.sides.against}"
+        note = f"{limits(main.interval)} · {VERDICT_WORDS[main.verdict]}"
+        name = name if main.is_pair else f"{main.sides.subject} {name}"
         tiles.append(Tile(name=name, value=f"{points(main.mean)} pts", note=note))
     return tiles
 

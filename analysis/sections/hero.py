@@ -1,4 +1,4 @@
-"""The figure that answers the study's question: the curve over lambda, a grid of two factors, or the arms as dots."""
+"""The figure that answers the study's question: the curve over a factor, a grid of two, or the arms as dots."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ from typing import Literal
 
 from analysis.figures.arm_dots import dots_figure
 from analysis.figures.effect_grid import grid_figure
-from analysis.figures.lambda_curve import lambda_figure
-from analysis.sections.base import Section, SectionContent
+from analysis.figures.response_curve import response_figure
+from analysis.sections.base import Section, SectionContent, block_figures
 from analysis.verdict.conclusions import Conclusions
 
 
 def _compute(conclusions: Conclusions) -> SectionContent:
-    blocks = conclusions.lambda_verdicts
-    suffixes = [f"_{i + 1}" for i in range(len(blocks))] if len(blocks) > 1 else [""]
-    figures = [lambda_figure(conclusions.study, v, suffix) for v, suffix in zip(blocks, suffixes, strict=False)]
-    if not blocks:
-        figures = [grid_figure(conclusions) or dots_figure(conclusions)]
-    return SectionContent(figures=[figure for figure in figures if figure])
+    curves = block_figures(conclusions, response_figure)
+    return SectionContent(figures=curves or [f for f in (grid_figure(conclusions) or dots_figure(conclusions),) if f])
 
 
 def _applies(conclusions: Conclusions) -> Literal[True] | str:

@@ -14,13 +14,17 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     method = [
         (
             "Selection",
-            f"Arms are chosen by validation {metric}, and everything reported is test {metric}. "
-            "An arm with a diverged seed cannot be chosen.",
+            f"Arms are chosen by validation {metric}, over the seeds that all candidates share (at least 3), and "
+            f"everything "
+            f"reported is test {metric}. An arm stays possible while no other is shown to be more than the margin "
+            f"ahead of "
+            "it on validation, by paired t tests at 5% over the number of others.",
         )
     ]
-    if conclusions.lambda_verdicts:
+    if any(verdict.axis for verdict in conclusions.verdicts):
         text = (
-            "The smallest λ whose paired validation deficit to the best is at most one standard error of that deficit: "
+            "The smallest value whose paired validation deficit to the best is at most one standard error of that "
+            "deficit: "
             "the simplest choice that the data do not contradict."
         )
         method.append(("One standard error", text))

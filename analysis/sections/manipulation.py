@@ -6,9 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.figures.attention_by_lambda import ANCHOR_SOURCE, manipulation_figure
+from analysis.figures.attention_by_value import ANCHOR_SOURCE, manipulation_figure
 from analysis.figures.power_curve import power_figure
-from analysis.sections.base import Column, OnPage, Row, Section, SectionContent, Table, Value, priorities
+from analysis.sections.base import Column, OnPage, Row, Section, SectionContent, Table, Value, block_figures, priorities
 from analysis.study.arms import Kind
 from analysis.study.cells import ATTENTION, COLLAPSED, HASH, Study
 from analysis.study.provenance import collapse_rules
@@ -26,10 +26,8 @@ _INTRO = (
 
 
 def _compute(conclusions: Conclusions) -> SectionContent:
-    study, blocks = conclusions.study, conclusions.lambda_verdicts
-    suffixes = [f"_{i + 1}" for i in range(len(blocks))] if len(blocks) > 1 else [""]
-    figures = [manipulation_figure(study, v, suffix) for v, suffix in zip(blocks, suffixes, strict=False)]
-    figures.append(power_figure(study, conclusions.chosen))
+    study = conclusions.study
+    figures = [*block_figures(conclusions, manipulation_figure), power_figure(study, conclusions.chosen)]
     rules = collapse_rules(study)
     return SectionContent(
         intro=_INTRO,

@@ -4,45 +4,53 @@ from __future__ import annotations
 
 from analysis.sections.base import Section, SectionContent
 from analysis.verdict.conclusions import Conclusions
-from sweeps.stats.decisions import sign_flip_floor
-from sweeps.stats.intervals import BOOTSTRAP_FROM
+from sweeps.stats.decisions import MIN_SEEDS, sign_flip_floor
 from sweeps.stats.planner import min_seeds_by_sign_flips
 from vmp.core.text import count
 
 
 def _compute(conclusions: Conclusions) -> SectionContent:
-    study, families = conclusions.study, len(conclusions.verdicts)
-    n = len(study.plan.seeds)
-    interval = "Student's t" if n < BOOTSTRAP_FROM else "a percentile bootstrap"
+    study, n = conclusions.study, len(conclusions.study.plan.seeds)
     margin = "the default, fixed in advance" if study.plan.study.margin_is_default else "named by the study"
-    by_block = f" This study has {families} families, one per block, each bounded by itself." if families > 1 else ""
+    made = {
+        name: family for (metric, name, *_), family in conclusions.evidence.families.items() if metric == study.test
+    }
+    families = [f"{name} ({count(family[0].family, 'comparison')})" for name, family in made.items() if family]
+    largest = max((family[0].family for family in made.values() if family), default=1)
     facts = [
         (
             "Unit",
             "A cell is one configuration (arm) with one seed. Arms are compared within a seed: the same initial "
-            "weights, split and order of clips, so what all arms share cancels.",
+            "weights, split and order of clips, so what all arms share cancels. No verdict stands on fewer than "
+            f"{MIN_SEEDS} seeds.",
         ),
         (
-            "Intervals",
-            f"95%, by {interval} over seeds. Below 20 seeds bootstrap intervals cover too rarely (83% instead of "
-            "95% at 5 seeds), t intervals do not.",
+            "One procedure",
+            "P value, interval and verdict of a comparison come from one procedure and cannot disagree: Student's t "
+            "on the "
+            "differences within seeds, stepped down over its family (Holm) with the simultaneous intervals that "
+            "belong to "
+            "it. Better, worse and practically equal are read off the interval; the chance of any false one in a "
+            "family is "
+            "at most 5%. An interval that ends at 0 because the step-down says so is written 'above 0': the direction "
+            "is "
+            "shown, the size is not.",
         ),
-        (
-            "Many arms",
-            "Simultaneous intervals are Bonferroni t and p values are adjusted by Holm, over all comparisons of a "
-            f"family; the chance of any false claim in it stays at or below 5%.{by_block}",
-        ),
+        ("Families on this page", "; ".join(families) + ". Each is bounded by itself." if families else "none"),
         (
             "Practically equal",
-            f"Two one-sided t tests at 5% against a margin of ±{100 * study.margin:g} points ({margin}). Not finding a "
-            "difference is called undecided, never equal.",
+            f"The interval lies within ±{100 * study.margin:g} points ({margin}). Not finding a difference is called "
+            "undecided, never equal.",
         ),
         (
             "What the seeds can show",
-            f"With {count(n, 'paired seed')} the exact sign-flip test cannot give less than "
-            f"p = {sign_flip_floor(n):.3g}; it takes {min_seeds_by_sign_flips()} seeds to reach 5%. Verdicts rest on t "
-            "intervals, which assume roughly normal differences; where some seeds collapse and others do not, they are "
-            "not, and the seeds themselves should be read.",
+            f"With {count(n, 'paired seed')} the sign-flip test, which assumes no normality, cannot give less than "
+            f"p = {float(sign_flip_floor(n)):.3g} alone and {float(sign_flip_floor(n, largest)):.3g} in the largest "
+            f"family "
+            f"here; it takes {min_seeds_by_sign_flips()} and {min_seeds_by_sign_flips(largest)} seeds to reach 5%. "
+            "Verdicts rest on t, which assumes roughly normal differences; where some seeds collapse and others do "
+            "not, "
+            "they are not, and the seeds themselves should be read.",
         ),
     ]
     return SectionContent(facts=facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analysis.sections.base import Column, Row, Section, SectionContent, Table, limits_of, priorities
 from analysis.verdict.conclusions import Conclusions
+from analysis.words.phrases import VERDICT_WORDS
 
 _COLUMNS = (
     Column(key="arm", header="arm"),
@@ -14,8 +15,8 @@ _COLUMNS = (
     # The page shows what arms are compared by; the interval of a mean by itself invites the wrong comparison.
     Column(key="test_interval", header="95% interval of the mean", format="percent_interval", on_page="never"),
     Column(key="difference", header="paired difference", format="points"),
-    Column(key="difference_interval", header="simultaneous 95% interval", format="interval"),
-    Column(key="claim", header="verdict"),
+    Column(key="difference_interval", header="95% interval, family", format="interval"),
+    Column(key="verdict", header="verdict"),
     Column(key="collapsed", header="collapsed", format="count", on_page="if any"),
     Column(key="diverged", header="diverged", format="count", on_page="if any"),
     Column(key="stopped", header="stopped early", format="count", on_page="if any"),
@@ -24,7 +25,8 @@ _COLUMNS = (
 
 
 def _compute(conclusions: Conclusions) -> SectionContent:
-    by_arm = {contrast.arm.label: contrast for contrast in conclusions.primary}
+    subjects = [contrast.arm for contrast in conclusions.primary]
+    by_arm = {c.arm.label: c for c in conclusions.primary if subjects.count(c.arm) == 1}  # else see the comparisons
     references = {contrast.reference.label for contrast in conclusions.primary}
     priority = priorities(conclusions)
     rows = []
@@ -40,9 +42,9 @@ def _compute(conclusions: Conclusions) -> SectionContent:
             summary.test_std,
             limits_of(summary.test_interval),
             contrast.mean if contrast else None,
-            limits_of(contrast.simultaneous_interval) if contrast else None,
-            contrast.claim.value if contrast else role,
-            len(summary.collapse.seeds) if summary.collapse else None,
+            limits_of(contrast.interval) if contrast else None,
+            VERDICT_WORDS[contrast.verdict] if contrast else role,
+            len(summary.endings.seeds) if summary.endings else None,
             summary.diverged,
             summary.stopped,
             summary.seconds,
@@ -54,6 +56,10 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         f"{metric[0].upper()}{metric[1:]} by arm, in percent. The paired difference is taken within seeds, in "
         "percentage points on test; its interval holds for all arms of the family together."
     )
+    if any(summary.diverged for summary in conclusions.summaries):
+        caption += (
+            " Means are of survivors where runs diverged; differences count a diverged run with the worst accuracy."
+        )
     table = Table(name="results", caption=caption, columns=_COLUMNS, rows=rows, max_rows=60)
     return SectionContent(tables=[table])
 

@@ -24,7 +24,7 @@ def _applies(conclusions: Conclusions) -> Literal[True] | str:
 
 def _dots(conclusions: Conclusions) -> ReportFigure | None:
     """The dots of a study whose first figure is a grid."""
-    is_grid = not conclusions.lambda_verdicts and crossed_factors(conclusions.study) is not None
+    is_grid = conclusions.verdicts[0].axis is None and crossed_factors(conclusions.study) is not None
     return dots_figure(conclusions) if is_grid else None
 
 

@@ -93,8 +93,8 @@ def _applies(conclusions: Conclusions) -> Literal[True] | str:
 
 
 def _comparisons(conclusions: Conclusions) -> tuple[tuple[Contrast, ...], tuple[StdComparison, ...]]:
-    contrasts = conclusions.primary
-    return contrasts, conclusions.evidence.compare_stds([(c.arm, c.reference) for c in contrasts])
+    contrasts = tuple(contrast for contrast in conclusions.primary if contrast.is_pair)
+    return contrasts, conclusions.evidence.compare_stds([contrast.sides for contrast in contrasts])
 
 
 SEED_STD = Section(name="seed-std", title="Standard deviation over seeds", order=70, compute=_compute, applies=_applies)

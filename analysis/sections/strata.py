@@ -8,24 +8,25 @@ from analysis.sections.base import Column, Row, Section, SectionContent, Table, 
 from analysis.study.cells import HASH, stratum_column
 from analysis.verdict.conclusions import Conclusions
 
+STRATA_FAMILY = "strata of the test videos"
 _COLUMNS = (
     Column(key="stratum", header="videos with"),
     Column(key="arm", header="arm"),
     Column(key="seeds", header="seeds", format="count"),
     Column(key="test_mean", header="test mean", format="percent"),
     Column(key="difference", header="paired difference", format="points"),
-    Column(key="difference_interval", header="simultaneous 95% interval", format="interval"),
+    Column(key="difference_interval", header="95% interval, family", format="interval"),
 )
 
 
 def _compute(conclusions: Conclusions) -> SectionContent:
     """One row for each stratum and arm: mean test top-1 and the paired difference to the arm's reference."""
     study, evidence = conclusions.study, conclusions.evidence
-    pairs = [(contrast.arm, contrast.reference) for contrast in conclusions.primary]
+    family = [contrast.sides for contrast in conclusions.primary]
     rows = []
     for tag in study.strata:
         column = stratum_column(tag)
-        by_arm = {contrast.arm.label: contrast for contrast in evidence.compare(pairs, column)}
+        by_arm = {contrast.arm.label: contrast for contrast in evidence.compare(family, STRATA_FAMILY, column)}
         for arm in study.arms:
             cells = study.complete(arm, column)
             contrast = by_arm.get(arm.label)
@@ -35,7 +36,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
                 len(cells),
                 float(cells[column].mean()),
                 contrast.mean if contrast else None,
-                limits_of(contrast.simultaneous_interval) if contrast else None,
+                limits_of(contrast.interval) if contrast else None,
             )
             rows.append(Row(values=values, hashes=tuple(cells[HASH])))
     caption = (

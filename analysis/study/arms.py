@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from sweeps.questions import BASELINE, CONTROL, PROMPT, PROMPTED
 from sweeps.record import Plan, Scalar
 from vmp.core.fingerprint import canonical_json
 
-PROMPT = "prompt"
 LAMBDA = "lambda"
 
 
@@ -21,7 +21,7 @@ class Kind(StrEnum):
     VMP = "vmp"
 
 
-_KIND_OF_PROMPT = {"none": Kind.BASELINE, "control": Kind.CONTROL, "vmp": Kind.VMP}
+_KIND_OF_PROMPT = {BASELINE: Kind.BASELINE, CONTROL: Kind.CONTROL, PROMPTED: Kind.VMP}
 _KIND_NAME = {Kind.BASELINE: "backbone alone", Kind.CONTROL: "control (A = 1)", Kind.VMP: "VMP"}
 
 
@@ -38,7 +38,7 @@ class Arm:
 
     label: str
     kind: Kind
-    factors: Mapping[str, Scalar]
+    factors: Mapping[str, Scalar] = field(hash=False)
     order: int
 
     @property
@@ -74,7 +74,7 @@ def arms_of(plan: Plan, fixed_prompt: str | None = None) -> tuple[Arm, ...]:
     varied = [name for name in names if len(written[name]) > 1]
     arms: list[Arm] = []
     for order, factors in enumerate(distinct.values()):
-        kind = _KIND_OF_PROMPT.get(str(factors.get(PROMPT, fixed_prompt or "vmp")), Kind.VMP)
+        kind = _KIND_OF_PROMPT.get(str(factors.get(PROMPT, fixed_prompt or PROMPTED)), Kind.VMP)
         applied = [n for n in varied if n != PROMPT and factors.get(n) is not None]
         settings = ", ".join(f"{factor_name(n)} = {written[n][canonical_json(factors[n])]}" for n in applied)
         if kind is not Kind.VMP:
@@ -83,20 +83,6 @@ def arms_of(plan: Plan, fixed_prompt: str | None = None) -> tuple[Arm, ...]:
             label = settings or _KIND_NAME[kind]
         arms.append(Arm(label=label, kind=kind, factors=dict(factors), order=order))
     return tuple(_distinct_labels(arms))
-
-
-def reference_for(arm: Arm, arms: Iterable[Arm], kind: Kind) -> Arm | None:
-    """The arm of `kind` that differs from `arm` in nothing but what `kind` rules out.
-
-    A factor that does not apply to the reference (``None``) is no difference; any other must agree, so that a
-    study over samplers compares each VMP arm with the control under the same sampler.
-    """
-    for other in arms:
-        if other.kind is kind and other.order != arm.order:
-            applied = [name for name, value in other.factors.items() if name != PROMPT and value is not None]
-            if all(arm.factors.get(name) == other.factors[name] for name in applied):
-                return other
-    return None
 
 
 def value_text(value: Scalar) -> str:

@@ -121,7 +121,19 @@ def load_study(path: str | os.PathLike[str]) -> Study:
         InputError: When the folder holds no study, a file is damaged, or plan and records contradict each other.
     """
     folder = StudyFolder(path)
-    plan = folder.read_plan()
+    return _read(folder, folder.read_plan())
+
+
+def load_confirmation(study: Study) -> Study | None:
+    """The cells of the chosen arm and its reference on fresh seeds as a study; None where none are planned."""
+    plan, planned = study.plan, study.plan.confirmation
+    if planned is None:
+        return None
+    update = {"cells": planned.cells, "seeds": planned.seeds, "confirmation": None}
+    return _read(StudyFolder(study.path), plan.model_copy(update=update))
+
+
+def _read(folder: StudyFolder, plan: Plan) -> Study:
     _check_plan(plan, folder.plan_path)
     records = {record.hash: record for record in folder.records(plan)}
     layers = [record.settings.get("layer") for record in records.values()]
@@ -153,22 +165,22 @@ def load_study(path: str | os.PathLike[str]) -> Study:
                 hits = record.scores["test"].strata
                 row |= {stratum_column(tag): one.correct / one.total for tag, one in hits.items() if one.total}
         rows.append(row)
-    return Study(path=Path(path), plan=plan, arms=arms, cells=pd.DataFrame(rows), records=records, strata=strata)
+    return Study(path=folder.path, plan=plan, arms=arms, cells=pd.DataFrame(rows), records=records, strata=strata)
 
 
 def curve_table(study: Study) -> pd.DataFrame:
     """The training curves as one long table: a row for each cell and epoch, a column for each measured quantity."""
     frames = []
-    for row in study.cells[[HASH, ARM, SEED]].itertuples(index=False):
+    for row in study.cells[[HASH, ARM, SEED, COLLAPSED]].itertuples(index=False):
         record = study.records.get(row[0])
         if record is None or not record.curves.get("epoch"):
             continue
         curves = {
             name: [math.nan if value is None else value for value in values] for name, values in record.curves.items()
         }
-        frames.append(pd.DataFrame({HASH: row[0], ARM: row[1], SEED: row[2], **curves}))
+        frames.append(pd.DataFrame({HASH: row[0], ARM: row[1], SEED: row[2], COLLAPSED: row[3] is True, **curves}))
     if not frames:
-        return pd.DataFrame(columns=[HASH, ARM, SEED, "epoch"])
+        return pd.DataFrame(columns=[HASH, ARM, SEED, COLLAPSED, "epoch"])
     return pd.concat(frames, ignore_index=True)
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from analysis.study.arms import Arm, Kind, reference_for
+from analysis.study.arms import Arm
 from analysis.study.cells import Study
 from analysis.study.completeness import Completeness
-from analysis.verdict.arm_verdict import ArmVerdict, arm_verdict
+from analysis.verdict.confirmation import Confirmed, confirmed
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.evidence import Evidence
-from analysis.verdict.lambda_verdict import LambdaVerdict, lambda_verdicts
+from analysis.verdict.over_blocks import OverBlocks, over_blocks
 from analysis.verdict.summaries import ArmSummary
+from analysis.verdict.verdicts import BlockVerdict, block_verdicts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +22,13 @@ class Conclusions:
 
     Attributes:
         evidence: Every summary and comparison; ask it for more.
-        verdicts: One for each block of a lambda study, a single `ArmVerdict` for any other.
+        verdicts: One for each block, at least one.
+        over_blocks: One over all blocks; None for a study of one.
     """
 
     evidence: Evidence
-    verdicts: tuple[LambdaVerdict, ...] | tuple[ArmVerdict]
+    verdicts: tuple[BlockVerdict, ...]
+    over_blocks: OverBlocks | None
 
     @property
     def study(self) -> Study:
@@ -40,36 +44,38 @@ class Conclusions:
         return self.evidence.summaries
 
     @property
-    def lambda_verdicts(self) -> tuple[LambdaVerdict, ...]:
-        """Empty where the study is not about lambda."""
-        return tuple(verdict for verdict in self.verdicts if isinstance(verdict, LambdaVerdict))
-
-    @property
-    def arm_verdict(self) -> ArmVerdict | None:
-        """``None`` where the study is about lambda."""
-        return next((verdict for verdict in self.verdicts if isinstance(verdict, ArmVerdict)), None)
-
-    @property
     def chosen(self) -> tuple[Arm, ...]:
         """The arm chosen on validation, for each block."""
         return tuple(verdict.best.arm for verdict in self.verdicts if verdict.best)
 
     @property
     def primary(self) -> tuple[Contrast, ...]:
-        """Test comparisons with the main reference; a family for each block."""
-        return tuple(contrast for verdict in self.verdicts for contrast in verdict.contrasts)
+        """The comparisons that answer the study's question, one family."""
+        return tuple(dict.fromkeys(contrast for verdict in self.verdicts for contrast in verdict.contrasts))
 
     @property
-    def secondary(self) -> tuple[Contrast, ...]:
-        """Test comparisons with the backbone alone, where the control is the main reference."""
-        if not any(contrast.reference.kind is Kind.CONTROL for contrast in self.primary):
-            return ()
-        arms = self.study.arms
-        backbones = [(arm, reference_for(arm, arms, Kind.BASELINE)) for arm in arms if arm.kind is not Kind.BASELINE]
-        return self.evidence.compare([(arm, backbone) for arm, backbone in backbones if backbone])
+    def differences(self) -> tuple[Contrast, ...]:
+        """For each arm its difference to the control of its own settings, where there are controls; else `primary`."""
+        return self.on_control or self.primary
+
+    @property
+    def on_control(self) -> tuple[Contrast, ...]:
+        """Every arm against its control, where that is not the question."""
+        return tuple(contrast for verdict in self.verdicts for contrast in verdict.on_control)
+
+    @property
+    def on_baseline(self) -> tuple[Contrast, ...]:
+        """Every arm against the backbone alone, where that is not the question."""
+        return tuple(contrast for verdict in self.verdicts for contrast in verdict.on_baseline)
+
+    @cached_property
+    def confirmed(self) -> Confirmed | None:
+        """The chosen arm on fresh seeds, where they were run."""
+        return confirmed(self.study)
 
 
 def conclude(study: Study) -> Conclusions:
-    """Draw every conclusion that `study` supports, by lambda where it varies lambda and by arm otherwise."""
+    """Draw every conclusion that `study` supports."""
     evidence = Evidence(study)
-    return Conclusions(evidence=evidence, verdicts=lambda_verdicts(evidence) or (arm_verdict(evidence),))
+    verdicts = block_verdicts(evidence)
+    return Conclusions(evidence=evidence, verdicts=verdicts, over_blocks=over_blocks(evidence, verdicts))

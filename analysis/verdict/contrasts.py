@@ -1,68 +1,138 @@
-"""What one paired comparison entitles us to say: better, worse, practically equal, or undecided."""
+"""One comparison of a study: which arms on which side, the differences by seed, and the claim that they entitle to."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from analysis.study.arms import Arm
-from sweeps.stats.paired import PairedResult
-from sweeps.stats.planner import min_seeds_by_sign_flips
+from sweeps.stats.claims import Claim
+from sweeps.stats.decisions import EXACT, Verdict
 
-
-class Claim(StrEnum):
-    """The claims there are. AHEAD, BEHIND: shown by this comparison alone, not once the whole family is allowed for."""
-
-    BETTER = "better"
-    AHEAD = "leans better"
-    EQUAL = "practically equal"
-    UNDECIDED = "undecided"
-    BEHIND = "leans worse"
-    WORSE = "worse"
-    NONE = "no verdict"
+MIRRORED = {
+    Verdict.BETTER: Verdict.WORSE,
+    Verdict.WORSE: Verdict.BETTER,
+    Verdict.AHEAD: Verdict.BEHIND,
+    Verdict.BEHIND: Verdict.AHEAD,
+}
+"""What a verdict is when the sides are exchanged; the others stay as they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contrast(PairedResult):
-    """One arm against one reference, seed by seed; accuracies and differences are fractions in [-1, 1].
+class Sides:
+    """What is compared with what.
 
     Attributes:
-        arm, reference: The two arms.
-        metric: Column compared.
-        seeds: That both arms completed.
-        differences: ``arm - reference`` by seed, in the order of `seeds`.
-        hashes: The cells behind the numbers: the arm's, then the reference's.
+        units: One for each setting of the other factors: arms and their weights, which sum to 0 in a unit (see
+            `sweeps.stats.factorial`). A single pair has one unit of two arms.
+        subject, against: Both sides in words.
+        over: What is averaged over, in words; empty for a single pair.
+        is_shape: Whether it is the shape of a response (a trend, an interaction) and recommends neither side, so that
+            no collapse can stand in the way of it.
     """
 
-    arm: Arm
-    reference: Arm
+    units: tuple[Mapping[Arm, float], ...]
+    subject: str
+    against: str
+    over: str = ""
+    is_shape: bool = False
+
+    @staticmethod
+    def pair(arm: Arm, reference: Arm) -> Sides:
+        """One arm against one reference."""
+        return Sides(units=({arm: 1.0, reference: -1.0},), subject=arm.label, against=reference.label)
+
+    @property
+    def arms(self) -> tuple[Arm, ...]:
+        """The arms of the subject, each once."""
+        return self._with_sign(1)
+
+    @property
+    def references(self) -> tuple[Arm, ...]:
+        return self._with_sign(-1)
+
+    @property
+    def units_key(self) -> tuple[object, ...]:
+        """What is compared, as a key: equal for equal comparisons."""
+        return tuple(tuple((arm.order, weight) for arm, weight in unit.items()) for unit in self.units)
+
+    def _with_sign(self, sign: int) -> tuple[Arm, ...]:
+        return tuple(dict.fromkeys(arm for unit in self.units for arm, weight in unit.items() if weight * sign > 0))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Contrast(Claim):
+    """A comparison, decided as one of its family; accuracies and differences are fractions in [-1, 1].
+
+    Attributes:
+        sides: What is compared.
+        family_name: Which family of the report it belongs to, in words.
+        metric: Column compared.
+        seeds: Those behind it. differences: ``subject - against`` by seed, in that order.
+        hashes: The cells behind the numbers, the subject's first.
+        filled: Diverged runs among them, which count with the worst accuracy.
+        correlation: Of both sides over seeds; NaN below 3 seeds or where a side does not vary.
+        p_sign_flip: Of the sign-flip test, adjusted over the family by Holm; NaN below 3 seeds.
+    """
+
+    sides: Sides
+    family_name: str
     metric: str
     seeds: tuple[int, ...]
     differences: tuple[float, ...]
     hashes: tuple[str, ...]
+    filled: int
+    correlation: float
+    p_sign_flip: float
+
+    @property
+    def arm(self) -> Arm:
+        """The first arm of the subject: the arm, where a single pair is compared."""
+        return self.sides.arms[0]
+
+    @property
+    def reference(self) -> Arm:
+        return self.sides.references[0]
+
+    @property
+    def is_pair(self) -> bool:
+        """Whether one arm is compared with one other."""
+        return len(self.sides.arms) == len(self.sides.references) == 1
+
+    def flipped(self) -> Contrast:
+        """The same comparison with its sides exchanged; what collapse may do is then said of the reference no more."""
+        interval = self.interval
+        return replace(
+            self,
+            sides=Sides(
+                units=tuple({arm: -weight for arm, weight in unit.items()} for unit in self.sides.units),
+                subject=self.sides.against,
+                against=self.sides.subject,
+                over=self.sides.over,
+                is_shape=self.sides.is_shape,
+            ),
+            mean=-self.mean,
+            interval=interval and replace(interval, low=-interval.high, high=-interval.low),
+            differences=tuple(-difference for difference in self.differences),
+            verdict=MIRRORED.get(self.verdict, self.verdict),
+            collapse=None,
+        )
 
     @property
     def is_identical(self) -> bool:
-        """Whether the arm gives exactly its reference's numbers in every seed."""
-        return self.n > 0 and all(abs(difference) < 1e-12 for difference in self.differences)
+        """Whether the subject has exactly the numbers of the other side in every seed."""
+        return self.n > 0 and all(abs(difference) < EXACT for difference in self.differences)
 
     @property
-    def claim(self) -> Claim:
-        """The strongest claim that holds.
+    def d_z(self) -> float:
+        """Mean difference over its standard deviation; NaN where there is none."""
+        return self.mean / self.sd if self.sd > 0 else math.nan
 
-        Practical equality outranks a win: a difference that is real and smaller than the margin is not worth
-        choosing an arm for. Equal differences have no variation to test them by and decide nothing, but for one case:
-        the arm gives its reference's accuracy exactly, in as many seeds as the sign-flip test needs to reach 5%.
-        """
-        if self.n < 2:
-            return Claim.NONE
-        if self.interval is None or self.simultaneous_interval is None or self.equivalence_interval is None:
-            return Claim.EQUAL if self.is_identical and self.n >= min_seeds_by_sign_flips() else Claim.UNDECIDED
-        if self.equivalence_interval.within(self.margin):
-            return Claim.EQUAL
-        is_higher = self.mean > 0
-        if self.simultaneous_interval.excludes_zero:
-            return Claim.BETTER if is_higher else Claim.WORSE
-        if self.interval.excludes_zero:
-            return Claim.AHEAD if is_higher else Claim.BEHIND
-        return Claim.UNDECIDED
+    @property
+    def share_ahead(self) -> float:
+        """Share of seeds in which the subject is ahead, ties counting half; NaN without seeds."""
+        if not self.differences:
+            return math.nan
+        signs = [0.5 if abs(d) < EXACT else float(d > 0) for d in self.differences]
+        return sum(signs) / len(signs)

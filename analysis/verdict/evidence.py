@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from analysis.study.arms import Arm
-from analysis.study.cells import ARM, COMPLETE, HASH, SEED, STATUS, Study
+from analysis.study.cells import ARM, COLLAPSED, COMPLETE, DIVERGED, HASH, SEED, STATUS, Study
 from analysis.study.completeness import Completeness, completeness
 from analysis.study.provenance import ProvenanceFacts, provenance
-from analysis.verdict.contrasts import Contrast
+from analysis.verdict.contrasts import MIRRORED, Contrast, Sides
 from analysis.verdict.summaries import ArmSummary, summarize
-from sweeps.stats.intervals import Floats
-from sweeps.stats.paired import compare_pairs
+from sweeps.stats.claims import claims, leave_one_seed_out
+from sweeps.stats.collapse import Runs, fill_diverged
+from sweeps.stats.decisions import MIN_SEEDS, Verdict
+from sweeps.stats.factorial import by_seed, single_runs
+from sweeps.stats.signflip import sign_flip_p
+from sweeps.stats.stepdown import Floats, holm
 from sweeps.stats.variances import StdComparison, compare_stds
 
-Pairs = Sequence[tuple[Arm, Arm]]
+Family = Sequence[Sides]
 
 
 class Evidence:
@@ -26,13 +31,14 @@ class Evidence:
 
     Attributes:
         study: The study.
+        families: Every family of comparisons made so far, by (metric, name, what is compared).
     """
 
     def __init__(self, study: Study) -> None:
         self.study = study
+        self.families: dict[tuple[object, ...], tuple[Contrast, ...]] = {}
         self._summaries: dict[str, ArmSummary] = {}
-        self._families: dict[tuple[object, ...], tuple[Contrast, ...]] = {}
-        self._values: dict[str, pd.DataFrame] = {}
+        self._values: dict[tuple[str, bool], Floats] = {}
 
     @cached_property
     def completeness(self) -> Completeness:
@@ -52,55 +58,145 @@ class Evidence:
             self._summaries[arm.label] = summarize(self.study, arm)
         return self._summaries[arm.label]
 
-    def compare(self, pairs: Pairs, metric: str | None = None) -> tuple[Contrast, ...]:
-        """Compare (arm, reference) pairs within seeds, as one family.
+    @cached_property
+    def seeds(self) -> tuple[int, ...]:
+        """The planned seeds, rising."""
+        return tuple(sorted({int(seed) for seed in self.study.cells[SEED]}))
+
+    def values(self, metric: str, *, survivors: bool = False) -> Floats:
+        """A metric of every arm and seed, (arms, seeds), NaN where a cell has none.
 
         Args:
-            pairs: Arms and references; over all of them together multiplicity is bounded.
+            metric: Column of ``study.cells``.
+            survivors: Leave diverged runs out; else they have the worst value there is (chance, if that is lower), so
+                that no arm looks better by losing its bad seeds.
+        """
+        key = (metric, survivors)
+        if key not in self._values:
+            known = np.where(self._table(STATUS) == COMPLETE, self._table(metric).astype(float), np.nan)
+            diverged = self._table(STATUS) == DIVERGED
+            if diverged.any() and not survivors:
+                known = fill_diverged(known, diverged, self.study.chance)
+            self._values[key] = known
+        return self._values[key]
+
+    @cached_property
+    def collapsed(self) -> Floats:
+        """1 for a collapsed or diverged run, 0 for another one, NaN where none can collapse or it is unknown."""
+        flags = self._table(COLLAPSED)
+        known = np.array([[math.nan if flag is None else float(flag) for flag in row] for row in flags.tolist()])
+        status = self._table(STATUS)
+        known = np.where(status == COMPLETE, known, np.nan)
+        for row, states in zip(known, status, strict=True):
+            if (states == DIVERGED).any():
+                row[(states == COMPLETE) & np.isnan(row)] = 0.0
+                row[states == DIVERGED] = 1.0
+        return known
+
+    def compare(self, family: Family, name: str, metric: str | None = None) -> tuple[Contrast, ...]:
+        """Decide a family of comparisons within seeds.
+
+        Args:
+            family: What is compared; the chance of any false claim in it is at most 5%.
+            name: Of the family, for people.
             metric: Column of ``study.cells``; the test accuracy by default.
         """
         column = metric or self.study.test
-        key = (column, *((arm.label, reference.label) for arm, reference in pairs))
-        if key not in self._families:
-            self._families[key] = self._compare(pairs, column)
-        return self._families[key]
+        key = (column, name, *(sides.units_key for sides in family))
+        if key not in self.families:
+            self.families[key] = self._compare(family, name, column) if family else ()
+        return self.families[key]
 
-    def compare_stds(self, pairs: Pairs) -> tuple[StdComparison, ...]:
-        """Compare the standard deviations over seeds of the test accuracy, as one family."""
-        return compare_stds([self._paired(arm, reference, self.study.test)[1:] for arm, reference in pairs])
+    def without_a_seed(self, contrast: Contrast) -> dict[int, Verdict]:
+        """What a comparison shows, as one of its family, when any one of its seeds is left out, by seed."""
+        for family in self.families.values():
+            for index, one in enumerate(family):
+                if one is contrast or (one.metric == contrast.metric and one.sides == contrast.flipped().sides):
+                    return self._without(family, index, is_flipped=one is not contrast)
+        raise ValueError(f"{contrast.sides.subject} against {contrast.sides.against} was not compared by this evidence")
 
-    def values(self, metric: str) -> pd.DataFrame:
-        """A metric of the complete cells: a row for each seed in rising order, a column for each arm's label."""
-        if metric not in self._values:
-            self._values[metric] = self._table(metric, metric)
-        return self._values[metric]
+    def _without(self, family: Sequence[Contrast], index: int, *, is_flipped: bool) -> dict[int, Verdict]:
+        values, options = self._options([contrast.sides for contrast in family], family[index].metric)
+        verdicts = [of_family[index] for of_family in leave_one_seed_out(values, **options)]
+        shown = [MIRRORED.get(verdict, verdict) if is_flipped else verdict for verdict in verdicts]
+        known = zip(self.seeds, shown, values[index], strict=True)
+        return {seed: verdict for seed, verdict, value in known if not math.isnan(value)}
 
-    def _table(self, metric: str, column: str) -> pd.DataFrame:
-        cells = self.study.cells
-        usable = cells[(cells[STATUS] == COMPLETE) & cells[metric].notna()]
-        table = usable.pivot(index=SEED, columns=ARM, values=column).sort_index()
-        return table.reindex(columns=[arm.label for arm in self.study.arms])
+    def compare_stds(self, family: Family) -> tuple[StdComparison, ...]:
+        """Compare the standard deviations over seeds of the test accuracy in single pairs, as one family."""
+        values, pairs = self.values(self.study.test, survivors=True), []
+        for sides in family:
+            a, b = values[sides.arms[0].order], values[sides.references[0].order]
+            both = np.isfinite(a) & np.isfinite(b)
+            pairs.append((a[both], b[both]))
+        return compare_stds(pairs)
 
-    def _paired(self, arm: Arm, reference: Arm, metric: str) -> tuple[tuple[int, ...], Floats, Floats]:
-        """The seeds that both arms completed, and both arms' values there."""
-        table = self.values(metric)
-        a, b = table[arm.label].to_numpy(float), table[reference.label].to_numpy(float)
-        both = np.isfinite(a) & np.isfinite(b)
-        return tuple(int(seed) for seed in table.index[both]), a[both], b[both]
+    def _table(self, column: str) -> np.ndarray:
+        """A column as (arms, seeds); cells that are not planned are None."""
+        table = self.study.cells.pivot(index=ARM, columns=SEED, values=column)
+        return table.reindex(index=[arm.label for arm in self.study.arms], columns=list(self.seeds)).to_numpy(object)
 
-    def _compare(self, pairs: Pairs, metric: str) -> tuple[Contrast, ...]:
-        hashes = self._table(metric, HASH)
-        paired = [self._paired(arm, reference, metric) for arm, reference in pairs]
-        results = compare_pairs([(a, b) for _, a, b in paired], margin=self.study.margin)
-        return tuple(
-            Contrast(
-                **vars(result),
-                arm=arm,
-                reference=reference,
-                metric=metric,
-                seeds=seeds,
-                differences=tuple(float(difference) for difference in a - b),
-                hashes=tuple(str(hashes.at[seed, one.label]) for one in (arm, reference) for seed in seeds),
+    def _options(self, family: Family, metric: str) -> tuple[Floats, dict[str, Any]]:
+        """The differences of a family, (k, n), and what else `claims` is to know of it."""
+        values = self.values(metric)
+        units = [[_indexed(unit) for unit in sides.units] for sides in family]
+        differences = np.stack([by_seed(values, one) for one in units])
+        options: dict[str, Any] = {}
+        for name, sign in (("collapsed", 1), ("reference_collapsed", -1)):
+            pairs = zip(family, units, strict=True)
+            runs = [None if one.is_shape else single_runs(values, unit, sign) for one, unit in pairs]
+            options[name] = self._runs(runs, len(self.seeds))
+        limit = 2.0 if any(one.is_shape for one in family) else 1.0
+        return differences, {**options, "margin": self.study.margin, "limit": limit}
+
+    def _runs(self, runs: Sequence[tuple[Floats, np.ndarray] | None], n: int) -> Runs | None:
+        """The runs of a family as two arrays (k, n, r), padded with NaN; None where no run can collapse."""
+        width = max([1, *(one[0].shape[1] for one in runs if one)])
+        differences, flags = np.full((2, len(runs), n, width), np.nan)
+        for i, one in enumerate(runs):
+            if one is not None:
+                differences[i, :, : one[0].shape[1]] = one[0]
+                flags[i, :, : one[0].shape[1]] = self.collapsed[one[1]].T
+        return None if np.isnan(flags).all() else Runs(differences=differences, collapsed=flags)
+
+    def _compare(self, family: Family, name: str, metric: str) -> tuple[Contrast, ...]:
+        values, options = self._options(family, metric)
+        made = claims(values, **options)
+        flips = holm([sign_flip_p(row[~np.isnan(row)]) if claim.n >= MIN_SEEDS else math.nan
+                      for row, claim in zip(values, made, strict=True)])  # fmt: skip
+        hashes, diverged = self._table(HASH), self._table(STATUS) == DIVERGED
+        level = self.values(metric)
+        contrasts = []
+        for sides, row, claim, flip in zip(family, values, made, flips, strict=True):
+            known = ~np.isnan(row)
+            arms = [arm.order for arm in (*sides.arms, *sides.references)]
+            used = known & ~np.isnan(level[arms])
+            contrasts.append(
+                Contrast(
+                    **vars(claim),
+                    sides=sides,
+                    family_name=name,
+                    metric=metric,
+                    seeds=tuple(seed for seed, is_known in zip(self.seeds, known, strict=True) if is_known),
+                    differences=tuple(row[known].tolist()),
+                    hashes=tuple(str(one) for one in hashes[arms][used]),
+                    filled=int((diverged[arms] & used).sum()),
+                    correlation=_correlation(level, sides, known),
+                    p_sign_flip=float(flip),
+                )
             )
-            for (arm, reference), (seeds, a, b), result in zip(pairs, paired, results, strict=True)
-        )
+        return tuple(contrasts)
+
+
+def _indexed(unit: Mapping[Arm, float]) -> dict[int, float]:
+    return {arm.order: weight for arm, weight in unit.items()}
+
+
+def _correlation(level: Floats, sides: Sides, known: np.ndarray) -> float:
+    """Pearson correlation of the means of both sides over seeds."""
+    if known.sum() < MIN_SEEDS or len(sides.units) > 1:
+        return math.nan
+    a, b = (level[[arm.order for arm in arms]].mean(axis=0)[known] for arms in (sides.arms, sides.references))
+    if min(a.std(), b.std()) < 1e-12:
+        return math.nan
+    return float(np.corrcoef(a, b)[0, 1])

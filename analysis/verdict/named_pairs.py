@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from analysis.study.arms import Arm, factor_name, value_text
+from analysis.study.arms import factor_name, value_text
 from analysis.study.cells import Study
+from analysis.verdict.contrasts import Sides
+from sweeps import questions
 from sweeps.record import Scalar
 from vmp.core.choices import unknown_key
 from vmp.core.errors import InputError
@@ -13,19 +13,11 @@ from vmp.core.fingerprint import canonical_json
 from vmp.core.overrides import parse_override
 
 _FLAG, _EXAMPLE = "--compare", "lambda=0.1"
+NAMED = "the comparisons asked for"
 
 
-@dataclass(frozen=True, kw_only=True)
-class NamedPair:
-    """Two arms that differ in what was named; `setting` says in words what they share."""
-
-    arm: Arm
-    reference: Arm
-    setting: str
-
-
-def named_pairs(study: Study, arm: str, reference: str) -> list[NamedPair]:
-    """The pairs of arms that differ in what the two texts name, and agree in every other factor.
+def named_pairs(study: Study, arm: str, reference: str) -> list[tuple[Sides, str]]:
+    """The pairs of arms that differ in what the two texts name and agree in every other factor, with what they share.
 
     Args:
         study: The study.
@@ -34,19 +26,14 @@ def named_pairs(study: Study, arm: str, reference: str) -> list[NamedPair]:
     Raises:
         InputError: A factor or value that the study does not have, or no pair.
     """
-    sides = _factors(study, arm), _factors(study, reference)
-    shared = [name for name in study.plan.factors if name not in sides[0].keys() | sides[1].keys()]
-    pairs = [
-        NamedPair(arm=a, reference=b, setting=_setting(a, shared))
-        for a in _matching(study, sides[0])
-        for b in _matching(study, sides[1])
-        if a != b and a.block(shared) == b.block(shared)
-    ]
+    first, second = _factors(study, arm), _factors(study, reference)
+    pairs = questions.named_pairs([one.factors for one in study.arms], first, second)
     if not pairs:
         raise InputError(
             f"{_FLAG}: no arm with {arm} and arm with {reference} agree in all other factors; name more of each side"
         )
-    return pairs
+    shared = [name for name in study.plan.factors if name not in first.keys() | second.keys()]
+    return [(Sides.pair(study.arms[i], study.arms[j]), _setting(study.arms[i].factors, shared)) for i, j in pairs]
 
 
 def _factors(study: Study, text: str) -> dict[str, Scalar]:
@@ -60,11 +47,6 @@ def _factors(study: Study, text: str) -> dict[str, Scalar]:
     return named
 
 
-def _matching(study: Study, factors: dict[str, Scalar]) -> list[Arm]:
-    wanted = {name: canonical_json(value) for name, value in factors.items()}
-    return [a for a in study.arms if all(canonical_json(a.factors.get(n)) == value for n, value in wanted.items())]
-
-
-def _setting(arm: Arm, shared: list[str]) -> str:
-    values = {name: arm.factors.get(name) for name in shared}
+def _setting(factors: questions.Factors, shared: list[str]) -> str:
+    values = {name: factors.get(name) for name in shared}
     return ", ".join(f"{factor_name(name)} = {value_text(v)}" for name, v in values.items() if v is not None)

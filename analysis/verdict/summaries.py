@@ -1,4 +1,4 @@
-"""Each arm on its own: how many seeds it has, its means, its collapsed seeds."""
+"""Each arm on its own: how many seeds it has, its means, and how its runs ended: healthy, collapsed or diverged."""
 
 from __future__ import annotations
 
@@ -7,26 +7,31 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.study.arms import Arm, Kind, reference_for
+from analysis.study.arms import Arm
 from analysis.study.cells import ARM, COLLAPSED, COMPLETE, DIVERGED, HASH, SECONDS, SEED, STATUS, STOPPED, Study
-from sweeps.stats.intervals import Interval, mean_interval
+from sweeps.questions import CONTROL, counterpart
+from sweeps.stats.collapse import Rate, rate
+from sweeps.stats.intervals import Interval, t_interval
 
 
 @dataclass(frozen=True, kw_only=True)
-class Collapse:
-    """Seeds of an arm whose attention became practically constant, and how they compare with the arm's control.
+class Endings:
+    """How the runs of an arm that can collapse or diverge have ended; accuracies are fractions, NaN without runs.
 
     Attributes:
+        rate: Collapsed and diverged ones of all.
         seeds: The collapsed ones.
-        flagged: Number of complete cells that carry the flag, true or false.
-        max_gap: Largest absolute within-seed test difference of a collapsed seed to the control, or ``None``.
-        healthy_mean: Mean within-seed difference of the seeds that did not collapse, or ``None``.
+        diverged: Number of the diverged ones.
+        healthy_mean, collapsed_mean: Test accuracies.
+        max_gap: Largest absolute difference on test of a collapsed run to the control of its seed; None without one.
     """
 
+    rate: Rate
     seeds: tuple[int, ...]
-    flagged: int
+    diverged: int
+    healthy_mean: float
+    collapsed_mean: float
     max_gap: float | None
-    healthy_mean: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +42,11 @@ class ArmSummary:
         arm: The arm.
         planned, complete, diverged, stopped: Cells. All others are missing or failed.
         seeds: Seeds with both validation and test accuracy.
-        val_mean, test_mean: Means over `seeds`.
+        val_mean, test_mean: Means over `seeds`: of the runs that survived, where some diverged.
         test_std: Sample standard deviation; NaN below 2 seeds.
-        test_interval: 95% interval of the test mean over seeds; ``None`` below 2 seeds or where all are equal. Not for
+        test_interval: 95% interval of the test mean over seeds; None below 3 seeds or where all are equal. Not for
             comparing arms.
-        collapse: Which seeds collapsed; ``None`` where the flag does not apply.
+        endings: None where its runs cannot collapse and none diverged.
         seconds: Median time of a cell, NaN where none says. Compare arms of one engine and one number of workers only.
         hashes: Hashes of the cells behind the means.
     """
@@ -56,18 +61,13 @@ class ArmSummary:
     test_mean: float
     test_std: float
     test_interval: Interval | None
-    collapse: Collapse | None
+    endings: Endings | None
     seconds: float
     hashes: tuple[str, ...]
 
     @property
-    def is_complete(self) -> bool:
-        """Every planned seed has its numbers."""
-        return len(self.seeds) == self.planned
-
-    @property
     def has_collapse(self) -> bool:
-        return bool(self.collapse and self.collapse.seeds)
+        return bool(self.endings and self.endings.seeds)
 
 
 def summarize(study: Study, arm: Arm) -> ArmSummary:
@@ -75,36 +75,41 @@ def summarize(study: Study, arm: Arm) -> ArmSummary:
     status = study.cells.loc[study.cells[ARM] == arm.label, STATUS]
     usable = study.complete(arm, study.val, study.test)
     val, test = usable[study.val].to_numpy(float), usable[study.test].to_numpy(float)
+    diverged = int((status == DIVERGED).sum())
     return ArmSummary(
         arm=arm,
         planned=len(status),
         complete=int((status == COMPLETE).sum()),
-        diverged=int((status == DIVERGED).sum()),
+        diverged=diverged,
         stopped=int((status == STOPPED).sum()),
         seeds=tuple(int(seed) for seed in usable[SEED]),
         val_mean=float(val.mean()) if val.size else math.nan,
         test_mean=float(test.mean()) if test.size else math.nan,
         test_std=float(np.std(test, ddof=1)) if test.size > 1 else math.nan,
-        test_interval=mean_interval(test) if test.size > 1 and np.ptp(test) > 1e-12 else None,
-        collapse=_collapse(study, arm),
+        test_interval=t_interval(test, lowest=0.0, highest=1.0),
+        endings=_endings(study, arm, diverged),
         seconds=float(usable[SECONDS].median()),
         hashes=tuple(usable[HASH]),
     )
 
 
-def _collapse(study: Study, arm: Arm) -> Collapse | None:
-    flagged = study.complete(arm, study.val, study.test, COLLAPSED)
-    if flagged.empty:
+def _endings(study: Study, arm: Arm, diverged: int) -> Endings | None:
+    runs = study.complete(arm, study.test)
+    flagged = runs.dropna(subset=[COLLAPSED])
+    if flagged.empty and not diverged:
         return None
-    collapsed = tuple(int(seed) for seed in flagged.loc[flagged[COLLAPSED].astype(bool), SEED])
-    control = reference_for(arm, study.arms, Kind.CONTROL)
-    of_control = {seed: value for seed, value, _ in study.seed_values(control)} if control else {}
-    differences = {seed: value - of_control[seed] for seed, value, _ in study.seed_values(arm) if seed in of_control}
-    gaps = [abs(differences[seed]) for seed in collapsed if seed in differences]
-    healthy = [difference for seed, difference in differences.items() if seed not in collapsed]
-    return Collapse(
-        seeds=collapsed,
-        flagged=len(flagged),
+    collapsed = flagged[flagged[COLLAPSED].astype(bool)]
+    healthy = runs[~runs[SEED].isin(collapsed[SEED])]
+    control = counterpart(arm.factors, [other.factors for other in study.arms], CONTROL)
+    of_control = {} if control is None else {seed: v for seed, v, _ in study.seed_values(study.arms[control])}
+    gaps = [
+        abs(v - of_control[s]) for s, v in zip(collapsed[SEED], collapsed[study.test], strict=True) if s in of_control
+    ]
+    return Endings(
+        rate=rate(len(collapsed) + diverged, (len(runs) if flagged.empty else len(flagged)) + diverged),
+        seeds=tuple(int(seed) for seed in collapsed[SEED]),
+        diverged=diverged,
+        healthy_mean=float(healthy[study.test].mean()),
+        collapsed_mean=float(collapsed[study.test].mean()),
         max_gap=max(gaps, default=None),
-        healthy_mean=float(np.mean(healthy)) if healthy else None,
     )

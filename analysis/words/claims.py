@@ -1,85 +1,145 @@
-"""One paired comparison in words: the clause that fits its claim, and the notes on how far it can be trusted."""
+"""One comparison in words: the clause that fits its verdict, and the notes on how far it can be trusted."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
-from analysis.verdict.contrasts import Claim, Contrast
-from analysis.words.phrases import limits, number, points, reference_name, seeds
+from analysis.verdict.contrasts import Contrast
+from analysis.words.phrases import VERDICT_WORDS, limits, p_value, points, reference_name, seeds
+from sweeps.stats.decisions import MIN_SEEDS, Reason, Verdict, sign_flip_floor
 from sweeps.stats.planner import min_seeds_by_sign_flips
+from vmp.core.text import count, listing
 
 
 def figures(contrast: Contrast) -> str:
     """The difference, its interval and what the interval allows for."""
-    assert contrast.simultaneous_interval is not None
-    text = f"{points(contrast.mean)} percentage points on test (95% interval {limits(contrast.simultaneous_interval)}"
-    if contrast.family > 1:
-        text += f", allowing for the {contrast.family} comparisons made"
-    return text + f"; {seeds(contrast.n)})"
+    assert contrast.interval is not None
+    text = f"{points(contrast.mean)} percentage points on test (95% interval {limits(contrast.interval)}"
+    return text + f"{_allowing(contrast)}; {seeds(contrast.n)})"
 
 
 def claim_clause(subject: str, contrast: Contrast) -> str:
-    """What `contrast` shows about `subject` ("VMP with λ = 0.1"), in one clause that fits its claim."""
-    reference, claim = reference_name(contrast), contrast.claim
-    if claim is Claim.NONE:
+    """What `contrast` shows about `subject` ("VMP with λ = 0.1"), in one clause that fits its verdict."""
+    reference, verdict = reference_name(contrast), contrast.verdict
+    if verdict is Verdict.NONE:
         few = seeds(contrast.n) if contrast.n else "no paired seed"
-        return f"{subject} cannot be compared with {reference}: {few} so far, and an interval needs at least 2"
-    if claim is Claim.BETTER:
-        return f"{subject} beats {reference}: {figures(contrast)}"
-    if claim is Claim.WORSE:
-        return f"{subject} does worse than {reference}: {figures(contrast)}"
+        return f"{subject} cannot be compared with {reference}: {few} so far, and a verdict needs at least {MIN_SEEDS}"
     if contrast.is_identical:
-        few = "" if claim is Claim.EQUAL else ", too few to call the two equal"
+        few = "" if verdict is Verdict.EQUAL else ", too few to call the two equal"
         return f"{subject} gives exactly the test accuracy of {reference} in each of {seeds(contrast.n)}{few}"
-    if claim is Claim.EQUAL:
-        assert contrast.equivalence_interval is not None
-        text = (
-            f"{subject} is practically equal to {reference}: {points(contrast.mean)} percentage points on test, "
-            f"within the margin of ±{100 * contrast.margin:g} set beforehand "
-            f"(90% interval {limits(contrast.equivalence_interval)}; {seeds(contrast.n)})"
-        )
-        is_detectable = contrast.simultaneous_interval is not None and contrast.simultaneous_interval.excludes_zero
-        return text + (", a difference that is detectable and too small to matter" if is_detectable else "")
     if contrast.interval is None:
         return (
             f"whether {subject} differs from {reference} is not decided: all {contrast.n} differences are "
             f"{points(contrast.mean)} percentage points, so they do not vary and there is nothing to test them by"
         )
-    if claim in (Claim.AHEAD, Claim.BEHIND):
-        word = "ahead of" if claim is Claim.AHEAD else "behind"
+    if verdict is Verdict.BETTER:
+        return f"{subject} beats {reference}: {figures(contrast)}"
+    if verdict is Verdict.WORSE:
+        return f"{subject} does worse than {reference}: {figures(contrast)}"
+    if verdict is Verdict.EQUAL:
+        text = (
+            f"{subject} is practically equal to {reference}: {points(contrast.mean)} percentage points on test, within "
+            f"the margin of ±{100 * contrast.margin:g} set beforehand (95% interval {limits(contrast.interval)}"
+            f"{_allowing(contrast)}; {seeds(contrast.n)})"
+        )
+        is_detectable = contrast.interval.excludes_zero
+        return text + (", a difference that is detectable and too small to matter" if is_detectable else "")
+    if verdict in (Verdict.AHEAD, Verdict.BEHIND):
+        word = "ahead of" if verdict is Verdict.AHEAD else "behind"
+        if contrast.reason is Reason.COLLAPSE:
+            return (
+                f"{subject} is {word} {reference} while it does not collapse: {figures(contrast)}; {_at_risk(contrast)}"
+            )
         return (
             f"{subject} looks {word} {reference}, but that is not established: {figures(contrast)}, "
-            f"although this comparison alone would exclude zero ({limits(contrast.interval)})"
+            f"although by itself this comparison would be clear ({p_value(contrast.p_alone)})"
         )
     return f"whether {subject} differs from {reference} is not decided by this study: {figures(contrast)}"
 
 
 def short_comparison(subject: str, contrast: Contrast) -> str:
-    """One sentence with difference, interval and claim; empty below 2 seeds."""
-    if contrast.n < 2:
+    """One sentence with difference, interval and verdict; empty below 3 seeds."""
+    if contrast.verdict is Verdict.NONE:
         return ""
-    if contrast.simultaneous_interval is None:
-        each = f"{points(contrast.mean)} points on test in each of {contrast.n} seeds"
-        return f"{subject}: {each}: {contrast.claim.value}."
-    allowing = f", allowing for {contrast.family} comparisons" if contrast.family > 1 else ""
+    word = VERDICT_WORDS[contrast.verdict]
+    if contrast.interval is None:
+        return f"{subject}: {points(contrast.mean)} points on test in each of {contrast.n} seeds: {word}."
+    risk = f"; {_at_risk(contrast)}" if contrast.reason is Reason.COLLAPSE else ""
+    return f"{subject}: {brief(contrast)}: {word}{risk}."
+
+
+def brief(contrast: Contrast) -> str:
+    """Difference and interval: ``+4.4 points on test (95% interval +1.0 to +7.8, allowing for 4 comparisons)``."""
+    if contrast.interval is None:
+        return f"{points(contrast.mean)} points on test"
+    return f"{points(contrast.mean)} points on test (95% interval {limits(contrast.interval)}{_allowing(contrast)})"
+
+
+def _allowing(contrast: Contrast) -> str:
+    return f", allowing for {contrast.family} comparisons" if contrast.family > 1 else ""
+
+
+def _at_risk(contrast: Contrast) -> str:
+    """Why the seeds cannot protect a gain from collapse."""
+    collapse = contrast.collapse
+    if collapse is None or not math.isfinite(collapse.cancelling_rate):
+        return "how often the reference collapses is not settled by these seeds"
+    seen = f"{collapse.rate.count} of its {count(collapse.rate.n, 'run')} collapsed"
+    assumed = " (assumed, none was seen)" if collapse.drop_is_assumed else ""
+    drop = f"a collapse costs {100 * collapse.drop:.0f} points{assumed}"
     return (
-        f"{subject}: {points(contrast.mean)} points on test "
-        f"(95% interval {limits(contrast.simultaneous_interval)}{allowing}): {contrast.claim.value}."
+        f"{seen}, a rate of up to {collapse.possible_rate:.0%} is not excluded, and "
+        f"{max(collapse.cancelling_rate, 0):.0%} "
+        f"would cancel the gain ({drop})"
     )
 
 
+def mixed_runs(contrast: Contrast) -> str:
+    """A warning for the headline: a mean over collapsed and healthy runs describes neither; empty without any."""
+    collapse = contrast.collapse
+    if collapse is None or not collapse.rate.count or contrast.reason is Reason.COLLAPSE:
+        return ""
+    return f"; {collapse.rate.count} of its {count(collapse.rate.n, 'run')} collapsed, so the mean mixes two outcomes"
+
+
+def stability_sentence(contrast: Contrast, without_seed: Mapping[int, Verdict]) -> str:
+    """What leaving out any one seed does to a verdict; empty where it cannot be said."""
+    if not without_seed or contrast.n <= MIN_SEEDS:
+        return ""
+    other = {seed: verdict for seed, verdict in without_seed.items() if verdict is not contrast.verdict}
+    lost = [seed for seed, verdict in other.items() if not verdict.established]
+    if contrast.verdict.established:
+        if not lost:
+            return f"It holds without any one of its {contrast.n} seeds."
+        if len(lost) == contrast.n:
+            return f"It needs every one of its {contrast.n} seeds: without any one of them it is not established."
+        return f"It rests on single seeds: without {_seeds(lost)} it is not established."
+    gained = {seed: verdict for seed, verdict in other.items() if verdict.established}
+    if not gained:
+        return f"Without any one of its {contrast.n} seeds it is not established either."
+    word = " or ".join(dict.fromkeys(VERDICT_WORDS[verdict] for verdict in gained.values()))
+    return f"A single seed stands in the way: without {_seeds(list(gained))} the verdict is {word}."
+
+
+def _seeds(some: list[int]) -> str:
+    return f"seed {some[0]}" if len(some) == 1 else f"any one of the seeds {listing([str(seed) for seed in some])}"
+
+
 def sign_flip_note(contrast: Contrast) -> str:
-    """What the assumption-free test can show with so few seeds."""
-    floor = contrast.p_sign_flip_floor
+    """What the test without assumptions can show with so few seeds and this family."""
+    floor, family = contrast.sign_flip_floor, contrast.family
+    beside = f" beside the {count(family - 1, 'other')} of its family" if family > 1 else ""
     if floor > 0.05:
         return (
-            f"With {seeds(contrast.n)} the exact sign-flip test cannot fall below p = {number(floor)}, so without "
-            f"assuming normal differences nothing here can reach 5%; that takes at least {min_seeds_by_sign_flips()} "
-            "seeds."
+            f"Without assuming normal differences nothing here can reach 5%: with {seeds(contrast.n)} the sign-flip "
+            f"test"
+            f"{beside} cannot fall below p = {floor:.2g}; that takes {min_seeds_by_sign_flips(family)} seeds."
         )
+    alone = f", {float(sign_flip_floor(contrast.n)):.2g} alone" if family > 1 else ""
     return (
-        f"The exact sign-flip test, which assumes no normality, gives p = {contrast.p_sign_flip:.2g} for this "
-        f"comparison alone (the smallest possible p with {seeds(contrast.n)} is {floor:.2g})."
+        f"The sign-flip test, which assumes no normality, gives {p_value(contrast.p_sign_flip)}{beside} (the smallest "
+        f"possible p is {floor:.2g}{alone})."
     )
 
 
@@ -89,3 +149,13 @@ def pairing_note(contrast: Contrast) -> str:
         return ""
     use = "pairing by seed pays" if contrast.correlation > 0.3 else "pairing by seed gains little here"
     return f"Over seeds the two arms correlate at {contrast.correlation:+.2f}".replace("-", "−") + f": {use}."
+
+
+def healthy_note(contrast: Contrast) -> str:
+    """The difference of the runs that did not collapse; empty where none did."""
+    collapse = contrast.collapse
+    if collapse is None or not collapse.rate.count or math.isnan(collapse.healthy):
+        return ""
+    return (
+        f"{points(collapse.healthy)} points on average where it did not collapse (a split seen afterwards, not a test)"
+    )

@@ -1,4 +1,4 @@
-"""Supporting sentences, each with the evidence behind it, and those that every kind of verdict needs."""
+"""A sentence of the report with the evidence behind it, and the sentences that every kind of verdict needs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from dataclasses import dataclass
 
 from analysis.study.arms import Arm
 from analysis.verdict.contrasts import Contrast
-from analysis.verdict.decision import Verdict
+from analysis.verdict.effects import Rates
 from analysis.verdict.summaries import ArmSummary
-from analysis.words.claims import pairing_note, sign_flip_note
-from analysis.words.phrases import names, points
+from analysis.verdict.verdicts import BlockVerdict
+from analysis.words.claims import healthy_note, pairing_note, sign_flip_note
+from analysis.words.phrases import names, percent
+from sweeps.stats.collapse import Rate
+from sweeps.stats.decisions import Verdict
 from sweeps.stats.variances import StdComparison
+from vmp.core.text import count, listing
+
+Behind = Contrast | StdComparison | Rates | Rate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,77 +27,77 @@ class Finding:
     Attributes:
         topic: A word or two; findings of one topic stand together.
         text: The sentences.
-        contrasts: The comparisons behind them: every difference, interval and p value in `text` is one of theirs. Empty
-            for a text that compares nothing.
+        contrasts: The comparisons and rates behind them: every difference, interval and p value in `text` is one of
+            theirs. Empty for a text that compares nothing.
     """
 
     topic: str
     text: str
-    contrasts: tuple[Contrast | StdComparison, ...] = ()
-
-
-def mixed_seeds(summary: ArmSummary) -> str:
-    """A warning for the headline: a mean over collapsed and healthy seeds describes neither."""
-    collapse = summary.collapse
-    if collapse is None or not collapse.seeds:
-        return ""
-    return f"; {len(collapse.seeds)} of its {collapse.flagged} seeds collapsed, so the mean mixes two outcomes"
+    contrasts: tuple[Behind, ...] = ()
 
 
 def collapse_findings(summaries: Sequence[ArmSummary], contrasts: Sequence[Contrast], margin: float) -> list[Finding]:
-    """A sentence on each arm with collapsed seeds; one over all of them when there are many.
+    """A sentence on each arm with collapsed or diverged runs; one over all of them when there are many.
 
     Args:
         summaries: The arms.
-        contrasts: The comparisons with their controls, where there are any: the evidence for differences by seed.
+        contrasts: Comparisons of arms with their references: the evidence for differences of healthy runs.
         margin: Difference that counts as none, as a fraction.
     """
-    collapsed = [summary for summary in summaries if summary.has_collapse]
-    if len(collapsed) > 5:
-        of_arms = tuple(c for c in contrasts if any(c.arm == summary.arm for summary in collapsed))
-        return [Finding(topic="Collapse", text=_collapse_overall(collapsed, margin), contrasts=of_arms)]
-    return [
-        Finding(
-            topic="Collapse",
-            text=_collapse_note(summary, margin),
-            contrasts=tuple(c for c in contrasts if c.arm == summary.arm),
+    able = [summary for summary in summaries if summary.endings and summary.endings.rate.n]
+    ill = [summary for summary in able if summary.endings and summary.endings.rate.count]
+    if not ill:
+        return [_none_collapsed(able)] if able else []
+    if len(ill) > 5:
+        rates = tuple(summary.endings.rate for summary in ill if summary.endings)
+        return [Finding(topic="Collapse", text=_collapse_overall(ill, margin), contrasts=rates)]
+    findings = []
+    for summary in ill:
+        assert summary.endings is not None
+        contrast = next((c for c in contrasts if c.is_pair and c.arm == summary.arm), None)
+        behind = (contrast, summary.endings.rate) if contrast else (summary.endings.rate,)
+        findings.append(Finding(topic="Collapse", text=_collapse_note(summary, contrast, margin), contrasts=behind))
+    return findings
+
+
+def _none_collapsed(able: Sequence[ArmSummary]) -> Finding:
+    rates = tuple(summary.endings.rate for summary in able if summary.endings)
+    fewest = min(rates, key=lambda rate: rate.n)
+    text = f"No run of {count(len(able), 'arm')} collapsed or diverged; "
+    text += f"{count(fewest.n, 'run')} of an arm allow a rate of up to {percent(fewest.high)} (95%, by themselves)."
+    return Finding(topic="Collapse", text=text, contrasts=rates)
+
+
+def _collapse_note(summary: ArmSummary, contrast: Contrast | None, margin: float) -> str:
+    """How many runs of an arm collapsed or diverged, how the others do, and whether the collapsed are the control's."""
+    endings = summary.endings
+    assert endings is not None
+    rate, parts = endings.rate, []
+    if endings.seeds:
+        parts.append(f"{len(endings.seeds)} of {rate.n} seeds collapsed to a practically constant attention")
+    if endings.diverged:
+        parts.append(f"{endings.diverged} of {rate.n} diverged")
+    text = f"At {summary.arm.label}, {listing(parts)} (95% interval of that rate {rate.low:.0%} to {rate.high:.0%})"
+    if endings.max_gap is not None:
+        those, verbs = (
+            ("that seed", ("equals", "differs")) if len(endings.seeds) == 1 else ("those seeds", ("equal", "differ"))
         )
-        for summary in collapsed
-    ]
-
-
-def _collapse_note(summary: ArmSummary, margin: float) -> str:
-    """How many seeds of an arm collapsed, and whether those seeds are the control's, seed by seed."""
-    collapse = summary.collapse
-    assert collapse is not None
-    collapsed = len(collapse.seeds)
-    text = f"At {summary.arm.label}, {collapsed} of {collapse.flagged} seeds collapsed"
-    text += " to a practically constant attention"
-    if collapse.max_gap is None:
-        return text + "."
-    those, verbs = ("that seed", ("equals", "differs")) if collapsed == 1 else ("those seeds", ("equal", "differ"))
-    gap = f"{100 * collapse.max_gap:.1f} points"
-    if collapse.max_gap <= margin:
-        text += f"; {those} {verbs[0]} the control within {gap}"
-    else:
-        text += f"; {those} {verbs[1]} from the control by up to {gap}"
-    healthy = collapse.flagged - collapsed
-    if collapse.healthy_mean is not None and healthy:
-        others = "other one is" if healthy == 1 else f"other {healthy} are"
-        text += f", while the {others} at {points(collapse.healthy_mean)} points on average"
-        text += " (a split seen afterwards, not a test)"
-    return text + "."
+        gap = f"{100 * endings.max_gap:.1f} points"
+        equal = f"{verbs[0]} the control within {gap}"
+        text += f"; {those} {equal if endings.max_gap <= margin else f'{verbs[1]} from the control by up to {gap}'}"
+    healthy = healthy_note(contrast) if contrast else ""
+    return f"{text}; it is at {healthy}." if healthy else f"{text}."
 
 
 def _collapse_overall(summaries: Sequence[ArmSummary], margin: float) -> str:
-    """Collapse over many arms: how many cells, where the largest share, and whether they equal the control."""
-    collapses = [(summary.arm, summary.collapse) for summary in summaries if summary.collapse]
-    cells = sum(len(collapse.seeds) for _, collapse in collapses)
-    shares = [len(collapse.seeds) / collapse.flagged for _, collapse in collapses]
-    worst = [arm.label for (arm, _), share in zip(collapses, shares, strict=True) if share == max(shares)]
-    text = f"{cells} cells in {len(summaries)} arms collapsed to a practically constant attention, most often at "
+    """Collapse over many arms: how many runs, where the largest share, and whether they equal the control."""
+    endings = [(summary.arm, summary.endings) for summary in summaries if summary.endings]
+    runs = sum(one.rate.count for _, one in endings)
+    highest = max(one.rate.value for _, one in endings)
+    worst = [arm.label for arm, one in endings if one.rate.value == highest]
+    text = f"{runs} runs in {len(summaries)} arms collapsed or diverged, most often at "
     text += "; ".join(worst[:4]) + (f" and {len(worst) - 4} more" if len(worst) > 4 else "") + "."
-    gaps = [collapse.max_gap for _, collapse in collapses if collapse.max_gap is not None]
+    gaps = [one.max_gap for _, one in endings if one.max_gap is not None]
     if gaps:
         near = sum(gap <= margin for gap in gaps)
         text += (
@@ -101,10 +107,10 @@ def _collapse_overall(summaries: Sequence[ArmSummary], margin: float) -> str:
     return text
 
 
-def exclusion_findings(verdict: Verdict, topic: str) -> list[Finding]:
+def exclusion_findings(verdict: BlockVerdict) -> list[Finding]:
     """One sentence on the candidates that could not be chosen, with the reasons; none where all could."""
     by_reason: dict[str, list[Arm]] = {}
-    for arm, reason in verdict.ineligible:
+    for arm, reason in verdict.excluded:
         by_reason.setdefault(reason, []).append(arm)
     if len(by_reason) > 3:  # "2 of 5 seeds complete", "3 of 5 seeds complete", ...: by what ended the seeds alone
         merged: dict[str, list[Arm]] = {}
@@ -114,24 +120,16 @@ def exclusion_findings(verdict: Verdict, topic: str) -> list[Finding]:
     if not by_reason or verdict.best is None:
         return []
     parts = [f"{names(arms)} ({reason})" for reason, arms in by_reason.items()]
-    return [Finding(topic=topic, text=f"Could not be chosen: {'; '.join(parts)}.")]
+    return [Finding(topic="Choice", text=f"Could not be chosen: {'; '.join(parts)}.")]
 
 
-_ENDINGS = {"diverged": "diverged", "early": "stopped early", "complete": "not complete"}
+_ENDINGS = {"early": "stopped early", "complete": "not complete"}
 
 
-def evidence_findings(verdict: Verdict) -> list[Finding]:
-    """What the sign-flip test and pairing by seed say of the headline's comparison."""
+def evidence_findings(verdict: BlockVerdict) -> list[Finding]:
+    """What the sign-flip test and pairing by seed say of the main comparison."""
     main = verdict.main
-    if main is None or main.n < 2:
+    if main is None or main.verdict is Verdict.NONE:
         return []
     texts = [text for text in (sign_flip_note(main), pairing_note(main)) if text]
     return [Finding(topic="Evidence", text=text, contrasts=(main,)) for text in texts]
-
-
-def winners_curse(arms: int) -> Finding:
-    text = (
-        "The choice is not yet confirmed on fresh seeds. It was made on validation and is reported on test, but with "
-        f"the same trained networks, and the best of {arms} tends to look better than it is."
-    )
-    return Finding(topic="Not yet shown", text=text)

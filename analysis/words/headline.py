@@ -3,41 +3,88 @@
 from __future__ import annotations
 
 from analysis.verdict.conclusions import Conclusions
-from analysis.verdict.decision import Verdict
-from analysis.verdict.lambda_verdict import LambdaVerdict
-from analysis.words.arm_sentences import arm_claim, arm_findings
-from analysis.words.findings import Finding
-from analysis.words.lambda_sentences import blocks_claim, lambda_claim, lambda_findings
-from analysis.words.phrases import provisional
+from analysis.verdict.contrasts import Contrast
+from analysis.verdict.verdicts import BlockVerdict
+from analysis.words.block_sentences import blocks_claim, blocks_findings
+from analysis.words.claims import claim_clause, mixed_runs, stability_sentence
+from analysis.words.effect_sentences import leading_effects
+from analysis.words.findings import Behind, Finding
+from analysis.words.phrases import provisional, subject_name
+from analysis.words.verdict_sentences import verdict_claim, verdict_findings
+from sweeps.stats.decisions import Verdict
 
 
 def headline(conclusions: Conclusions) -> Finding:
-    """The one sentence that answers the study's question."""
-    blocks = conclusions.lambda_verdicts
-    if len(blocks) > 1:
-        clause, contrasts = blocks_claim(blocks)
-        return Finding(topic="", text=provisional(conclusions.completeness, clause), contrasts=contrasts)
-    return _headline_of(conclusions.verdicts[0], conclusions)
+    """The one sentence that answers the study's question; on fresh seeds, where they were run."""
+    confirmation = _confirmation(conclusions)
+    if confirmation is not None:
+        fresh = conclusions.confirmed
+        assert fresh is not None
+        clause = f"confirmation on fresh seeds: {claim_clause(subject_name(confirmation), confirmation)}"
+        text = provisional(fresh.evidence.completeness, clause + mixed_runs(confirmation))
+        return Finding(topic="", text=text, contrasts=(confirmation,))
+    clause, behind = _claim(conclusions)
+    return Finding(topic="", text=provisional(conclusions.completeness, clause), contrasts=behind)
+
+
+def beside_headline(conclusions: Conclusions) -> Finding | None:
+    """What leaving out any one seed does to the headline's comparison; None where it cannot be said."""
+    contrast, fresh = answer(conclusions), conclusions.confirmed
+    if contrast is None or contrast.verdict is Verdict.NONE:
+        return None
+    if len(leading_effects(conclusions.verdicts[0], conclusions.study)) > 1:  # the headline makes several comparisons
+        return None
+    is_fresh = fresh is not None and contrast in fresh.contrasts
+    evidence = fresh.evidence if fresh and is_fresh else conclusions.evidence
+    text = stability_sentence(contrast, evidence.without_a_seed(contrast))
+    return Finding(topic="Leave one seed out", text=text, contrasts=(contrast,)) if text else None
+
+
+def answer(conclusions: Conclusions) -> Contrast | None:
+    """The comparison that the headline rests on; None where there is none, as over blocks without a common setting."""
+    confirmation = _confirmation(conclusions)
+    if confirmation is not None:
+        return confirmation
+    if len(conclusions.verdicts) > 1:
+        return conclusions.over_blocks.main if conclusions.over_blocks else None
+    return block_answer(conclusions.verdicts[0], conclusions)
+
+
+def block_answer(verdict: BlockVerdict, conclusions: Conclusions) -> Contrast | None:
+    """The comparison that the answer for one block rests on."""
+    if verdict.effects:
+        return leading_effects(verdict, conclusions.study)[0].contrast
+    return verdict.main
 
 
 def findings(conclusions: Conclusions) -> tuple[tuple[str, tuple[Finding, ...]], ...]:
     """(block, findings) pairs, most important first; one pair with an empty block for a study of one block."""
-    if conclusions.arm_verdict is not None:
-        return (("", tuple(arm_findings(conclusions.arm_verdict, conclusions))),)
-    pairs = []
-    for verdict in conclusions.lambda_verdicts:
-        found = lambda_findings(verdict, conclusions.study)
-        if verdict.block:
-            claim = _headline_of(verdict, conclusions)
-            found.insert(0, Finding(topic="Verdict", text=claim.text, contrasts=claim.contrasts))
-        pairs.append((verdict.block, tuple(found)))
+    study, verdicts = conclusions.study, conclusions.verdicts
+    is_confirmed = conclusions.confirmed is not None
+    pairs: list[tuple[str, tuple[Finding, ...]]] = []
+    if len(verdicts) > 1:
+        pairs.append(("", tuple(blocks_findings(conclusions.over_blocks, verdicts))))
+    for verdict in verdicts:
+        supporting = verdict_findings(verdict, study, is_confirmed=is_confirmed)
+        if _confirmation(conclusions) is not None or len(verdicts) > 1:
+            clause, behind = verdict_claim(verdict, study)
+            text = provisional(conclusions.completeness, clause)
+            supporting.insert(0, Finding(topic="Verdict", text=text, contrasts=behind))
+        elif (stable := beside_headline(conclusions)) is not None:
+            supporting.insert(0, stable)
+        pairs.append((verdict.block, tuple(supporting)))
     return tuple(pairs)
 
 
-def _headline_of(verdict: Verdict, conclusions: Conclusions) -> Finding:
-    if isinstance(verdict, LambdaVerdict):
-        clause, contrasts = lambda_claim(verdict, conclusions.study.metric_name)
-    else:
-        assert conclusions.arm_verdict is not None
-        clause, contrasts = arm_claim(conclusions.arm_verdict)
-    return Finding(topic="", text=provisional(conclusions.completeness, clause), contrasts=contrasts)
+def _claim(conclusions: Conclusions) -> tuple[str, tuple[Behind, ...]]:
+    if len(conclusions.verdicts) > 1:
+        return blocks_claim(conclusions.over_blocks, conclusions.verdicts)
+    return verdict_claim(conclusions.verdicts[0], conclusions.study)
+
+
+def _confirmation(conclusions: Conclusions) -> Contrast | None:
+    """The comparison on fresh seeds that is the answer: of a study of one block, once it has a verdict."""
+    fresh = conclusions.confirmed
+    if fresh is None or len(fresh.contrasts) != 1 or fresh.contrasts[0].verdict is Verdict.NONE:
+        return None
+    return fresh.contrasts[0]

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 from analysis.study.arms import Arm, Kind
 from analysis.study.completeness import Completeness
 from analysis.verdict.contrasts import Contrast
+from sweeps.stats.collapse import Rate
+from sweeps.stats.decisions import Verdict
 from sweeps.stats.intervals import Interval
 from vmp.core.text import count, listing
 
 REFERENCE = {
     Kind.CONTROL: "the control (attention fixed at 1 on the same frames)",
     Kind.BASELINE: "the backbone alone",
+}
+VERDICT_WORDS = {
+    Verdict.BETTER: "better",
+    Verdict.WORSE: "worse",
+    Verdict.EQUAL: "practically equal",
+    Verdict.AHEAD: "ahead, not established",
+    Verdict.BEHIND: "behind, not established",
+    Verdict.UNDECIDED: "undecided",
+    Verdict.NONE: "no verdict",
 }
 MAX_NAMES = 6
 
@@ -31,8 +43,17 @@ def points(fraction: float) -> str:
 
 
 def limits(interval: Interval) -> str:
-    """An interval of a difference: ``"+1.0 to +3.2"``, in percentage points."""
+    """An interval of a difference in percentage points: ``"+1.0 to +3.2"``, with an open end ``"above 0 to +3.2"``."""
+    if interval.is_open and interval.low == 0:
+        return f"above 0 to {points(interval.high)}"
+    if interval.is_open and interval.high == 0:
+        return f"{points(interval.low)} to below 0"
     return f"{points(interval.low)} to {points(interval.high)}"
+
+
+def p_value(p: float) -> str:
+    """``"p = 0.012"``, ``"p < 0.001"``."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
 def number(value: float) -> str:
@@ -40,19 +61,20 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
-def lambdas(values: Sequence[float]) -> str:
-    """``"λ = 0 and λ = 0.1"``; many values as their number and range."""
-    if len(values) > MAX_NAMES:
-        return f"{len(values)} values of λ from {number(min(values))} to {number(max(values))}"
-    return listing([f"λ = {number(value)}" for value in values])
+def rate_text(rate: Rate) -> str:
+    """Runs with an outcome: ``"3 of 7 runs"``."""
+    return f"{rate.count} of {count(rate.n, 'run')}"
 
 
 def names(arms: Sequence[Arm]) -> str:
-    """The arms by their labels, the first few of many; arms that differ in lambda alone as `lambdas`."""
+    """The arms by their labels, the first few of many; arms that differ in lambda alone by its values."""
     values = [arm.lambda_ for arm in arms]
-    if all(value is not None and arm.label.startswith("λ = ") and "," not in arm.label
-           for arm, value in zip(arms, values, strict=True)):  # fmt: skip
-        return lambdas(sorted(value for value in values if value is not None))
+    if arms and all(value is not None and arm.label.startswith("λ = ") and "," not in arm.label
+                    for arm, value in zip(arms, values, strict=True)):  # fmt: skip
+        known = sorted(value for value in values if value is not None)
+        if len(known) > MAX_NAMES:
+            return f"{len(known)} values of λ from {number(known[0])} to {number(known[-1])}"
+        return listing([f"λ = {number(value)}" for value in known])
     more = f" and {len(arms) - MAX_NAMES} more" if len(arms) > MAX_NAMES else ""
     return "; ".join(arm.label for arm in arms[:MAX_NAMES]) + more
 
@@ -64,17 +86,31 @@ def seeds(n: int) -> str:
 def provisional(counts: Completeness, clause: str) -> str:
     """A clause as a sentence, marked as provisional while cells are to be run."""
     if counts.is_finished:
-        first = clause[0].upper() if clause[0].isascii() else clause[0]  # not Λ for λ
-        return f"{first}{clause[1:]}."
+        return f"{capital(clause)}."
     if counts.failed == 0 and counts.missing == 0:
         return f"Provisional, with {count(counts.unproposed, 'arm')} of the search still to come: {clause}."
     return f"Provisional, with {counts.complete} of {counts.planned} planned cells complete: {clause}."
 
 
+def capital(text: str) -> str:
+    """A text as the start of a sentence; λ stays λ, and a setting (``motion = rgb``) is spelt as it is."""
+    is_setting = re.match(r"\S+ = ", text) is not None
+    return text if is_setting or not text[0].isascii() else text[0].upper() + text[1:]
+
+
+def subject_name(contrast: Contrast) -> str:
+    """The subject in words, with ``VMP with`` where its reference is no prompted arm."""
+    if not contrast.is_pair or contrast.arm.kind is not Kind.VMP:
+        return contrast.sides.subject
+    return "VMP" if contrast.sides.subject == "VMP" else f"VMP with {contrast.sides.subject}"
+
+
 def reference_name(contrast: Contrast) -> str:
-    """The reference in words: what its kind means where the arm is of another kind, else its label."""
+    """What it is compared with in words: what its kind means where the arm is of another kind, else its label."""
+    if not contrast.is_pair:
+        return contrast.sides.against
     if contrast.reference.kind is not contrast.arm.kind:
-        return REFERENCE[contrast.reference.kind]
-    if contrast.reference.lambda_ == 0 and contrast.arm.lambda_ is not None:
+        return REFERENCE.get(contrast.reference.kind, contrast.reference.label)
+    if contrast.reference.lambda_ == 0 and contrast.arm.lambda_ is not None and "," not in contrast.reference.label:
         return f"{contrast.reference.label} (the layer without its regulariser)"
-    return f"the reference arm ({contrast.reference.label})"
+    return contrast.reference.label

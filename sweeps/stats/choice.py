@@ -1,7 +1,7 @@
 """Choosing an arm on validation: over the seeds that all candidates share, with the set that may hold the best.
 
 All functions take accuracies (..., k, n): candidates by seeds, NaN where a run is missing. Diverged runs are to be
-filled in before (`sweeps.stats.collapse.fill_failed`): an arm must not win by losing its bad seeds.
+filled in before (`sweeps.stats.collapse.fill_diverged`): an arm must not win by losing its bad seeds.
 """
 
 from __future__ import annotations
@@ -41,6 +41,22 @@ class Choice:
 def shared_seeds(values: npt.ArrayLike) -> Bools:
     """The seeds that every candidate has, (..., n)."""
     return np.asarray(~np.isnan(np.asarray(values, dtype=np.float64)).any(axis=-2))
+
+
+def choosable(values: npt.ArrayLike, stopped: npt.ArrayLike | None = None) -> list[int]:
+    """The candidates (k, n) that can be chosen among: rows with 3 values, as many of them as share 3 seeds.
+
+    While they do not, the row with the fewest values is left out, the last of equals. Rows in which a rule `stopped` a
+    run, (k,), are out: what their other runs would have to be compared with is not there.
+    """
+    known = ~np.isnan(np.asarray(values, dtype=np.float64))
+    out = known.sum(axis=1) < MIN_SEEDS
+    if stopped is not None:
+        out |= np.asarray(stopped, dtype=bool)
+    rows = [int(i) for i in np.flatnonzero(~out)]
+    while len(rows) > 1 and known[rows].all(axis=0).sum() < MIN_SEEDS:
+        rows.remove(min(reversed(rows), key=lambda i: known[i].sum()))
+    return rows
 
 
 def best_of(values: npt.ArrayLike) -> npt.NDArray[np.int64]:

@@ -10,34 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.stats.collapse import UNSEEN_DROP, Rate, exact_limits, rate
+from sweeps.stats.collapse import UNSEEN_DROP, Rate, Runs, exact_limits, rate
 from sweeps.stats.decisions import REASONS, VERDICTS, Decisions, Reason, Verdict, decide, sign_flip_floor
+from sweeps.stats.intervals import Interval
 from sweeps.stats.stepdown import Floats
 
 METHOD = "simultaneous t, Holm"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interval:
-    """A two-sided confidence interval, in the unit of the data.
-
-    Attributes:
-        low, high: Its ends.
-        level: Coverage: of all intervals of the family together.
-        method: How it was made.
-        excludes_zero: Whether 0 is outside. An end that is 0 is then no part of the interval: the direction is
-            established, the size is not.
-    """
-
-    low: float
-    high: float
-    level: float
-    method: str
-    excludes_zero: bool
-
-    def within(self, margin: float) -> bool:
-        """Whether all of it lies strictly between ``-margin`` and ``margin``."""
-        return -margin < self.low and self.high < margin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +76,8 @@ def claims(
     *,
     margin: float,
     alpha: float = 0.05,
-    collapsed: npt.ArrayLike | None = None,
-    reference_collapsed: npt.ArrayLike | None = None,
+    collapsed: npt.ArrayLike | Runs | None = None,
+    reference_collapsed: npt.ArrayLike | Runs | None = None,
     unseen_drop: float = UNSEEN_DROP,
     unseen_runs: int = 0,
     limit: float = 1.0,
@@ -119,7 +97,7 @@ def claims(
                   unseen_drop=unseen_drop, unseen_runs=unseen_runs, limit=limit)  # fmt: skip
     family = int((~np.isnan(made.mean)).sum())
     floors = sign_flip_floor(made.n, max(family, 1))
-    flags = np.where(np.isnan(values) | (collapsed is None), np.nan, np.asarray(collapsed, dtype=np.float64))
+    flags = _flags_of_pairs(values, collapsed)
     return tuple(
         Claim(
             n=int(made.n[i]),
@@ -144,31 +122,48 @@ def leave_one_seed_out(
     *,
     margin: float,
     alpha: float = 0.05,
-    collapsed: npt.ArrayLike | None = None,
-    reference_collapsed: npt.ArrayLike | None = None,
+    collapsed: npt.ArrayLike | Runs | None = None,
+    reference_collapsed: npt.ArrayLike | Runs | None = None,
     unseen_drop: float = UNSEEN_DROP,
+    unseen_runs: int = 0,
+    limit: float = 1.0,
 ) -> list[tuple[Verdict, ...]]:
     """The verdicts of a family (k, n) without each of its seeds in turn: n tuples of k verdicts.
 
-    A claim that one seed makes or breaks is to be worded as such.
+    A claim that one seed makes or breaks is to be worded as such. Arguments as of `claims`.
     """
     values = np.asarray(differences, dtype=np.float64)
-    n = values.shape[-1]
-    without = np.where(np.eye(n, dtype=bool)[:, None, :], np.nan, values)
-    flags = [
-        None if flag is None else np.broadcast_to(np.asarray(flag, dtype=np.float64), without.shape)
-        for flag in (collapsed, reference_collapsed)
-    ]
-    made = decide(without, margin=margin, alpha=alpha, collapsed=flags[0], reference_collapsed=flags[1],
-                  unseen_drop=unseen_drop)  # fmt: skip
+    without = np.where(np.eye(values.shape[-1], dtype=bool)[:, None, :], np.nan, values)
+    made = decide(without, margin=margin, alpha=alpha, collapsed=_without(collapsed, without),
+                  reference_collapsed=_without(reference_collapsed, without), unseen_drop=unseen_drop,
+                  unseen_runs=unseen_runs, limit=limit)  # fmt: skip
     return [tuple(VERDICTS[v] for v in row) for row in made.verdict]
+
+
+def _without(flags: npt.ArrayLike | Runs | None, without: Floats) -> Floats | Runs | None:
+    if flags is None:
+        return None
+    if isinstance(flags, Runs):
+        return flags.without_each_seed()
+    return np.broadcast_to(np.asarray(flags, dtype=np.float64), without.shape)
+
+
+def _flags_of_pairs(values: Floats, collapsed: npt.ArrayLike | Runs | None) -> Floats:
+    """Flags of the runs that are part of a difference, (k, runs); NaN for the others."""
+    if collapsed is None:
+        return np.full(values.shape, np.nan)
+    if isinstance(collapsed, Runs):
+        unpaired, flags = Runs.flat(np.isnan(collapsed.differences)), Runs.flat(collapsed.collapsed)
+    else:
+        unpaired, flags = np.isnan(values), np.asarray(collapsed, dtype=np.float64)
+    return np.where(unpaired, np.nan, flags)
 
 
 def _interval(made: Decisions, i: int, alpha: float) -> Interval | None:
     if not made.sd[i] > 0:
         return None
     return Interval(low=float(made.low[i]), high=float(made.high[i]), level=1 - alpha, method=METHOD,
-                    excludes_zero=bool(made.p[i] <= alpha))  # fmt: skip
+                    is_open=bool(made.p[i] <= alpha))  # fmt: skip
 
 
 def _collapse(made: Decisions, i: int, flags: Floats, alpha: float) -> Collapse | None:

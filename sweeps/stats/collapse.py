@@ -86,23 +86,48 @@ def compare_rates(count: int, n: int, other_count: int, other_n: int) -> float:
     return float(min(1.0, stats.boschloo_exact(table, alternative="two-sided").pvalue))
 
 
-def fill_failed(values: npt.ArrayLike, failed: npt.ArrayLike, worst: float | None = None) -> Floats:
-    """Give diverged and failed runs the worst rank, so that losing its bad seeds flatters no arm.
+def fill_diverged(values: npt.ArrayLike, diverged: npt.ArrayLike, chance: float | None = None) -> Floats:
+    """Give diverged runs the worst value, so that losing its bad seeds flatters no arm.
 
     Args:
         values: Accuracies (arms, seeds); NaN where there is none.
-        failed: The runs that diverged or failed, same shape; runs that were never started are no part of it.
-        worst: Their value; the lowest accuracy of `values` unless given.
+        diverged: The runs that diverged, same shape.
+        chance: Accuracy of guessing. The worst value is this or the lowest of `values`, whichever is lower.
 
     Returns:
-        A copy of `values` with the failed runs filled in. Count them as collapsed too.
+        A copy of `values` with the diverged runs filled in. Count them as collapsed too.
     """
     filled = np.array(values, dtype=np.float64)
-    flags = np.asarray(failed, dtype=bool)
+    flags = np.asarray(diverged, dtype=bool)
     observed = filled[~flags & ~np.isnan(filled)]
-    lowest = float(observed.min()) if observed.size else 0.0
-    filled[flags] = lowest if worst is None else worst
+    filled[flags] = min([*observed.tolist(), 1.0 if chance is None else chance])
     return filled
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """The single runs behind differences that are means over several runs of a seed, such as the effect of a factor.
+
+    Attributes:
+        differences: Of each run to what it is compared with, arm - reference, (..., k, n, r); NaN where there is none.
+        collapsed: 1 where that run collapsed or diverged, 0 where not, NaN where unknown or impossible; same shape.
+    """
+
+    differences: Floats
+    collapsed: Floats
+
+    def without_each_seed(self) -> Runs:
+        """n copies, each without the runs of one seed."""
+        n = self.differences.shape[-2]
+        out = np.eye(n, dtype=bool)[:, None, :, None]
+        return Runs(
+            differences=np.where(out, np.nan, self.differences), collapsed=np.where(out, np.nan, self.collapsed)
+        )
+
+    @staticmethod
+    def flat(values: Floats) -> Floats:
+        """(..., n, r) as (..., n * r)."""
+        return values.reshape(*values.shape[:-2], -1)
 
 
 @dataclass(frozen=True, kw_only=True)

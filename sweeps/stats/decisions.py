@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from sweeps.stats.collapse import UNSEEN_DROP, Risk, collapse_risk
+from sweeps.stats.collapse import UNSEEN_DROP, Risk, Runs, collapse_risk
 from sweeps.stats.stepdown import SHARE, Bools, Floats, step_down
 
 MIN_SEEDS = 3
@@ -99,8 +99,8 @@ def decide(
     *,
     margin: float,
     alpha: float = 0.05,
-    collapsed: npt.ArrayLike | None = None,
-    reference_collapsed: npt.ArrayLike | None = None,
+    collapsed: npt.ArrayLike | Runs | None = None,
+    reference_collapsed: npt.ArrayLike | Runs | None = None,
     unseen_drop: float = UNSEEN_DROP,
     unseen_runs: int = 0,
     limit: float = 1.0,
@@ -113,7 +113,7 @@ def decide(
         margin: Positive; differences below it are practically equal. Chosen before the study ran.
         alpha: Family-wise error in (0, 1).
         collapsed: Whether the arm's run collapsed or diverged, same shape: booleans, or numbers with NaN where that is
-            unknown or cannot happen. None where no arm can.
+            unknown or cannot happen. `Runs` where a difference is the mean over several runs. None where no arm can.
         reference_collapsed: The same of the reference's run.
         unseen_drop: Loss of a collapsed run that is assumed while no run of the family has collapsed. A loss that is
             larger in truth is not guarded against until it is seen; the reference's accuracy minus chance is safe.
@@ -133,9 +133,7 @@ def decide(
     mean, sd = np.where(enough, mean, np.nan), np.where(enough, sd, np.nan)
     error, df = sd / np.sqrt(np.maximum(n, 1)), np.maximum(n - 1.0, 1.0)
     risk, other = (
-        None
-        if flags is None
-        else collapse_risk(sign * d, np.asarray(flags, dtype=np.float64), unseen_drop, unseen_runs)
+        None if flags is None else _risk(d, sign, flags, unseen_drop, unseen_runs)
         for sign, flags in ((1, collapsed), (-1, reference_collapsed))
     )
     above = _direction(mean, error, df, risk, alpha, share)
@@ -184,6 +182,13 @@ def decide(
         risk=risk,
         reference_risk=other,
     )
+
+
+def _risk(d: Floats, sign: int, flags: npt.ArrayLike | Runs, unseen_drop: float, unseen_runs: int) -> Risk:
+    if isinstance(flags, Runs):
+        return collapse_risk(sign * flags.flat(flags.differences), flags.flat(flags.collapsed), unseen_drop,
+                             unseen_runs)  # fmt: skip
+    return collapse_risk(sign * d, np.asarray(flags, dtype=np.float64), unseen_drop, unseen_runs)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,74 +1,99 @@
-"""What each factor of a factorial does by itself: its effect over the other factors, with the seed as the block.
+"""Comparisons of several arms at once, with the seed as the block: effects of factors, interactions, trends.
 
-Values are an array with an axis for each factor and the seeds last. An effect is computed within each seed and becomes
-one number per seed, so a paired t test over seeds holds whatever the runs of one seed share. Rates of collapse are
-values too (0 and 1). Effects are decided as one family by `sweeps.stats.claims.claims`.
+A comparison is a list of *units*: weights of arms that sum to 0, one unit for each setting of the other factors. Within
+each seed it is the mean over the units whose runs all exist, so both sides always average the same settings, and it
+becomes one number per seed: a paired t test over seeds holds whatever the runs of one seed share. Effects are decided
+as one family by `sweeps.stats.claims.claims`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from sweeps.stats.stepdown import Floats
 
-
-def main_effect(values: npt.ArrayLike, axis: int, levels: Sequence[int], against: Sequence[int]) -> Floats:
-    """Mean of some levels of a factor minus the mean of others, averaged over all other factors, by seed.
-
-    Args:
-        values: (levels of factor 0, levels of factor 1, ..., n seeds); NaN for a missing run.
-        axis: The factor.
-        levels, against: Indices of its levels, e.g. those of n >= 0.3 against those of n <= -0.3.
-
-    Returns:
-        (n,) differences. In each seed the average is over the settings of the other factors for which every level
-        concerned has its run, so that both sides always average the same settings; NaN where there is none.
-
-    Raises:
-        ValueError: When a level is on both sides, or a side is empty.
-    """
-    if not levels or not against or set(levels) & set(against):
-        raise ValueError(f"levels {list(levels)} against {list(against)}: two groups without a common level are needed")
-    return _mean_by_seed(by_setting(values, axis, levels, against))
+Unit = Mapping[int, float]
+"""Index of an arm -> its weight: positive for the side that is compared, negative for what it is compared with."""
 
 
-def interaction(
-    values: npt.ArrayLike,
-    first: tuple[int, int, int],
-    second: tuple[int, int, int],
-) -> Floats:
-    """How much the effect of one factor depends on another: the difference of differences, by seed.
+def pair(arm: int, reference: int) -> Unit:
+    """One arm against another."""
+    return {arm: 1.0, reference: -1.0}
 
-    Args:
-        values: As in `main_effect`.
-        first, second: (axis, level, level to compare it with) of either factor.
 
-    Returns:
-        (n,): (effect of `first` at the level of `second`) - (the same at the level it is compared with), averaged over
-        the other factors where all four runs exist.
+def sides(arms: Sequence[int], against: Sequence[int]) -> Unit:
+    """The mean of some arms against the mean of others.
 
     Raises:
-        ValueError: When both are the same factor.
+        ValueError: When an arm is on both sides, or a side is empty.
     """
-    if first[0] == second[0]:
-        raise ValueError(f"axis {first[0]} is named twice: an interaction is between two factors")
-    moved = np.moveaxis(np.asarray(values, dtype=np.float64), (first[0], second[0]), (0, 1))
-    (_, a, b), (_, c, d) = first, second
-    return _mean_by_seed((moved[a, c] - moved[b, c]) - (moved[a, d] - moved[b, d]))
+    if not arms or not against or set(arms) & set(against):
+        raise ValueError(f"arms {list(arms)} against {list(against)}: two groups without a common arm are needed")
+    return dict.fromkeys(arms, 1 / len(arms)) | dict.fromkeys(against, -1 / len(against))
 
 
-def by_setting(values: npt.ArrayLike, axis: int, levels: Sequence[int], against: Sequence[int]) -> Floats:
-    """The effect of `main_effect` at each setting of the other factors, (their levels in order..., n)."""
-    moved = np.moveaxis(np.asarray(values, dtype=np.float64), axis, 0)
-    # A mean with NaN is NaN: a setting counts where every level concerned has its run.
-    return np.asarray(moved[list(levels)].mean(axis=0) - moved[list(against)].mean(axis=0), dtype=np.float64)
+def difference(first: Unit, second: Unit) -> Unit:
+    """The unit `first` minus the unit `second`, e.g. an effect at one level of another factor minus at another."""
+    return {arm: first.get(arm, 0.0) - second.get(arm, 0.0) for arm in {**first, **second}}
 
 
-def _mean_by_seed(difference: Floats) -> Floats:
-    flat = difference.reshape(-1, difference.shape[-1])
-    known = ~np.isnan(flat)
+def trend(arms: Sequence[int]) -> Unit:
+    """The change from the first to the last of `arms` along a least-squares line over their ranks, at least 2 arms."""
+    x = np.arange(len(arms)) - (len(arms) - 1) / 2
+    return dict(zip(arms, (x * (len(arms) - 1) / (x**2).sum()).tolist(), strict=True))
+
+
+def halves(levels: int) -> tuple[list[int], list[int]]:
+    """Indices of the lower and the upper half of ordered levels, without the middle one of an odd number."""
+    return list(range(levels // 2)), list(range(levels - levels // 2, levels))
+
+
+def by_seed(values: npt.ArrayLike, units: Sequence[Unit]) -> Floats:
+    """The comparison within each seed.
+
+    Args:
+        values: Arms by seeds, (k, n); NaN for a missing run.
+        units: Its units.
+
+    Returns:
+        (n,); NaN where no unit has all its runs.
+    """
+    return _mean(np.stack([_unit(np.asarray(values, dtype=np.float64), unit) for unit in units]))
+
+
+def single_runs(values: npt.ArrayLike, units: Sequence[Unit], sign: int = 1) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """The single runs on one side of a comparison, each against the mean of the other side in its unit and seed.
+
+    Args:
+        values: As in `by_seed`.
+        units: Its units.
+        sign: 1 for the runs of the positive side, -1 for those of the other.
+
+    Returns:
+        Positive - negative side for each run, (n, r); NaN where the unit is not complete. The arm of each column, (r,).
+    """
+    a = np.asarray(values, dtype=np.float64)
+    columns, arms = [], []
+    for unit in units:
+        other = {arm: weight for arm, weight in unit.items() if weight * sign < 0}
+        mean = _unit(a, other) / sum(abs(weight) for weight in other.values())
+        complete = ~np.isnan(_unit(a, unit))
+        for arm, weight in unit.items():
+            if weight * sign > 0:
+                columns.append(np.where(complete, mean + sign * a[arm], np.nan))
+                arms.append(arm)
+    return np.stack(columns, axis=-1), np.asarray(arms)
+
+
+def _unit(values: Floats, unit: Unit) -> Floats:
+    total: Floats = sum((weight * values[arm] for arm, weight in unit.items()), np.zeros(values.shape[1]))
+    return total
+
+
+def _mean(stacked: Floats) -> Floats:
+    known = ~np.isnan(stacked)
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(known, flat, 0.0).sum(axis=0) / known.sum(axis=0), dtype=np.float64)
+        return np.asarray(np.where(known, stacked, 0.0).sum(axis=0) / known.sum(axis=0), dtype=np.float64)

@@ -68,5 +68,11 @@ def step_down(p: npt.ArrayLike, alpha: float = 0.05, share: float = SHARE) -> St
     return Stepped(p=adjusted, rejected=rejected, level=alpha / 2 * weight)
 
 
+def holm(p_values: npt.ArrayLike) -> Floats:
+    """Holm's step-down adjusted two-sided p values over the last axis, in the order of `p_values`; NaN stays NaN."""
+    p = np.asarray(p_values, dtype=np.float64)
+    return step_down(p / 2, share=0.0).p
+
+
 def _weights(m: npt.NDArray[np.int64], k: npt.NDArray[np.int64], share: float) -> Floats:
     return np.asarray((1 - share) / m + share / k, dtype=np.float64)

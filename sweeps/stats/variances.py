@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from sweeps.stats.intervals import Floats, Interval
-from sweeps.stats.multiplicity import holm
+from sweeps.stats.intervals import Interval
+from sweeps.stats.stepdown import Floats, holm
 
 MIN_SEEDS = 3  # the correlation of two points is always 1 or -1
 

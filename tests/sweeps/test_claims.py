@@ -13,10 +13,9 @@ from benchmarks.claims import main as print_table
 from benchmarks.claims import rows
 from sweeps.stats.choice import best_of, chance_of_choice, choose, may_be_best, winners_curse
 from sweeps.stats.claims import Reason, Verdict, claims, leave_one_seed_out
-from sweeps.stats.collapse import compare_rates, fill_failed, largest_unseen_rate, rate
+from sweeps.stats.collapse import compare_rates, fill_diverged, largest_unseen_rate, rate
 from sweeps.stats.decisions import decide, sign_flip_floor
 from sweeps.stats.factorial import by_setting, interaction, main_effect
-from sweeps.stats.multiplicity import holm
 from sweeps.stats.planner import (
     min_seeds_by_sign_flips,
     min_seeds_by_t,
@@ -28,7 +27,7 @@ from sweeps.stats.planner import (
     seeds_by_t,
     seeds_to_exclude,
 )
-from sweeps.stats.stepdown import step_down
+from sweeps.stats.stepdown import holm, step_down
 from sweeps.stats.variances import pitman_morgan_p
 
 P_VALUES = st.lists(st.floats(0, 1, allow_subnormal=False), min_size=1, max_size=9)
@@ -215,7 +214,7 @@ def test_losing_the_bad_seeds_flatters_no_arm() -> None:
     values = np.array([reference + np.array([0.02, 0.021, 0.02, 0.019, 0.02, np.nan, np.nan]), reference])
     failed = np.isnan(values)
     assert claims([values[0] - reference], margin=0.01)[0].verdict is Verdict.BETTER  # of survivors
-    filled = fill_failed(values, failed)
+    filled = fill_diverged(values, failed)
     assert filled[0, 5] == 0.69
     (claim,) = claims([filled[0] - reference], margin=0.01, collapsed=[failed[0]])
     assert not claim.verdict.established

@@ -8,44 +8,37 @@ import numpy as np
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.weightstats import ttost_paired
 
 from sweeps.stats.decisions import sign_flip_floor
-from sweeps.stats.equivalence import tost_p
-from sweeps.stats.intervals import TooFewSeeds, bootstrap_interval, mean_interval, t_interval
-from sweeps.stats.multiplicity import holm, simultaneous_intervals
-from sweeps.stats.paired import PairedResult, compare_pairs, probability_superior, t_test_p
+from sweeps.stats.intervals import Interval, t_interval
 from sweeps.stats.planner import min_seeds_by_sign_flips
 from sweeps.stats.signflip import sign_flip_p
+from sweeps.stats.stepdown import holm
 from sweeps.stats.variances import compare_stds, pitman_morgan_p, ratio_interval
-
-
-def one_pair(a: list[float], b: list[float]) -> PairedResult:
-    return compare_pairs([(np.array(a), np.array(b))], margin=0.02)[0]
 
 
 def test_t_interval_is_the_one_worked_out_by_hand() -> None:
     # mean 2, sample SD 1, n 3: 2 -+ 4.30265 * 1 / sqrt(3)
     interval = t_interval([1.0, 2.0, 3.0])
-    assert interval.low == pytest.approx(2 - 2.484138, abs=1e-6)
-    assert interval.high == pytest.approx(2 + 2.484138, abs=1e-6)
+    assert interval is not None
+    assert (interval.low, interval.high) == pytest.approx((2 - 2.484138, 2 + 2.484138), abs=1e-6)
+    cut = t_interval([1.0, 2.0, 3.0], lowest=0.0, highest=3.0)
+    assert cut is not None
+    assert (cut.low, cut.high) == (0.0, 3.0)
+    assert t_interval([1.0, 2.0]) is None
+    assert t_interval([0.1 + 0.2, 0.3, 0.3]) is None  # equal to rounding: no error to make an interval of
 
 
-def test_the_method_follows_n_and_one_seed_is_refused() -> None:
-    assert mean_interval(np.arange(19.0)).method == "t"
-    assert mean_interval(np.arange(20.0)).method == "bootstrap"
-    with pytest.raises(TooFewSeeds, match=r"at least 2 seeds and there is 1.*add seeds"):
-        mean_interval([0.7])
-    with pytest.raises(TooFewSeeds, match="at least 20 seeds and there are 5"):
-        bootstrap_interval(np.arange(5.0), 0.95, np.random.default_rng(0))
-    with pytest.raises(ValueError, match="finite numbers"):
-        t_interval([0.1, float("nan")])
+def test_an_end_at_zero_is_outside_only_where_the_direction_is_established() -> None:
+    assert not Interval(low=0.0, high=1.0, level=0.95, method="t").excludes_zero
+    assert Interval(low=0.0, high=1.0, level=0.95, method="t", is_open=True).excludes_zero
+    assert not Interval(low=-1.0, high=1.0, level=0.95, method="t", is_open=True).excludes_zero
 
 
 def test_t_interval_covers_as_often_as_it_says_where_the_bootstrap_does_not() -> None:
     rng = np.random.default_rng(1)
     samples = rng.normal(size=(1500, 5))
-    by_t = np.mean([(interval := t_interval(sample)).low < 0 < interval.high for sample in samples])
+    by_t = np.mean([not interval.excludes_zero for sample in samples if (interval := t_interval(sample))])
     assert 0.93 < by_t < 0.97
     means = samples[:, rng.integers(0, 5, size=(400, 5))].mean(axis=2)  # percentile bootstrap, (study, draw)
     low, high = np.quantile(means, [0.025, 0.975], axis=1)
@@ -85,83 +78,6 @@ def test_holm_is_statsmodels_holm_and_skips_what_does_not_exist() -> None:
     with_hole = holm(np.array([0.01, np.nan, 0.04]))
     np.testing.assert_allclose(with_hole[[0, 2]], multipletests([0.01, 0.04], method="holm")[1])
     assert np.isnan(with_hole[1])
-
-
-def test_tost_is_statsmodels_tost() -> None:
-    rng = np.random.default_rng(3)
-    a, b = rng.normal(0.5, 0.02, 8), rng.normal(0.5, 0.02, 8)
-    assert tost_p(a - b, 0.03) == pytest.approx(ttost_paired(a, b, -0.03, 0.03)[0])
-    assert np.isnan(tost_p([0.001, 0.001], 0.02))
-    with pytest.raises(ValueError, match="must be positive and chosen before"):
-        tost_p([0.1, 0.2], 0.0)
-
-
-def test_a_comparison_agrees_with_scipy() -> None:
-    a, b = [0.71, 0.75, 0.69, 0.80], [0.66, 0.70, 0.68, 0.72]
-    result = one_pair(a, b)
-    oracle = stats.ttest_rel(a, b)
-    assert result.interval is not None
-    assert result.p_t == pytest.approx(oracle.pvalue)
-    assert (result.interval.low, result.interval.high) == pytest.approx(tuple(oracle.confidence_interval(0.95)))
-    assert result.correlation == pytest.approx(stats.pearsonr(a, b).statistic)
-    assert result.d_z == pytest.approx(result.mean / np.std(np.subtract(a, b), ddof=1))
-    assert (result.p_superior, result.n, result.family) == (1.0, 4, 1)
-    assert result.p_sign_flip_floor == sign_flip_floor(4)
-
-
-def test_pairs_with_one_seed_carry_no_verdict_and_no_family() -> None:
-    sample = np.array([0.1, 0.3]), np.array([0.0, 0.1])
-    both = compare_pairs([sample, (np.array([0.5]), np.array([0.0])), (np.empty(0), np.empty(0))], margin=0.02)
-    assert [result.n for result in both] == [2, 1, 0]
-    assert [result.family for result in both] == [1, 1, 1]
-    assert both[0].simultaneous_interval == t_interval(sample[0] - sample[1])
-    assert np.isnan([both[1].mean, both[1].p_t, both[1].p_t_holm, both[2].mean]).all()
-
-
-def test_the_order_of_pairs_and_seeds_changes_nothing() -> None:
-    rng = np.random.default_rng(4)
-    a, b, c = rng.normal(0.6, 0.1, (3, 24))
-    order = rng.permutation(24)
-    first = compare_pairs([(a, c), (b, c)], margin=0.02)
-    second = compare_pairs([(b[order], c[order]), (a[order], c[order])], margin=0.02)[::-1]
-    for one, other in zip(first, second, strict=True):
-        assert one.interval is not None
-        assert other.interval is not None
-        figures = [[r.mean, r.p_t_holm, r.p_sign_flip_holm, r.interval.low, r.correlation] for r in (one, other)]
-        assert figures[0] == pytest.approx(figures[1], rel=1e-9)
-
-
-def test_equal_differences_are_no_triumph() -> None:
-    result = one_pair([0.52, 0.62, 0.72], [0.5, 0.6, 0.7])
-    assert (result.std, result.mean) == (0.0, pytest.approx(0.02))
-    assert result.interval is None
-    assert result.simultaneous_interval is None
-    assert np.isnan([result.p_t, result.p_equivalence]).all()
-    assert probability_superior(np.array([0.1, 0.0, -0.1, 0.2])) == 0.625
-
-
-@pytest.mark.parametrize("n", [3, 6])
-def test_family_wise_error_is_bounded_under_nine_equal_lambdas(n: int) -> None:
-    """No difference anywhere: in how many studies does any of 9 comparisons with a shared control claim one?"""
-    rng = np.random.default_rng(10 + n)
-    studies, by_interval, by_holm, by_flip = 600, 0, 0, 0
-    for _ in range(studies):
-        seed_effect = rng.normal(0, 2, size=(n, 1))
-        arms = seed_effect + rng.normal(size=(n, 10))
-        differences = (arms[:, 1:] - arms[:, :1]).T
-        by_interval += any(interval.excludes_zero for interval in simultaneous_intervals(list(differences)))
-        by_holm += min(holm([t_test_p(d) for d in differences])) <= 0.05
-        by_flip += min(holm([sign_flip_p(d) for d in differences])) <= 0.05
-    # 5% and three standard errors of 600 Bernoulli trials
-    for errors in (by_interval, by_holm, by_flip):
-        assert errors / studies <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / studies)
-    assert by_interval == by_holm  # the two say the same of "any claim at all"
-
-
-def test_a_family_of_one_is_the_plain_interval() -> None:
-    sample = [0.1, 0.4, 0.2, 0.3]
-    assert simultaneous_intervals([sample])[0] == t_interval(sample)
-    assert t_interval(sample, family=9).low < t_interval(sample).low
 
 
 def test_pitman_morgan_is_the_regression_of_the_difference_on_the_sum() -> None:

@@ -1,4 +1,4 @@
-"""The hero: test accuracy against lambda, with paired intervals, every seed, the control and the backbone alone."""
+"""The hero: test accuracy against an ordered factor, every seed, its references, healthy and collapsed runs apart."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.lambda_axis import LambdaAxis, lambda_axis
 from analysis.figures.style import BASELINE, CONTROL, GRID, INK, MUTED, PAPER, VMP, one_panel, place_apart, tidy
+from analysis.figures.value_axis import ValueAxis, value_axis
 from analysis.study.cells import Study
-from analysis.verdict.lambda_verdict import LambdaVerdict
+from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.phrases import percent
 
 MANY_SEEDS = 12  # beyond, the lines that tie one seed's points together would be a web
-DENSE = 24  # values of lambda
+DENSE = 24  # values
 MAX_POINTS = 400  # beyond, an image is smaller than its points
 POINTS = {False: "cells", True: "collapsed-cells"}
 BESIDE = 0.09
-STRIP = 0.72  # width of a reference's place in steps of the lambda axis, and at least so wide that names fit
+STRIP = 0.72  # width of a reference's place in steps of the axis, and at least so wide that names fit
 MIN_STRIP = 0.11
 
 
@@ -36,28 +36,27 @@ class Level:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LambdaCurve:
-    """What `draw_lambda_curve` draws; accuracies in percent.
+class ResponseCurve:
+    """What `draw_response_curve` draws; accuracies in percent.
 
     Attributes:
-        axis: Where each lambda stands.
-        mean: Test mean of each lambda of the axis, NaN where nothing is complete.
-        low, high: Pointwise 95% interval of the paired difference, laid around the mean.
-        shared_low, shared_high: The same, holding for all lambdas together.
+        axis: Where each value stands.
+        mean: Mean of the runs at each value that did not collapse, NaN where there is none.
+        collapsed_mean: The same of those that did.
+        low, high: The interval of the paired difference, laid around the mean over all runs; of the family.
         seeds: (seed, x, accuracy, collapsed, what the cell is in words) of each complete cell.
-        levels: Baseline and control, those there are.
+        levels: Baseline and control, those there are, or the arm that the others are compared with.
         reference: What the intervals compare with, in words; empty when they are the arms' own.
-        best: The chosen lambda.
+        best: The chosen value.
         chance: Accuracy of guessing, in percent, or ``None`` when the classes are unknown.
         y_label: Axis text.
     """
 
-    axis: LambdaAxis
+    axis: ValueAxis
     mean: tuple[float, ...]
+    collapsed_mean: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
-    shared_low: tuple[float, ...]
-    shared_high: tuple[float, ...]
     seeds: tuple[tuple[int, float, float, bool, str], ...]
     levels: tuple[Level, ...]
     reference: str
@@ -66,24 +65,26 @@ class LambdaCurve:
     y_label: str
 
 
-def prepare_lambda_curve(study: Study, verdict: LambdaVerdict) -> LambdaCurve:
-    """Collect the curve of one block. Intervals are those of the differences to the control (else the backbone)."""
-    axis = lambda_axis([value for value, _, _ in verdict.points])
-    columns: dict[str, list[float]] = {name: [] for name in ("mean", "low", "high", "shared_low", "shared_high")}
+def prepare_response_curve(study: Study, verdict: BlockVerdict) -> ResponseCurve:
+    """Collect the curve of a block with an axis. Intervals are those of the differences that answer the question."""
+    assert verdict.axis is not None
+    axis = value_axis([value for value, _, _ in verdict.points], verdict.axis.title)
+    columns: dict[str, list[float]] = {name: [] for name in ("mean", "collapsed_mean", "low", "high")}
     seeds = []
     for value, summary, contrast in verdict.points:
-        mean = summary.test_mean
-        columns["mean"].append(100 * mean)
-        inner, outer, center = summary.test_interval, None, mean
-        if contrast is not None:
-            inner, outer, center = contrast.interval, contrast.simultaneous_interval, contrast.mean
-        for name, interval in (("", inner), ("shared_", outer)):
-            columns[f"{name}low"].append(100 * (mean + interval.low - center) if interval else math.nan)
-            columns[f"{name}high"].append(100 * (mean + interval.high - center) if interval else math.nan)
+        of_all = 100 * summary.test_mean
+        columns["mean"].append(100 * summary.endings.healthy_mean if summary.endings else of_all)
+        columns["collapsed_mean"].append(100 * summary.endings.collapsed_mean if summary.endings else math.nan)
+        interval, center = (
+            (contrast.interval, contrast.mean) if contrast else (summary.test_interval, summary.test_mean)
+        )
+        columns["low"].append(of_all + 100 * (interval.low - center) if interval else math.nan)
+        columns["high"].append(of_all + 100 * (interval.high - center) if interval else math.nan)
         for (seed, accuracy, collapsed), cell in zip(study.seed_values(summary.arm), summary.hashes, strict=True):
             state = ", collapsed" if collapsed else ""
             title = f"{summary.arm.label}, seed {seed}: {percent(accuracy)}{state} (cell {cell})"
             seeds.append((seed, axis.place(value), 100 * accuracy, collapsed, title))
+    references = {contrast.reference.label for _, _, contrast in verdict.points if contrast}
     levels = [
         Level(name=name, color=color, mean=100 * summary.test_mean,
               seeds=tuple(100 * value for _, value, _ in study.seed_values(summary.arm)))
@@ -93,29 +94,30 @@ def prepare_lambda_curve(study: Study, verdict: LambdaVerdict) -> LambdaCurve:
         )
         if summary is not None and summary.seeds
     ]  # fmt: skip
-    return LambdaCurve(
+    return ResponseCurve(
         axis=axis,
         **{name: tuple(values) for name, values in columns.items()},
         seeds=tuple(seeds),
         levels=tuple(levels),
-        reference="the control" if verdict.control else "the backbone alone" if verdict.baseline else "",
-        best=verdict.best_lambda,
+        reference=references.pop() if len(references) == 1 else "its reference" if references else "",
+        best=next((v for v, s, _ in verdict.points if verdict.best and s.arm == verdict.best.arm), None),
         chance=None if study.chance is None else 100 * study.chance,
         y_label=f"test {study.metric_name} (%)",
     )
 
 
-def draw_lambda_curve(data: LambdaCurve, *, ax: Axes) -> Axes:
-    """Light area: simultaneous intervals; bars: pointwise; faint points and lines: seeds, open ones collapsed."""
+def draw_response_curve(data: ResponseCurve, *, ax: Axes) -> Axes:
+    """Large dots: means of the runs that did not collapse; triangles: of those that did; bars: family's intervals."""
     x, step = np.array(data.axis.positions), data.axis.step
     mean = np.array(data.mean)
-    ax.fill_between(x, data.shared_low, data.shared_high, color=VMP, alpha=0.13, linewidth=0, zorder=1)
     _draw_seeds(data, ax)
     dense = len(x) > DENSE
-    ax.errorbar(x, mean, yerr=np.abs(np.array([mean - data.low, np.array(data.high) - mean])), fmt="none",
-                ecolor=VMP, elinewidth=0.8 if dense else 1.8, capsize=0, zorder=4)  # fmt: skip
-    ax.plot(x, mean, color=VMP, linewidth=1.2 if dense else 2, marker="o", markersize=3 if dense else 7,
+    ax.vlines(x, data.low, data.high, color=VMP, linewidth=0.8 if dense else 1.8, alpha=0.75, zorder=4)
+    ax.plot(x, mean, color=VMP, linewidth=0.8, alpha=0.55, zorder=4)
+    ax.plot(x, mean, color=VMP, linewidth=0, marker="o", markersize=3 if dense else 7,
             markeredgecolor=PAPER, markeredgewidth=0.4 if dense else 1.2, zorder=5)  # fmt: skip
+    ax.plot(x, data.collapsed_mean, color=VMP, linewidth=0, marker="v", markersize=4 if dense else 8,
+            markerfacecolor=PAPER, markeredgecolor=VMP, markeredgewidth=1.4, zorder=5)  # fmt: skip
     strip = max(STRIP * step, MIN_STRIP * (x[-1] - x[0] + step))
     left = x[0] - step * 0.6 - strip * len(data.levels)
     right = x[-1] + step * 0.6
@@ -124,9 +126,9 @@ def draw_lambda_curve(data: LambdaCurve, *, ax: Axes) -> Axes:
     _draw_levels(data, ax, left, strip)
     _set_height(data, ax)
     _label_ends(data, ax, right)
-    if data.best is not None:
+    y = math.nan if data.best is None else mean[data.axis.values.index(data.best)]
+    if data.best is not None and math.isfinite(y):
         at = data.axis.place(data.best)
-        y = mean[data.axis.lambdas.index(data.best)]
         ax.plot(
             [at],
             [y],
@@ -138,7 +140,7 @@ def draw_lambda_curve(data: LambdaCurve, *, ax: Axes) -> Axes:
             zorder=6,
         )
         tops = [
-            data.high[data.axis.lambdas.index(data.best)],
+            data.high[data.axis.values.index(data.best)],
             *(v for _, x_seed, v, _, _ in data.seeds if x_seed == at),
         ]
         top = max([y, *(v for v in tops if math.isfinite(v))])
@@ -150,7 +152,7 @@ def draw_lambda_curve(data: LambdaCurve, *, ax: Axes) -> Axes:
     return ax
 
 
-def _draw_seeds(data: LambdaCurve, ax: Axes) -> None:
+def _draw_seeds(data: ResponseCurve, ax: Axes) -> None:
     """Seeds as faint points; the lines between them show pairing, which a mean hides."""
     by_seed: dict[int, list[tuple[float, float]]] = {}
     beside = BESIDE * data.axis.step  # left of the bars, which would cover them
@@ -169,7 +171,7 @@ def _draw_seeds(data: LambdaCurve, ax: Axes) -> None:
                        rasterized=len(chosen) > MAX_POINTS, gid=POINTS[collapsed])  # fmt: skip
 
 
-def _draw_levels(data: LambdaCurve, ax: Axes, left: float, strip: float) -> None:
+def _draw_levels(data: ResponseCurve, ax: Axes, left: float, strip: float) -> None:
     """References in a strip left of the curve, their means as lines across it."""
     if not data.levels:
         return
@@ -186,8 +188,8 @@ def _draw_levels(data: LambdaCurve, ax: Axes, left: float, strip: float) -> None
     ax.set_xticks([t for t, _ in ticks], [text for _, text in ticks])
 
 
-def _set_height(data: LambdaCurve, ax: Axes) -> None:
-    """Room for seeds, bars and lines; simultaneous intervals may run off, or few seeds would flatten everything."""
+def _set_height(data: ResponseCurve, ax: Axes) -> None:
+    """Room for seeds, bars and lines; intervals may run off, or few seeds would flatten everything."""
     values = [y for _, _, y, _, _ in data.seeds] + [v for level in data.levels for v in (level.mean, *level.seeds)]
     low, high = min(values, default=0.0), max(values, default=100.0)
     height = max(high - low, 2.0)
@@ -202,7 +204,7 @@ def _set_height(data: LambdaCurve, ax: Axes) -> None:
         ax.axhline(data.chance, color=MUTED, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
 
 
-def _label_ends(data: LambdaCurve, ax: Axes, right: float) -> None:
+def _label_ends(data: ResponseCurve, ax: Axes, right: float) -> None:
     low, high = ax.get_ylim()
     labels = [(level.mean, level.name, level.color) for level in data.levels]
     finite = [m for m in data.mean if math.isfinite(m)]
@@ -217,31 +219,38 @@ def _label_ends(data: LambdaCurve, ax: Axes, right: float) -> None:
                     color=color, annotation_clip=False)  # fmt: skip
 
 
-def lambda_figure(study: Study, verdict: LambdaVerdict, suffix: str = "") -> ReportFigure | None:
-    """The curve of one block; ``None`` where no cell is complete. `suffix` goes to the figure's name."""
-    data = prepare_lambda_curve(study, verdict)
-    if not any(math.isfinite(value) for value in data.mean):
+def response_figure(study: Study, verdict: BlockVerdict, suffix: str = "") -> ReportFigure | None:
+    """The curve of one block; ``None`` without an ordered factor or a complete cell. `suffix` goes to its name."""
+    if verdict.axis is None:
         return None
-    block = f" for {verdict.block}" if verdict.block else ""
-    caption = f"Test accuracy against λ{block}. Large dots are means, small dots single seeds"
+    data = prepare_response_curve(study, verdict)
+    if not data.seeds:
+        return None
+    block, title = f" for {verdict.block}" if verdict.block else "", verdict.axis.title
+    caption = f"Test accuracy against {title}{block}. Large dots are means, small dots single seeds"
     caption += ", thin lines join the cells of one seed" if len(study.plan.seeds) <= MANY_SEEDS else ""
-    has_collapse = any(summary.has_collapse for summary in verdict.candidates)
-    caption += "; open triangles are seeds whose attention collapsed. " if has_collapse else ". "
-    if data.reference:
+    if any(summary.has_collapse for summary in verdict.candidates):
         caption += (
-            f"Bars are 95% intervals of the paired difference to {data.reference}, drawn around the mean: a bar clear "
-            "of that line is a difference shown by this λ alone, a light area clear of it one that also allows for the "
-            f"{len(verdict.candidates)} values compared. The area may run off the axis when seeds are few."
+            "; open triangles are seeds whose attention collapsed, with a mean of their own: the means and the line "
+            "between them are of the runs that did not collapse"
+        )
+    if data.reference:
+        family = max((contrast.family for _, _, contrast in verdict.points if contrast), default=1)
+        caption += (
+            f". Bars are 95% intervals of the paired difference to {data.reference}, over all runs and drawn around "
+            f"their mean, which hold for all {family} comparisons of the family together: a bar clear of that line is "
+            f"a "
+            "difference that is shown. A bar may run off the axis when seeds are few."
         )
     else:
-        caption += "Bars are 95% intervals of each arm's own mean; the study has no reference arm to pair with."
+        caption += ". Bars are 95% intervals of each arm's own mean; the study has no reference arm to pair with."
     levels = [f"{summary.arm.label}: {percent(summary.test_mean)}" for summary in verdict.candidates[:16]]
     levels += [f"{level.name}: {level.mean:.1f}%" for level in data.levels]
-    draw = partial(one_panel, 4.5, draw_lambda_curve, data)
+    draw = partial(one_panel, 4.5, draw_response_curve, data)
     return ReportFigure(
-        name=f"lambda{suffix}",
+        name=f"response{suffix}",
         caption=caption,
-        alt=f"Line chart of test accuracy by λ{block}. {'; '.join(levels)}.",
+        alt=f"Chart of test accuracy by {title}{block}. {'; '.join(levels)}.",
         draw=draw,
         titles={gid: [text for *_, flag, text in data.seeds if flag is state] for state, gid in POINTS.items()},
     )

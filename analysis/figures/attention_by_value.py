@@ -1,4 +1,4 @@
-"""Did lambda do anything? V, attention, slope and shift against lambda, every seed, collapsed ones marked."""
+"""Did a factor do anything to the layer? V, attention, slope and shift against its values, every seed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.lambda_axis import LambdaAxis, lambda_axis
 from analysis.figures.style import CONTROL, INK, MUTED, PAPER, PUBLISHED, VMP, fill, new_figure, tidy
+from analysis.figures.value_axis import ValueAxis, value_axis
+from analysis.study.arms import LAMBDA
 from analysis.study.cells import COLLAPSED, Study
-from analysis.verdict.lambda_verdict import LambdaVerdict
+from analysis.verdict.verdicts import BlockVerdict
 from vmp.core.metrics import METRICS
 from vmp.core.presets import finegym_lambda_table
 
@@ -25,27 +26,30 @@ _COLUMNS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class ManipulationPanel:
-    """One quantity against lambda.
+    """One quantity against the values of a factor.
 
     Attributes:
         title: Panel title.
-        axis: Where each lambda stands.
+        axis: Where each value stands.
         points: (x, value, collapsed) of each complete cell that has the quantity.
         control: The control's mean value, ``None`` where undefined.
         anchors: (x, value) published for the same lambda on FineGym; empty where nothing was published.
     """
 
     title: str
-    axis: LambdaAxis
+    axis: ValueAxis
     points: tuple[tuple[float, float, bool], ...]
     control: float | None
     anchors: tuple[tuple[float, float], ...]
 
 
-def prepare_manipulation(study: Study, verdict: LambdaVerdict) -> tuple[ManipulationPanel, ...]:
-    """A panel for each quantity that at least one VMP cell recorded."""
-    axis = lambda_axis([value for value, _, _ in verdict.points])
-    published = [anchor for anchor in finegym_lambda_table() if anchor.lambda_ in axis.lambdas]
+def prepare_manipulation(study: Study, verdict: BlockVerdict) -> tuple[ManipulationPanel, ...]:
+    """A panel for each quantity that at least one VMP cell recorded; none where no single ordered factor varies."""
+    if verdict.axis is None:
+        return ()
+    axis = value_axis([value for value, _, _ in verdict.points], verdict.axis.title)
+    is_lambda = verdict.axis.name == LAMBDA
+    published = [anchor for anchor in finegym_lambda_table() if is_lambda and anchor.lambda_ in axis.values]
     panels = []
     for name in QUANTITIES:
         points = []
@@ -72,7 +76,7 @@ def prepare_manipulation(study: Study, verdict: LambdaVerdict) -> tuple[Manipula
 
 
 def draw_manipulation(data: ManipulationPanel, *, ax: Axes) -> Axes:
-    """Filled points: seeds; open triangles: collapsed seeds; line: mean; diamonds: published anchors."""
+    """Filled points: seeds; open triangles: collapsed seeds; line: mean of the others; diamonds: published anchors."""
     axis = data.axis
     if data.control is not None:
         ax.axhline(data.control, color=CONTROL, linewidth=1.1, linestyle=(0, (5, 2)), zorder=1)
@@ -82,8 +86,10 @@ def draw_manipulation(data: ManipulationPanel, *, ax: Axes) -> Axes:
             ax.scatter(chosen[:, 0], chosen[:, 1], s=24 if collapsed else 15, marker=marker, facecolor=face,
                        edgecolor=VMP, linewidth=1.1 if collapsed else 0, alpha=0.95 if collapsed else 0.5, zorder=3,
                        rasterized=len(chosen) > 400)  # fmt: skip
-    means = [(x, np.mean([y for at, y, _ in data.points if at == x])) for x in sorted({x for x, _, _ in data.points})]
-    ax.plot(*np.array(means).T, color=VMP, linewidth=1.5, zorder=2)
+    healthy = [(x, y) for x, y, flag in data.points if not flag]  # a mean of both would lie where no run is
+    means = [(x, np.mean([y for at, y in healthy if at == x])) for x in sorted({x for x, _ in healthy})]
+    if means:
+        ax.plot(*np.array(means).T, color=VMP, linewidth=1.5, zorder=2)
     if data.anchors:
         at, value = np.array(data.anchors).T
         ax.scatter(at, value, s=34, marker="D", facecolor="none", edgecolor=PUBLISHED, linewidth=1.2, zorder=4)
@@ -99,17 +105,18 @@ def draw_manipulation(data: ManipulationPanel, *, ax: Axes) -> Axes:
     return ax
 
 
-def manipulation_figure(study: Study, verdict: LambdaVerdict, suffix: str = "") -> ReportFigure | None:
+def manipulation_figure(study: Study, verdict: BlockVerdict, suffix: str = "") -> ReportFigure | None:
     """What the layer did in one block; ``None`` where no cell recorded it. `suffix` goes to the figure's name."""
     panels = prepare_manipulation(study, verdict)
     if not panels:
         return None
     block = f" ({verdict.block})" if verdict.block else ""
-    caption = f"Did λ do anything{block}? One dot per seed, the line their mean"
+    title = verdict.axis.title if verdict.axis else ""
+    caption = f"Did {title} do anything{block}? One dot per seed, the line the mean of those that did not collapse"
     caption += ", open triangles collapsed seeds" if any(flag for p in panels for _, _, flag in p.points) else ""
     caption += "; the dashed line is the control" if any(panel.control is not None for panel in panels) else ""
     if any(panel.anchors for panel in panels):
-        caption += f"; green diamonds are the published values for the same λ on {ANCHOR_SOURCE}"
+        caption += f"; green diamonds are the published values for the same {title} on {ANCHOR_SOURCE}"
 
     def draw() -> Figure:
         rows = math.ceil(len(panels) / _COLUMNS)
@@ -118,5 +125,5 @@ def manipulation_figure(study: Study, verdict: LambdaVerdict, suffix: str = "") 
         figure.supxlabel(panels[0].axis.label, fontsize=10)
         return figure
 
-    alt = "Small multiples against λ of " + ", ".join(panel.title for panel in panels) + "."
+    alt = f"Small multiples against {title} of " + ", ".join(panel.title for panel in panels) + "."
     return ReportFigure(name=f"manipulation{suffix}", caption=caption + ".", alt=alt, draw=draw)

@@ -1,0 +1,90 @@
+"""The arm that validation chooses: over the seeds that all candidates share, with those that may be as good."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.study.arms import Arm
+from analysis.verdict.evidence import Evidence
+from analysis.verdict.summaries import ArmSummary
+from sweeps.stats.choice import choosable, choose, winners_curse
+from sweeps.stats.stepdown import Floats
+from vmp.core.text import count
+
+SEED_OF_CURSE = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """The choice among candidates.
+
+    Attributes:
+        best: The candidate with the highest validation mean over `seeds`; the earliest of equals.
+        seeds: The seeds that all candidates but the excluded ones share.
+        unshared: Seeds of some of them that others do not have.
+        ranking: The candidates by falling validation mean.
+        possible: Those not shown to be worse than another by more than the margin; they hold the true best with 95%.
+        one_se: The simplest whose deficit to the best is at most one standard error of that deficit.
+        curse: By how much the choice is expected to flatter the chosen arm on test, a fraction.
+    """
+
+    best: ArmSummary
+    seeds: tuple[int, ...]
+    unshared: tuple[int, ...]
+    ranking: tuple[ArmSummary, ...]
+    possible: tuple[Arm, ...]
+    one_se: Arm
+    curse: float
+
+
+def choose_arm(
+    evidence: Evidence, candidates: Sequence[ArmSummary], values: Floats, references: Sequence[Arm | None]
+) -> tuple[Chosen | None, tuple[tuple[Arm, str], ...]]:
+    """Choose among `candidates`, simplest first.
+
+    Args:
+        evidence: Of the study.
+        candidates: At least one.
+        values: Their validation accuracies, (candidates, seeds).
+        references: What each is compared with on test; None for nothing.
+
+    Returns:
+        The choice, None below 3 shared seeds; and the candidates that could not be chosen, with the reason in words.
+    """
+    rows = choosable(values, [summary.stopped > 0 for summary in candidates])
+    out = tuple((s.arm, _reason(s, values[i])) for i, s in enumerate(candidates) if i not in rows)
+    if not rows:
+        return None, out
+    orders = [candidates[i].arm.order for i in rows]
+    made = choose(values[rows], epsilon=evidence.study.margin, collapsed=evidence.collapsed[orders])
+    if made is None:
+        return None, out
+    test = evidence.values(evidence.study.test)
+    reported = np.stack([test[candidates[i].arm.order] - _level(test, references[i]) for i in rows])
+    curse = winners_curse(values[rows], reported, np.random.default_rng(SEED_OF_CURSE))
+    some = np.flatnonzero(~np.isnan(values[rows]).all(axis=0))
+    order = np.argsort(-np.round(made.means, 12), kind="stable")
+    return Chosen(
+        best=candidates[rows[made.best]],
+        seeds=tuple(evidence.seeds[i] for i in made.seeds),
+        unshared=tuple(evidence.seeds[i] for i in some if i not in made.seeds),
+        ranking=tuple(candidates[rows[i]] for i in order),
+        possible=tuple(candidates[rows[i]].arm for i in made.possible),
+        one_se=candidates[rows[made.one_se]].arm,
+        curse=curse,
+    ), out
+
+
+def _reason(summary: ArmSummary, values: Floats) -> str:
+    """Why a candidate cannot be chosen, in words."""
+    seeds = count(summary.planned, "seed")
+    if summary.stopped:
+        return f"{summary.stopped} of {seeds} stopped early"
+    return f"{int((~np.isnan(values)).sum())} of {seeds} complete"
+
+
+def _level(test: Floats, reference: Arm | None) -> Floats:
+    return np.zeros(test.shape[1]) if reference is None else np.asarray(test[reference.order], dtype=np.float64)

@@ -1,0 +1,230 @@
+"""What each factor of a factorial does by itself, over the other factors: effects, interactions, rates of collapse."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from analysis.study.arms import Arm, Kind
+from analysis.study.cells import Study
+from analysis.study.factors import Factor
+from analysis.verdict.contrasts import Contrast, Sides
+from analysis.verdict.evidence import Evidence
+from sweeps.questions import BASELINE, CONTROL, counterpart
+from sweeps.stats.claims import Claim, claims
+from sweeps.stats.collapse import Rate, compare_rates, rate
+from sweeps.stats.decisions import sign_flip_floor
+from sweeps.stats.factorial import Unit, by_seed, difference, halves, sides, single_runs
+from sweeps.stats.stepdown import holm
+from vmp.core.fingerprint import canonical_json
+from vmp.core.text import count, listing
+
+ALL_PAIRS_UP_TO = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """How often the runs of both sides of an effect collapsed or diverged.
+
+    Attributes:
+        subject, against: Of the runs of each side, all settings and seeds together.
+        p: Of equal rates, adjusted over the effects of the study: the larger of a paired t test over seeds and an exact
+            test of the runs, which takes them as independent; NaN where it cannot be told.
+    """
+
+    subject: Rate
+    against: Rate
+    p: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """What one factor does. factor: None for the layer itself against its reference."""
+
+    contrast: Contrast
+    factor: Factor | None
+    rates: Rates | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Levels:
+    """Two groups of a factor's levels, by index."""
+
+    factor: Factor
+    subject: tuple[int, ...]
+    against: tuple[int, ...]
+
+    def of(self, arms: Sequence[Arm]) -> list[Arm]:
+        """The arms with a level of the subject; none unless every level has as many."""
+        return self._having(arms, self.subject)
+
+    def opposite(self, arms: Sequence[Arm]) -> list[Arm]:
+        """The same of what it is compared with."""
+        return self._having(arms, self.against)
+
+    def _having(self, arms: Sequence[Arm], levels: Sequence[int]) -> list[Arm]:
+        groups = [[arm for arm in arms if self.factor.index(arm) == level] for level in levels]
+        return [arm for group in groups for arm in group] if len({len(group) for group in groups}) == 1 else []
+
+
+def effect_family(study: Study, arms: Sequence[Arm], factors: Sequence[Factor]) -> list[tuple[Factor | None, Sides]]:
+    """The main effects of a factorial; empty where its arms are no factorial.
+
+    Ordered levels: the upper half against the lower one, without the middle of an odd number. Names: each against the
+    one that `study.reference` names, else every two, of more than four each against all others. Then the layer itself
+    against its reference, over all of its settings.
+    """
+    made: list[tuple[Factor | None, Sides]] = []
+    for factor in factors:
+        others = [other for other in factors if other is not factor]
+        for levels in _comparisons(study, factor):
+            pairs = [(levels.of(group), levels.opposite(group)) for group in _settings(arms, others)]
+            units = [sides(_orders(a), _orders(b)) for a, b in pairs if a and b]
+            subject, against = factor.text(levels.subject), factor.text(levels.against)
+            made += [(factor, _sides(study, units, subject, against, others))] if units else []
+    for prompt in (CONTROL, BASELINE) if made else ():
+        gains = [gain for arm in arms if (gain := _gain(study, [arm], prompt))]
+        if gains:
+            references = {study.arms[order] for gain in gains for order, weight in gain.items() if weight < 0}
+            against = (
+                references.pop().label
+                if len(references) == 1
+                else f"the {'control' if prompt == CONTROL else 'backbone alone'} of each setting"
+            )
+            layer = _sides(study, gains, "VMP", against)
+            made.append((None, replace(layer, over=f"its {count(len(gains), 'setting')}")))
+            break
+    return made
+
+
+def interaction_family(study: Study, arms: Sequence[Arm], factors: Sequence[Factor]) -> list[Sides]:
+    """How much the effect of one factor depends on another one, and what the layer gains on each factor."""
+    made = []
+    for one, two in itertools.combinations(factors, 2):
+        others = [factor for factor in factors if factor not in (one, two)]
+        for a, b in itertools.product(_comparisons(study, one), _comparisons(study, two)):
+            units = [unit for group in _settings(arms, others) if (unit := _interaction(group, a, b))]
+            if units:
+                subject = f"the effect of {one.text(a.subject)} against {one.text(a.against)} at {two.text(b.subject)}"
+                made.append(_sides(study, units, subject, f"at {two.text(b.against)}", others, is_shape=True))
+    for factor in factors:
+        others = [other for other in factors if other is not factor]
+        for levels in _comparisons(study, factor):
+            units = []
+            for group in _settings(arms, others):
+                gains = [_gain(study, side, CONTROL) for side in (levels.of(group), levels.opposite(group))]
+                units += (
+                    [difference(gains[0], gains[1])]
+                    if all(gains) and _negative(gains[0]) != _negative(gains[1])
+                    else []
+                )
+            if units:
+                subject = f"what VMP gains at {factor.text(levels.subject)}"
+                made.append(_sides(study, units, subject, f"at {factor.text(levels.against)}", others, is_shape=True))
+    return made
+
+
+def compare_collapse(evidence: Evidence, contrasts: Sequence[Contrast]) -> list[Rates | None]:
+    """The rates of collapse on both sides of each effect; None where a side cannot collapse."""
+    flags = evidence.collapsed
+    counted: list[tuple[Rate, Rate] | None] = []
+    for contrast in contrasts:
+        units = [{arm.order: weight for arm, weight in unit.items()} for unit in contrast.sides.units]
+        two = []
+        for sign in (1, -1):
+            runs, rows = single_runs(flags, units, sign)
+            hits = flags[rows].T[~np.isnan(runs)]
+            two.append(rate(int(hits.sum()), hits.size))
+        counted.append((two[0], two[1]) if two[0].n and two[1].n else None)
+    able = [i for i, pair_ in enumerate(counted) if pair_]
+    if not able:
+        return [None] * len(contrasts)
+    differences = np.stack(
+        [by_seed(flags, [{a.order: w for a, w in u.items()} for u in contrasts[i].sides.units]) for i in able]
+    )
+    by_t = claims(differences, margin=evidence.study.margin)
+    exact = holm([compare_rates(s.count, s.n, a.count, a.n) for s, a in (counted[i] for i in able)])  # type: ignore[misc]
+    p_values = dict(zip(able, (_p(one, float(e), len(able)) for one, e in zip(by_t, exact, strict=True)), strict=True))
+    return [
+        None if two_ is None else Rates(subject=two_[0], against=two_[1], p=p_values[i])
+        for i, two_ in enumerate(counted)
+    ]
+
+
+def _p(by_t: Claim, exact: float, family: int) -> float:
+    """Where every seed shows the same difference of rates a t test has no error to test with: then it takes the seeds
+    that a sign-flip test would need."""
+    if by_t.sd > 0:
+        return max(by_t.p, exact)
+    if by_t.mean == 0:
+        return 1.0
+    return max(float(sign_flip_floor(by_t.n, family)), exact)
+
+
+def _comparisons(study: Study, factor: Factor) -> list[_Levels]:
+    k = len(factor.levels)
+    if factor.is_ordered:
+        lower, upper = halves(k)
+        return [_Levels(factor=factor, subject=tuple(upper), against=tuple(lower))]
+    named = (study.plan.study.reference or {}).get(factor.name)
+    keys = [canonical_json(level) for level in factor.levels]
+    if named is not None and canonical_json(named) in keys:
+        reference = keys.index(canonical_json(named))
+        return [_Levels(factor=factor, subject=(i,), against=(reference,)) for i in range(k) if i != reference]
+    if k <= ALL_PAIRS_UP_TO:
+        return [_Levels(factor=factor, subject=(j,), against=(i,)) for i, j in itertools.combinations(range(k), 2)]
+    return [_Levels(factor=factor, subject=(i,), against=tuple(j for j in range(k) if j != i)) for i in range(k)]
+
+
+def _settings(arms: Sequence[Arm], others: Sequence[Factor]) -> list[list[Arm]]:
+    """The arms of each setting of `others`."""
+    groups: dict[tuple[int | None, ...], list[Arm]] = {}
+    for arm in arms:
+        groups.setdefault(tuple(other.index(arm) for other in others), []).append(arm)
+    return list(groups.values())
+
+
+def _interaction(group: Sequence[Arm], a: _Levels, b: _Levels) -> Unit | None:
+    """The effect of `a` at the subject of `b` minus that at what it is compared with; None where an arm is missing."""
+    halves_ = [(a.of(part), a.opposite(part)) for part in (b.of(group), b.opposite(group))]
+    if not all(a_ and b_ for a_, b_ in halves_):
+        return None
+    first, second = (sides(_orders(a_), _orders(b_)) for a_, b_ in halves_)
+    return difference(first, second)
+
+
+def _gain(study: Study, arms: Sequence[Arm], prompt: str) -> Unit:
+    """The mean of prompted arms minus that of their references; empty where one has none."""
+    unit: dict[int, float] = {}
+    for arm in arms:
+        index = counterpart(arm.factors, [other.factors for other in study.arms], prompt)
+        if index is None or arm.kind is not Kind.VMP:
+            return {}
+        unit[arm.order] = 1 / len(arms)
+        unit[index] = unit.get(index, 0.0) - 1 / len(arms)
+    return unit
+
+
+def _negative(unit: Unit) -> set[int]:
+    return {order for order, weight in unit.items() if weight < 0}
+
+
+def _orders(arms: Sequence[Arm]) -> list[int]:
+    return [arm.order for arm in arms]
+
+
+def _sides(
+    study: Study,
+    units: Sequence[Unit],
+    subject: str,
+    against: str,
+    others: Sequence[Factor] = (),
+    *,
+    is_shape: bool = False,
+) -> Sides:
+    weighted = tuple({study.arms[order]: weight for order, weight in unit.items() if weight} for unit in units)
+    over = listing([factor.title for factor in others]) if len(units) > 1 else ""
+    return Sides(units=weighted, subject=subject, against=against, over=over, is_shape=is_shape)

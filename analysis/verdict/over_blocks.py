@@ -1,0 +1,99 @@
+"""One verdict over several blocks (data sets, backbones): does one value serve all, and where does the layer lose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.study.arms import Arm
+from analysis.study.factors import block_factors
+from analysis.verdict.choosing import Chosen, choose_arm
+from analysis.verdict.contrasts import Contrast, Sides
+from analysis.verdict.evidence import Evidence
+from analysis.verdict.verdicts import BlockVerdict
+from sweeps.stats.decisions import Verdict
+from vmp.core.fingerprint import canonical_json
+from vmp.core.text import count
+
+OVER_BLOCKS = "over all blocks"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverBlocks:
+    """The same settings in every block.
+
+    Attributes:
+        contrasts: For each setting that all blocks have, its difference to the references, averaged over blocks.
+        chosen: The setting with the highest validation accuracy, averaged over blocks; its arms are those of the first
+            block. None below 3 shared seeds.
+        main: Its comparison.
+        arms: The arm of the chosen setting in each block.
+        losing: The comparisons of these arms that show the layer worse or leaning so, block by block.
+        unfit: The blocks in which that setting is shown to be more than the margin worse than another one.
+    """
+
+    contrasts: tuple[Contrast, ...]
+    chosen: Chosen | None
+    main: Contrast | None
+    arms: Mapping[str, Arm]
+    losing: tuple[Contrast, ...]
+    unfit: tuple[str, ...]
+
+
+def over_blocks(evidence: Evidence, verdicts: Sequence[BlockVerdict]) -> OverBlocks | None:
+    """Decide over the blocks of a study; None where it has one, or no setting is in all of them."""
+    if len(verdicts) < 2:
+        return None
+    names = block_factors(evidence.study)
+    by_setting: dict[str, dict[str, Arm]] = {}
+    for verdict in verdicts:
+        for summary in verdict.candidates:
+            by_setting.setdefault(_setting(summary.arm, names), {})[verdict.block] = summary.arm
+    common = [arms for arms in by_setting.values() if len(arms) == len(verdicts)]
+    reference = {c.arm: c.reference for verdict in verdicts for c in verdict.contrasts if c.is_pair}
+    common = [arms for arms in common if all(arm in reference for arm in arms.values())]
+    if not common:
+        return None
+    family = [_averaged(arms, reference, names) for arms in common]
+    contrasts = evidence.compare(family, OVER_BLOCKS)
+    validation = evidence.values(evidence.study.val)
+    values = np.stack([validation[[arm.order for arm in arms.values()]].mean(axis=0) for arms in common])
+    first = [next(iter(arms.values())) for arms in common]
+    chosen, _ = choose_arm(evidence, [evidence.summary(arm) for arm in first], values, [None] * len(first))
+    if chosen is None:
+        return OverBlocks(contrasts=contrasts, chosen=None, main=None, arms={}, losing=(), unfit=())
+    index = first.index(chosen.best.arm)
+    arms = common[index]
+    own = [contrast for verdict in verdicts if (contrast := verdict.contrast_of(arms[verdict.block]))]
+    return OverBlocks(
+        contrasts=contrasts,
+        chosen=chosen,
+        main=contrasts[index],
+        arms=arms,
+        losing=tuple(contrast for contrast in own if contrast.verdict in (Verdict.WORSE, Verdict.BEHIND)),
+        unfit=tuple(v.block for v in verdicts if v.chosen and arms[v.block] not in v.chosen.possible),
+    )
+
+
+def _averaged(arms: Mapping[str, Arm], reference: Mapping[Arm, Arm], names: Sequence[str]) -> Sides:
+    units = tuple({arm: 1.0, reference[arm]: -1.0} for arm in arms.values())
+    kinds = {reference[arm].kind for arm in arms.values()}
+    against = (
+        "the references"
+        if len(kinds) > 1
+        else {"control": "the control", "baseline": "the backbone alone"}.get(kinds.pop().value, "the reference")
+    )
+    return Sides(units=units, subject=_in_words(next(iter(arms.values())), names), against=against,
+                 over=count(len(arms), "block"))  # fmt: skip
+
+
+def _setting(arm: Arm, names: Sequence[str]) -> str:
+    return canonical_json({name: value for name, value in arm.factors.items() if name not in names})
+
+
+def _in_words(arm: Arm, names: Sequence[str]) -> str:
+    """The arm's label without its block."""
+    parts = [part for part in arm.label.split(", ") if part.split(" = ")[0] not in names]
+    return ", ".join(parts) or "VMP"

@@ -1,0 +1,67 @@
+"""The verdict over several blocks in words: where the layer loses, whether one value serves all, and block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from analysis.verdict.over_blocks import OverBlocks
+from analysis.verdict.verdicts import BlockVerdict
+from analysis.words.claims import brief, claim_clause, short_comparison
+from analysis.words.findings import Behind, Finding
+from analysis.words.phrases import VERDICT_WORDS, capital
+from sweeps.stats.decisions import Verdict
+from vmp.core.text import listing
+
+
+def blocks_claim(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) -> tuple[str, tuple[Behind, ...]]:
+    """The headline's clause over several blocks: losses first."""
+    if over is None or over.chosen is None or over.main is None:
+        return _block_by_block(verdicts)
+    setting = over.main.sides.subject
+    subject = "VMP" if setting == "VMP" else f"VMP with {setting}, the best on validation over all blocks,"
+    parts: list[str] = []
+    behind: list[Behind] = []
+    if over.losing:
+        blocks = {arm: block for block, arm in over.arms.items()}
+        losses = [f"{blocks[c.arm]} ({brief(c)}: {VERDICT_WORDS[c.verdict]})" for c in over.losing]
+        parts.append(
+            f"VMP with {setting} loses for {listing(losses)}"
+            if setting != "VMP"
+            else f"VMP loses for {listing(losses)}"
+        )
+        behind += over.losing
+    parts.append(f"over {len(verdicts)} blocks, {claim_clause(subject, over.main)}")
+    if over.unfit:
+        parts.append(f"it does not serve {listing(list(over.unfit))}, where another value is shown to be better")
+    return "; ".join(parts), (*behind, over.main)
+
+
+def blocks_findings(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) -> list[Finding]:
+    """What stands beside the headline over several blocks."""
+    clause, behind = _block_by_block(verdicts)
+    findings = [Finding(topic="Block by block", text=f"{capital(clause)}.", contrasts=behind)]
+    if over is None:
+        text = "The blocks have no setting in common, so there is no verdict over all of them."
+        return [*findings, Finding(topic="One for all", text=text)]
+    for contrast in over.contrasts:
+        if contrast is not over.main and (
+            text := short_comparison(f"{contrast.sides.subject} over all blocks", contrast)
+        ):
+            findings.append(Finding(topic="One for all", text=text, contrasts=(contrast,)))
+    return findings
+
+
+def _block_by_block(verdicts: Sequence[BlockVerdict]) -> tuple[str, tuple[Behind, ...]]:
+    ordered = sorted(verdicts, key=lambda verdict: verdict.outcome not in (Verdict.WORSE, Verdict.BEHIND))
+    parts, behind = [], []
+    for verdict in ordered:
+        if verdict.best is None:
+            parts.append(f"no choice possible for {verdict.block}")
+            continue
+        part = f"{verdict.best.arm.label}" if verdict.block in verdict.best.arm.label else (
+            f"{verdict.best.arm.label} for {verdict.block}")  # fmt: skip
+        if verdict.main is not None and verdict.main.interval is not None:
+            part += f" ({brief(verdict.main)}: {VERDICT_WORDS[verdict.outcome]})"
+            behind.append(verdict.main)
+        parts.append(part)
+    return f"chosen on validation: {'; '.join(parts)}", tuple(behind)

@@ -1,0 +1,158 @@
+"""The effects of factors in words: what each does over the others, to accuracy and to the rate of collapse."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from analysis.study.cells import Study
+from analysis.verdict.effects import Effect, Rates
+from analysis.verdict.verdicts import BlockVerdict
+from analysis.words.claims import brief, short_comparison
+from analysis.words.findings import Behind, Finding
+from analysis.words.phrases import VERDICT_WORDS, capital, limits, p_value, points
+from sweeps.stats.decisions import Verdict
+from vmp.core.text import count, listing
+
+MAX_EFFECTS = 6
+
+
+def leading_effects(verdict: BlockVerdict, study: Study) -> tuple[Effect, ...]:
+    """The effects that answer the question: those of the factor that it names, else the clearest one."""
+    asked = asked_factors(study)
+    named = tuple(effect for effect in verdict.effects if effect.factor and effect.factor.name in asked)
+    if named:
+        return named
+    of_factors = [effect for effect in verdict.effects if effect.factor]
+    return tuple(sorted(of_factors, key=_clarity)[-1:])
+
+
+def asked_factors(study: Study) -> set[str]:
+    """The factors that the study's comparison is about."""
+    header = study.plan.study
+    if isinstance(header.compare, str):
+        return {header.compare}
+    sides = [side for pair in header.compare or () for side in pair] + ([header.reference] if header.reference else [])
+    return {name for side in sides for name in side}
+
+
+def effects_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behind, ...]]:
+    """The headline's clause of a factorial, and the comparisons that it makes."""
+    effects = leading_effects(verdict, study)
+    behind = _behind(effects)
+    if len(effects) == 1:
+        effect = effects[0]
+        assert effect.factor is not None
+        clear = effect.contrast.verdict.established or bool(effect.rates and effect.rates.p <= 0.05)
+        start = f"{effect.factor.title} matters" if clear else f"no effect of {effect.factor.title} is established"
+        if not asked_factors(study):
+            start = f"of {listing([f.title for f in verdict.factors])}, {start}" if clear else (
+                "no factor's effect is established; the clearest is that of " + effect.factor.title)  # fmt: skip
+        return f"{start}: {effect_text(effect)}", behind
+    against = {effect.contrast.sides.against for effect in effects}
+    over = _over(effects[0])
+    if len(against) == 1:
+        first = effects[0].contrast
+        allowing = (
+            f"allowing for {first.family} comparisons; {count(min(e.contrast.n for e in effects), 'paired seed')}"
+        )
+        parts = "; ".join(_part(effect) for effect in effects)
+        return f"on test against {against.pop()}{over} ({allowing}): {parts}", behind
+    return f"over the other factors: {'; '.join(effect_text(effect) for effect in effects[:3])}", behind
+
+
+def effect_findings(verdict: BlockVerdict, study: Study) -> list[Finding]:
+    """A sentence on each effect that the headline has not, and on the interactions."""
+    lead = leading_effects(verdict, study)
+    findings = []
+    for effect in verdict.effects:
+        if effect not in lead and effect.contrast.verdict is not Verdict.NONE:
+            text = effect_text(effect)
+            findings.append(Finding(topic="Effects", text=f"{capital(text)}.", contrasts=_behind([effect])))
+    if len(findings) > MAX_EFFECTS:
+        clear = [f for f, e in zip(findings, (e for e in verdict.effects if e not in lead), strict=False)
+                 if e.contrast.verdict.established]  # fmt: skip
+        hidden = len(findings) - len(clear[:MAX_EFFECTS])
+        findings = clear[:MAX_EFFECTS]
+        findings.append(Finding(topic="Effects", text=f"{count(hidden, 'more effect')} are in the table."))
+    return findings + _interactions(verdict)
+
+
+def effect_text(effect: Effect) -> str:
+    """One effect: accuracy, and collapse where runs can."""
+    contrast = effect.contrast
+    subject = f"{contrast.sides.subject} against {contrast.sides.against}{_over(effect)}"
+    if contrast.verdict is Verdict.NONE:
+        text = f"{subject} cannot be compared yet: {count(contrast.n, 'paired seed')}, and a verdict needs at least 3"
+    else:
+        text = short_comparison(subject, contrast).rstrip(".")
+    return text + (f"; {rates_text(effect.rates)}" if effect.rates and _counts(effect.rates) else "")
+
+
+def rates_text(rates: Rates) -> str:
+    """``22 of 24 runs collapsed against 0 of 24 (p < 0.001)``."""
+    text = (
+        f"{rates.subject.count} of {rates.subject.n} runs collapsed against {rates.against.count} of {rates.against.n}"
+    )
+    if math.isnan(rates.p):
+        return text
+    return text + (f" ({p_value(rates.p)})" if rates.p <= 0.05 else f" (not shown to differ, {p_value(rates.p)})")
+
+
+def _part(effect: Effect) -> str:
+    """One of several effects with the same reference, without what they share."""
+    contrast = effect.contrast
+    subject, word = contrast.sides.subject.rpartition(" = ")[2], VERDICT_WORDS[contrast.verdict]
+    if contrast.verdict is Verdict.NONE:
+        return f"{subject}: {word}"
+    text = f"{subject} {points(contrast.mean)} points"
+    text += f" (95% interval {limits(contrast.interval)}: {word})" if contrast.interval else f" ({word})"
+    return text + (f", {rates_text(effect.rates)}" if effect.rates and _counts(effect.rates) else "")
+
+
+def _interactions(verdict: BlockVerdict) -> list[Finding]:
+    known = [c for c in verdict.interactions if c.verdict is not Verdict.NONE]
+    shown = [c for c in known if c.interval is not None and c.interval.excludes_zero]
+    if not known:
+        return []
+    if not shown:
+        text = f"No interaction is established among the {count(len(known), 'one')} compared"
+        text += " (an effect that depends on another factor would need more seeds to be seen)."
+        return [Finding(topic="Interactions", text=text, contrasts=tuple(known))]
+    findings = []
+    for contrast in shown[:MAX_EFFECTS]:
+        direction = "larger" if contrast.mean > 0 else "smaller"
+        text = (
+            f"{contrast.sides.subject} is {direction} than {contrast.sides.against}{_averaged(contrast.sides.over)}: "
+        )
+        text = f"{capital(text)}{brief(contrast)}."
+        findings.append(Finding(topic="Interactions", text=text, contrasts=(contrast,)))
+    if len(shown) > MAX_EFFECTS:
+        findings.append(
+            Finding(topic="Interactions", text=f"{count(len(shown) - MAX_EFFECTS, 'more interaction')} in the table.")
+        )
+    return findings
+
+
+def _clarity(effect: Effect) -> tuple[bool, float]:
+    """How clearly an effect is shown: established ones first, of accuracy or of collapse, by their size."""
+    is_shown = effect.contrast.verdict.established or bool(effect.rates and effect.rates.p <= 0.05)
+    size = abs(effect.contrast.mean)
+    return is_shown, -1.0 if math.isnan(size) else size
+
+
+def _over(effect: Effect) -> str:
+    return _averaged(effect.contrast.sides.over)
+
+
+def _averaged(over: str) -> str:
+    return f", averaged over {over}" if over else ""
+
+
+def _counts(rates: Rates) -> bool:
+    """Whether any run of either side collapsed."""
+    return rates.subject.count + rates.against.count > 0
+
+
+def _behind(effects: Sequence[Effect]) -> tuple[Behind, ...]:
+    return tuple(one for effect in effects for one in (effect.contrast, effect.rates) if one is not None)

@@ -1,0 +1,218 @@
+"""The verdict on one block in words: the claim about the chosen arm, and what supports or limits it."""
+
+from __future__ import annotations
+
+import math
+
+from analysis.study.arms import Kind, value_text
+from analysis.study.cells import Study
+from analysis.verdict.contrasts import Contrast
+from analysis.verdict.verdicts import BlockVerdict
+from analysis.words.claims import brief, claim_clause, mixed_runs, short_comparison
+from analysis.words.effect_sentences import effect_findings, effects_claim
+from analysis.words.findings import Behind, Finding, collapse_findings, evidence_findings, exclusion_findings
+from analysis.words.phrases import VERDICT_WORDS, capital, names, percent, reference_name, subject_name
+from sweeps.stats.decisions import Verdict
+from vmp.core.text import count, listing
+
+MAX_SHOWN = 5
+
+
+def verdict_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behind, ...]]:
+    """The headline's clause on one block, and the comparisons that it makes."""
+    if verdict.effects:
+        return effects_claim(verdict, study)
+    return choice_claim(verdict, study)
+
+
+def choice_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behind, ...]]:
+    """What is shown about the arm that validation chooses."""
+    best, main = verdict.best, verdict.main
+    if best is None:
+        clause = (
+            "no verdict is possible: choosing takes at least 3 seeds complete in common among the arms to choose from, "
+            "and the study does not have them"
+        )
+        return clause, ()
+    if main is None:
+        level = f"{percent(best.test_mean)} test {study.metric_name}"
+        only = "the only arm" if len(study.arms) == 1 else f"{best.arm.label} is best on validation"
+        return f"{only} is at {level}" if len(study.arms) == 1 else (
+            f"{only} with {level}; no other arm stands to compare it with"), ()  # fmt: skip
+    if verdict.reference_is_best:
+        clause = f"the reference ({best.arm.label}) is itself best on validation; of the others, "
+        return clause + claim_clause(subject_name(main), main) + mixed_runs(main), (main,)
+    subject = subject_name(main)
+    if len(verdict.candidates) > 1:
+        if main.verdict in (Verdict.WORSE, Verdict.BEHIND):
+            subject = f"even {subject}, the best of {len(verdict.candidates)} on validation,"
+        else:
+            subject += f", the best of {len(verdict.candidates)} on validation,"
+    return claim_clause(subject, main) + mixed_runs(main), (main,)
+
+
+def verdict_findings(verdict: BlockVerdict, study: Study, *, is_confirmed: bool = False) -> list[Finding]:
+    """What a reader needs beside the headline, most important first.
+
+    Args:
+        verdict: Of the block.
+        study: The study.
+        is_confirmed: Whether fresh seeds were run, so that the choice needs no warning.
+    """
+    findings = effect_findings(verdict, study) if verdict.effects else []
+    findings += _levels(verdict, study)
+    if verdict.effects and verdict.main is not None:
+        clause, behind = choice_claim(verdict, study)
+        findings.append(Finding(topic="Best arm", text=f"{capital(clause)}.", contrasts=behind))
+    findings += _other_comparisons(verdict, study)
+    findings += _choice(verdict, study)
+    findings += exclusion_findings(verdict)
+    findings += _shape(verdict)
+    summaries = [*verdict.candidates, *(s for s in (verdict.control, verdict.baseline) if s and s.diverged)]
+    findings += collapse_findings(summaries, verdict.contrasts, study.margin)
+    findings += evidence_findings(verdict)
+    findings += _limits(verdict, study, is_confirmed)
+    return findings
+
+
+def _levels(verdict: BlockVerdict, study: Study) -> list[Finding]:
+    shown = [(s.arm.label, s) for s in ([verdict.best] if verdict.best else []) if s.seeds]
+    others = [s for s in verdict.candidates if s is not verdict.best and s.seeds]
+    if len(others) < MAX_SHOWN:
+        shown += [(s.arm.label, s) for s in others]
+    shown += [(name, s) for name, s in (("the control", verdict.control), ("the backbone alone", verdict.baseline))
+              if s and s.seeds]  # fmt: skip
+    parts = [f"{percent(s.test_mean)} for {name}{' (of survivors)' if s.diverged else ''}" for name, s in shown]
+    text = f"Mean test {study.metric_name}: {listing(parts)}."
+    if len(others) >= MAX_SHOWN:
+        means = [s.test_mean for s in verdict.candidates if s.seeds]
+        text += (
+            f" Over all {count(len(means), 'candidate')} it runs from {percent(min(means))} to {percent(max(means))}."
+        )
+    return [Finding(topic="Accuracy", text=text)] if parts else []
+
+
+def _other_comparisons(verdict: BlockVerdict, study: Study) -> list[Finding]:
+    """The comparisons of the question beside the headline's, and those with the control and the backbone alone."""
+    findings = []
+    main = verdict.main
+    others = [c for c in verdict.contrasts
+              if c.verdict is not Verdict.NONE and not _is_same(c, main)]  # fmt: skip
+    findings += _comparisons("Other arms", others)
+    if verdict.on_control:
+        findings += _comparisons(
+            "Against the control", [c for c in verdict.on_control if c.verdict is not Verdict.NONE]
+        )
+    best = verdict.best.arm if verdict.best else None
+    of_interest = [c for c in verdict.on_baseline if c.arm == best or c.arm.kind is Kind.CONTROL]
+    subjects: dict[bool, str] = {
+        True: "The control against the backbone alone, which is what the later frames do by themselves",
+        False: "The chosen arm against the backbone alone",
+    }
+    for contrast in of_interest:
+        if text := short_comparison(subjects[contrast.arm.kind is Kind.CONTROL], contrast):
+            findings.append(Finding(topic="Backbone alone", text=text, contrasts=(contrast,)))
+    del study
+    return findings
+
+
+def _is_same(contrast: Contrast, main: Contrast | None) -> bool:
+    """Whether a comparison is the main one, with its sides in either order."""
+    return main is not None and {contrast.arm, contrast.reference} == {main.arm, main.reference}
+
+
+def _comparisons(topic: str, contrasts: list[Contrast]) -> list[Finding]:
+    """Each comparison when they are few, else how many have which verdict."""
+    if len(contrasts) <= MAX_SHOWN:
+        texts = [(c, short_comparison(f"{subject_name(c)} against {reference_name(c)}", c)) for c in contrasts]
+        return [Finding(topic=topic, text=text, contrasts=(c,)) for c, text in texts]
+    found = [contrast.verdict for contrast in contrasts]
+    parts = [f"{found.count(verdict)} {VERDICT_WORDS[verdict]}" for verdict in Verdict if verdict in found]
+    references = {reference_name(contrast) for contrast in contrasts}
+    against = references.pop() if len(references) == 1 else "their references"
+    text = f"Against {against}, {len(found)} arms are: {listing(parts)}."
+    return [Finding(topic=topic, text=text, contrasts=tuple(contrasts))]
+
+
+def _choice(verdict: BlockVerdict, study: Study) -> list[Finding]:
+    chosen = verdict.chosen
+    if chosen is None or len(verdict.candidates) < 2:
+        return []
+    others = [arm for arm in chosen.possible if arm != chosen.best.arm]
+    within = f"{100 * study.margin:g} points"
+    if len(others) + 1 == len(verdict.candidates) - len(verdict.excluded):
+        text = f"No arm is shown to be more than {within} worse on validation than another."
+    elif others:
+        text = (
+            f"Not shown to be more than {within} worse on validation than another arm, beside {chosen.best.arm.label}: "
+        )
+        text += f"{names(others)}. With 95% the true best is among these {len(chosen.possible)}."
+    else:
+        text = f"Every other arm is shown to be more than {within} worse on validation."
+    findings = [Finding(topic="Choice", text=text)]
+    if verdict.axis is not None:
+        simplest = (
+            "the best value itself" if chosen.one_se == chosen.best.arm else f"instead of {chosen.best.arm.label}"
+        )
+        text = f"By the one-standard-error rule the simplest choice (smallest {verdict.axis.title}) is "
+        findings.append(Finding(topic="Choice", text=f"{text}{chosen.one_se.label}, {simplest}."))
+    if chosen.unshared:
+        text = (
+            f"Chosen over the seeds that all candidates share ({_numbers(chosen.seeds)}), without "
+            f"{_numbers(chosen.unshared)}."
+        )
+        findings.append(Finding(topic="Choice", text=text))
+    return findings
+
+
+def _shape(verdict: BlockVerdict) -> list[Finding]:
+    """How the test accuracy moves over an ordered factor."""
+    axis = verdict.axis
+    known = [s for s in verdict.candidates if not math.isnan(s.test_mean)]
+    if axis is None or len(known) < 2:
+        return []
+    low, high = (choose(known, key=lambda s: s.test_mean) for choose in (min, max))
+    text = (
+        f"Over the values of {axis.title} tried, the test mean runs from {percent(low.test_mean)} ({low.arm.label}) to "
+    )
+    text += f"{percent(high.test_mean)} ({high.arm.label})."
+    trend = verdict.trend
+    if trend is None or trend.interval is None:
+        return [Finding(topic="Sensitivity", text=text)]
+    ends = [value_text(axis.levels[i]) for i in (0, -1)]
+    is_shown = trend.interval.excludes_zero
+    text += (
+        f" A line over the ranks of these values changes by {brief(trend)} from {axis.title} = {ends[0]} to {ends[1]}: "
+    )
+    text += f"it {'rises' if trend.mean > 0 else 'falls'}." if is_shown else "no trend is shown."
+    return [Finding(topic="Sensitivity", text=text, contrasts=(trend,))]
+
+
+def _limits(verdict: BlockVerdict, study: Study, is_confirmed: bool) -> list[Finding]:
+    """What the study cannot show."""
+    findings = []
+    kinds = {arm.kind for arm in study.arms}
+    if Kind.VMP in kinds and Kind.CONTROL not in kinds:
+        instead = "it cannot separate what the attention does from what merely using the later frames does"
+        if Kind.BASELINE not in kinds:
+            instead = "it cannot say whether the layer helps at all"
+        text = f"The study has no control arm (attention fixed at 1 on the same later frames), so {instead}."
+        findings.append(Finding(topic="Not yet shown", text=text))
+    chosen = verdict.chosen
+    if chosen is None or len(verdict.candidates) < 2 or is_confirmed:
+        return findings
+    curse = "" if math.isnan(chosen.curse) else (
+        f", which is expected to flatter it by about {100 * max(chosen.curse, 0.0):.1f} points (the winner's curse, "
+        f"estimated "
+        "from these cells)")  # fmt: skip
+    text = (
+        f"The choice among {count(len(verdict.candidates), 'arm')} was made on validation and is reported on test, "
+        f"with "
+        f"the same trained networks{curse}; it is not yet confirmed on fresh seeds (`vmp sweep run ... --confirm`)."
+    )
+    return [*findings, Finding(topic="Not yet shown", text=text)]
+
+
+def _numbers(seeds: tuple[int, ...]) -> str:
+    word = "seed" if len(seeds) == 1 else "seeds"
+    return f"{word} {listing([str(seed) for seed in seeds])}"

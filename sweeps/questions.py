@@ -1,0 +1,124 @@
+"""Which arms a study compares with which: functions on factors alone, for the study, its planner and the report.
+
+An arm here is its factors. The *reference* of an arm agrees with it in everything but the factors that the comparison
+is about; a factor that does not apply to the reference (None) is no difference, so that a study over samplers compares
+each prompted arm with the control under the same sampler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from sweeps.record import Scalar
+from vmp.core.fingerprint import canonical_json
+
+PROMPT = "prompt"
+PROMPTED, CONTROL, BASELINE = "vmp", "control", "none"
+
+Factors = Mapping[str, Scalar]
+Pair = tuple[int, int]
+
+
+class Question(Protocol):
+    """What a study says of its comparisons (`sweeps.study.Study`, `sweeps.record.StudyHeader`)."""
+
+    @property
+    def reference(self) -> Factors | None: ...
+
+    @property
+    def compare(self) -> str | Sequence[tuple[Factors, Factors]] | None: ...
+
+
+def compared_pairs(arms: Sequence[Factors], question: Question) -> list[Pair]:
+    """The comparisons that answer the study's question, as indices (arm, reference) into `arms`.
+
+    In this order of precedence: the pairs that `compare` names; every two values of the factor that it names, of
+    prompted arms; the `reference`; the control of each prompted arm; the backbone alone; the first arm.
+    """
+    if isinstance(question.compare, str):
+        prompted = [i for i, arm in enumerate(arms) if arm.get(PROMPT, PROMPTED) == PROMPTED]
+        among = prompted or list(range(len(arms)))
+        return [(among[i], among[j]) for i, j in value_pairs([arms[i] for i in among], question.compare)]
+    if question.compare:
+        named = [pair for sides in question.compare for pair in named_pairs(arms, *sides)]
+        return list(dict.fromkeys(named))
+    if question.reference is not None:
+        return reference_pairs(arms, question.reference)
+    for prompt in (CONTROL, BASELINE):
+        if pairs := prompt_pairs(arms, prompt):
+            return pairs
+    return [(i, 0) for i in range(1, len(arms))]
+
+
+def matches(arm: Factors, part: Factors) -> bool:
+    """Whether an arm has the factors of `part`."""
+    return all(canonical_json(arm.get(name)) == canonical_json(value) for name, value in part.items())
+
+
+def named_pairs(arms: Sequence[Factors], first: Factors, second: Factors) -> list[Pair]:
+    """The pairs of an arm with the factors `first` and one with `second` that agree in all factors of neither."""
+    named = first.keys() | second.keys()
+    return [
+        (i, j)
+        for i, arm in enumerate(arms)
+        if matches(arm, first)
+        for j, other in enumerate(arms)
+        if i != j and matches(other, second) and matches(_without(arm, named), _without(other, named))
+    ]
+
+
+def value_pairs(arms: Sequence[Factors], factor: str) -> list[Pair]:
+    """Every two arms that differ in `factor` alone, the later one against the earlier."""
+    return [
+        (j, i)
+        for i, arm in enumerate(arms)
+        for j in range(i + 1, len(arms))
+        if arm.get(factor) is not None
+        and arms[j].get(factor) is not None
+        and matches(_without(arm, {factor}), _without(arms[j], {factor}))
+    ]
+
+
+def reference_pairs(arms: Sequence[Factors], reference: Factors) -> list[Pair]:
+    """Each arm with the one that has the factors `reference` and the arm's own others; where none has, with the only
+    arm that has `reference`."""
+    having = [j for j, arm in enumerate(arms) if matches(arm, reference)]
+    others = [i for i in range(len(arms)) if i not in having]
+    pairs = []
+    for i in others:
+        same = _without(arms[i], reference.keys())
+        counterparts = [j for j in having if _agrees(_without(arms[j], reference.keys()), same)]
+        pairs += [(i, counterparts[0])] if counterparts else []
+    return pairs or [(i, having[0]) for i in others if len(having) == 1]
+
+
+def prompt_pairs(arms: Sequence[Factors], prompt: str) -> list[Pair]:
+    """Each prompted arm with the arm of `prompt` (control, none) that agrees in every other factor that applies."""
+    pairs = [(i, counterpart(arm, arms, prompt)) for i, arm in enumerate(arms) if arm.get(PROMPT, PROMPTED) == PROMPTED]
+    return [(i, j) for i, j in pairs if j is not None]
+
+
+def counterpart(arm: Factors, arms: Sequence[Factors], prompt: str) -> int | None:
+    """Index of the arm with `prompt` that differs from `arm` in nothing but what that prompt rules out."""
+    same = _without(arm, {PROMPT})
+    for j, other in enumerate(arms):
+        if other.get(PROMPT) == prompt and _agrees(_without(other, {PROMPT}), same):
+            return j
+    return None
+
+
+def block_names(factors: Sequence[str], declared: Sequence[str] | None) -> tuple[str, ...]:
+    """The factors whose values are no candidates: those that the study declares, else its data and its backbone."""
+    if declared is not None:
+        return tuple(name for name in factors if name in declared)
+    return tuple(name for name in factors if name in ("backbone", "backbone.kind") or name.split(".")[0] == "data")
+
+
+def _without(arm: Factors, names: Collection[str]) -> Factors:
+    return {name: value for name, value in arm.items() if name not in names}
+
+
+def _agrees(reference: Factors, arm: Factors) -> bool:
+    """Whether the factors that apply to the reference are those of the arm."""
+    return matches(arm, {name: value for name, value in reference.items() if value is not None})
