@@ -4,6 +4,7 @@ from .propose.settings import SearchSettings as SearchSettings
 from .record import CellRecord as CellRecord
 from .record import Plan as Plan
 from .record import StudyFolder as StudyFolder
+from .run import confirm_study as confirm_study
 from .run import run_study as run_study
 from .status import StudyStatus as StudyStatus
 from .status import read_status as read_status

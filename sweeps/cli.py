@@ -112,17 +112,31 @@ def plan(request: _Request, as_json: bool) -> None:
 @_of_a_study
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of this study.")
 @click.option("--engine", default="local", show_default=True, help="Where cells run: local or ray.")
-def run(request: _Request, out: Path, engine: str) -> None:
+@click.option(
+    "--confirm", is_flag=True, help="Run the arm that the finished study chooses and its reference on fresh seeds."
+)
+@click.option(
+    "--seeds", type=_positive, help="With --confirm: how many fresh seeds [default: what a gain as seen needs]."
+)
+def run(request: _Request, out: Path, engine: str, confirm: bool, seeds: int | None) -> None:
     """Run the missing cells of STUDY in --out. The same command again goes on from there; nothing finished is repeated.
 
     Exit code 0 when all planned cells are complete, 3 when some are missing, failed, stopped or diverged.
     """
-    from sweeps.run import run_study
+    from sweeps.run import confirm_study, run_study
     from sweeps.track.console import ConsoleReporter
 
+    if seeds is not None and not confirm:
+        raise click.UsageError(
+            "--seeds says how many fresh seeds --confirm runs; a study's own are in it: --set seeds=..."
+        )
     try:
         with ConsoleReporter(request.study.metric) as reporter:
-            status = run_study(**request._asdict(), out=out, engine=engine, reporter=reporter)
+            if confirm:
+                options = {key: value for key, value in request._asdict().items() if key != "search"}
+                status = confirm_study(**options, out=out, seeds=seeds, engine=engine, reporter=reporter)
+            else:
+                status = run_study(**request._asdict(), out=out, engine=engine, reporter=reporter)
     except KeyboardInterrupt:
         click.echo(f"\nInterrupted. The finished cells are in '{out}'; the same command goes on from there.", err=True)
         raise click.exceptions.Exit(130) from None

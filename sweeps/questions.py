@@ -108,11 +108,47 @@ def counterpart(arm: Factors, arms: Sequence[Factors], prompt: str) -> int | Non
     return None
 
 
-def block_names(factors: Sequence[str], declared: Sequence[str] | None) -> tuple[str, ...]:
-    """The factors whose values are no candidates: those that the study declares, else its data and its backbone."""
+def block_names(arms: Sequence[Factors], names: Sequence[str], declared: Sequence[str] | None) -> tuple[str, ...]:
+    """The factors whose values are no candidates: those that the study declares, else its data and its backbone.
+
+    Undeclared ones are none where nothing else is compared: a study of backbones alone compares backbones.
+
+    Args:
+        arms: The study's.
+        names: Its factors.
+        declared: Its `blocks`.
+    """
+    varied = [name for name in names if name != PROMPT and _varies(arms, name)]
     if declared is not None:
-        return tuple(name for name in factors if name in declared)
-    return tuple(name for name in factors if name in ("backbone", "backbone.kind") or name.split(".")[0] == "data")
+        return tuple(name for name in varied if name in declared)
+    blocks = tuple(n for n in varied if n in ("backbone", "backbone.kind") or n.split(".")[0] == "data")
+    return blocks if len(blocks) < len(varied) or _varies(arms, PROMPT) else ()
+
+
+def main_pair(pairs: Sequence[Pair], ranking: Sequence[int]) -> Pair | None:
+    """The comparison of the best arm: with the best of the others where it has several.
+
+    Args:
+        pairs: (arm, reference) that answer the question.
+        ranking: The candidates by falling accuracy on validation.
+
+    Returns:
+        (arm, reference), also where `pairs` has it the other way round. Where the best arm is what all others are
+        compared with, the pair of the best other one; None where no candidate is compared.
+    """
+    best = ranking[0]
+    rank = {arm: place for place, arm in enumerate(ranking)}
+    own = [pair for pair in pairs if pair[0] == best]
+    others = {reference for arm, reference in pairs if arm != best}
+    if own or len(others) > 1:  # else the best arm is the one reference
+        own += [(best, arm) for arm, reference in pairs if reference == best]
+    if own:
+        return min(own, key=lambda pair: rank.get(pair[1], len(rank)))
+    return min((pair for pair in pairs if pair[0] in rank), key=lambda pair: rank[pair[0]], default=None)
+
+
+def _varies(arms: Sequence[Factors], name: str) -> bool:
+    return len({canonical_json(value) for arm in arms if (value := arm.get(name)) is not None}) > 1
 
 
 def _without(arm: Factors, names: Collection[str]) -> Factors:

@@ -142,6 +142,14 @@ class Plan(Plain):
     confirmation: ConfirmationHeader | None = None
 
 
+def confirmation_plan(plan: Plan) -> Plan | None:
+    """The fresh cells of a plan as a plan of their own; None where none are planned."""
+    fresh = plan.confirmation
+    if fresh is None:
+        return None
+    return plan.model_copy(update={"cells": fresh.cells, "seeds": fresh.seeds, "confirmation": None})
+
+
 class Hardware(Plain):
     """The machine of a cell; `device` names the GPU, or is ``cpu``."""
 

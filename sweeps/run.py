@@ -8,12 +8,13 @@ from pathlib import Path
 
 import filelock
 
+from sweeps.confirm import plan_confirmation
 from sweeps.executors.base import Event, Executor, Progress, Resources
 from sweeps.executors.registry import make_executor
 from sweeps.plan import Task, explain_changes, make_plan
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import GRID, SearchSettings
-from sweeps.record import CellRecord, SearchHeader, StudyFolder
+from sweeps.record import CellRecord, Plan, SearchHeader, StudyFolder
 from sweeps.status import StudyStatus, lock_of, read_status
 from sweeps.study import Study
 from sweeps.track.console import Reporter, silent
@@ -57,7 +58,57 @@ def run_study(
         InputError: The study cannot be planned, another run is at work in `out`, `out` cannot be written, or a record
             in it is damaged.
     """
-    runtime = runtime or Runtime()
+    runtime = _checked(runtime or Runtime(), workers, engine)
+    folder = StudyFolder(out)
+    # Before the folder is made: a study that cannot be planned leaves nothing behind.
+    proposer = make_proposer(study, search or study.search, folder, workers=workers)
+    executor = make_executor(engine, _resources(folder, workers, runtime))
+    folder.create()
+    with _only_run(folder), executor:
+        session = _Session(study, folder, executor, reporter, listener)
+        while tasks := proposer.ask():
+            proposer.tell(session.run(tasks, proposer.header))
+        session.end(proposer.header)
+    return read_status(folder, computed=session.computed)
+
+
+def confirm_study(
+    study: Study,
+    out: str | Path,
+    *,
+    seeds: int | None = None,
+    workers: int = 1,
+    engine: str = "local",
+    runtime: Runtime | None = None,
+    reporter: Reporter = silent,
+) -> StudyStatus:
+    """Run the arm that a finished study chooses and its reference on fresh seeds, or what is missing of them.
+
+    Args:
+        study: The definition.
+        out: The study's folder, in which it has been run.
+        seeds: How many; None for the planner's number, see `sweeps.confirm`.
+        workers, engine, runtime, reporter: See `run_study`.
+
+    Returns:
+        How far the fresh cells are.
+
+    Raises:
+        InputError: The study is not finished, or nothing can be chosen in it; see `run_study` too.
+    """
+    runtime = _checked(runtime or Runtime(), workers, engine)
+    folder = StudyFolder(out)
+    header, tasks = plan_confirmation(folder, study, seeds, reporter.note)
+    executor = make_executor(engine, _resources(folder, workers, runtime))
+    with _only_run(folder), executor:
+        folder.write_plan(folder.read_plan().model_copy(update={"confirmation": header}))
+        session = _Session(study, folder, executor, reporter, go_on)
+        session.execute(folder.read_plan(), tasks)
+    return read_status(folder, computed=session.computed, of_confirmation=True)
+
+
+def _checked(runtime: Runtime, workers: int, engine: str) -> Runtime:
+    """Refuse numbers that cannot be run with."""
     for name, value, minimum in (
         ("workers", workers, 1),
         ("threads", runtime.threads, 1),
@@ -67,20 +118,13 @@ def run_study(
             raise InputError(f"--{name} must be at least {minimum}, got {value}")
     if engine == "local":
         runtime.torch_device()  # on a cluster the devices are elsewhere
-    folder = StudyFolder(out)
-    # Before the folder is made: a study that cannot be planned leaves nothing behind.
-    proposer = make_proposer(study, search or study.search, folder, workers=workers)
-    resources = Resources(
+    return runtime
+
+
+def _resources(folder: StudyFolder, workers: int, runtime: Runtime) -> Resources:
+    return Resources(
         workers=workers, runtime=runtime, checkpoints=folder.path / "checkpoints", logs=folder.path / "logs"
     )
-    executor = make_executor(engine, resources)
-    folder.create()
-    with _only_run(folder), executor:
-        session = _Session(study, folder, executor, reporter, listener)
-        while tasks := proposer.ask():
-            proposer.tell(session.run(tasks, proposer.header))
-        session.end(proposer.header)
-    return read_status(folder, computed=session.computed)
 
 
 class _Session:
@@ -99,21 +143,31 @@ class _Session:
         first = not self.tasks
         round_ = {task.hash: task for task in tasks}
         self.tasks |= round_
-        plan = make_plan(self.study, self.tasks.values(), search=search)
+        plan = self._plan(search)
         if first and search.method == GRID and self.folder.has_plan():
             for line in explain_changes(self.folder, plan, self.tasks.values()):
                 self.reporter.note(line)
         self.folder.write_plan(plan)
-        missing = [task for task in round_.values() if not self._is_final(task)]
+        self.execute(plan, list(round_.values()))
+        return [self.folder.read_cell(task.hash) for task in tasks]
+
+    def execute(self, plan: Plan, tasks: Sequence[Task]) -> None:
+        """Run the cells without a final record."""
+        missing = [task for task in tasks if not self._is_final(task)]
         self.reporter.planned(plan, missing)
         self.executor.run(missing, self._on_event)
-        return [self.folder.read_cell(task.hash) for task in tasks]
+
+    def _plan(self, search: SearchHeader) -> Plan:
+        """The plan so far, with the confirmation that an earlier one in the folder has."""
+        plan = make_plan(self.study, self.tasks.values(), search=search)
+        earlier = self.folder.read_plan().confirmation if self.folder.has_plan() else None
+        return plan.model_copy(update={"confirmation": earlier})
 
     def end(self, search: SearchHeader) -> None:
         """Note in the plan that no more arms will come, however many were proposed."""
         if search.method != GRID:
             ended = search.model_copy(update={"proposed": search.arms})
-            self.folder.write_plan(make_plan(self.study, self.tasks.values(), search=ended))
+            self.folder.write_plan(self._plan(ended))
 
     def _is_final(self, task: Task) -> bool:
         """Complete, diverged and stopped cells are results and never repeated; a failed one gets another chance."""

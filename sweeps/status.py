@@ -10,7 +10,7 @@ from typing import Any
 
 import filelock
 
-from sweeps.record import Plan, PlannedCell, Scalar, StudyFolder
+from sweeps.record import Plan, PlannedCell, Scalar, StudyFolder, confirmation_plan
 
 SCHEMA = 1
 """Version of the objects that ``--json`` prints, see results/README.md."""
@@ -40,6 +40,7 @@ class StudyStatus:
         reasons: Of the cells that diverged, were stopped or failed.
         running: Whether a sweep is at work in the folder now.
         computed: Cells that the call that made this computed.
+        confirmation: Of the fresh seeds, where they are planned.
     """
 
     plan: Plan
@@ -48,6 +49,7 @@ class StudyStatus:
     reasons: tuple[CellReason, ...]
     running: bool = False
     computed: int = 0
+    confirmation: StudyStatus | None = None
 
     @property
     def planned(self) -> int:
@@ -77,7 +79,10 @@ class StudyStatus:
             lines.append(f"  the search ({self.plan.search.method}) has not proposed all its arms yet")
         for arm, counts in arms:
             lines.append(f"  {arm:<{width}}  " + ", ".join(f"{counts[s]} {s}" for s in STATES if counts[s]))
-        return lines + [f"  {reason.line()}" for reason in self.reasons]
+        lines += [f"  {reason.line()}" for reason in self.reasons]
+        if self.confirmation is not None:
+            lines.append(f"confirmation on fresh seeds: {self.confirmation.headline()}")
+        return lines
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``vmp sweep status --json`` prints."""
@@ -88,6 +93,9 @@ class StudyStatus:
             **{state: self.counts[state] for state in STATES},
             "is_complete": self.is_complete,
             "running": self.running,
+            "confirmation": None
+            if self.confirmation is None
+            else {"planned": self.confirmation.planned, **{s: self.confirmation.counts[s] for s in STATES}},
             "search": self.plan.search.model_dump(mode="json"),
             "arms": [{"factors": factors, **{s: counts[s] for s in STATES}} for factors, counts in self.arms],
             "reasons": [
@@ -96,13 +104,16 @@ class StudyStatus:
         }
 
 
-def read_status(folder: StudyFolder, *, computed: int = 0) -> StudyStatus:
-    """Count the planned cells of a study by state.
+def read_status(folder: StudyFolder, *, computed: int = 0, of_confirmation: bool = False) -> StudyStatus:
+    """Count the planned cells of a study by state; with `of_confirmation` those of its fresh seeds instead.
 
     Raises:
         InputError: The folder holds no study, or a record is damaged.
     """
     plan = folder.read_plan()
+    fresh = confirmation_plan(plan)
+    if of_confirmation and fresh is not None:
+        plan = fresh
     records = {record.hash: record for record in folder.records(plan)}
     arms: dict[str, tuple[dict[str, Scalar], Counter[str]]] = {}
     reasons = []
@@ -119,6 +130,7 @@ def read_status(folder: StudyFolder, *, computed: int = 0) -> StudyStatus:
         reasons=tuple(reasons),
         running=_is_locked(folder.path),
         computed=computed,
+        confirmation=None if fresh is None or of_confirmation else read_status(folder, of_confirmation=True),
     )
 
 

@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable
 
 from analysis.sections.base import Column, Row, Table, Value
-from analysis.words.phrases import points
+from analysis.words.phrases import limits, points
+from sweeps.stats.intervals import Interval
 
 _LIMIT: dict[str, Callable[[float], str]] = {
     "interval": points,
@@ -27,7 +28,10 @@ def cell_text(value: Value, column: Column) -> str:
     """A value for people: percent without sign, points with one, an en dash for what does not exist."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
-    if isinstance(value, tuple):
+    if isinstance(value, Interval) and column.format == "interval":
+        return limits(value)
+    if isinstance(value, tuple | Interval):
+        value = ends_of(value)
         return " to ".join(_LIMIT[column.format](limit) for limit in value)
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -46,6 +50,11 @@ def cell_text(value: Value, column: Column) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def ends_of(value: tuple[float, float] | Interval) -> tuple[float, float]:
+    """The low and the high end."""
+    return (value.low, value.high) if isinstance(value, Interval) else value
+
+
 def to_csv(table: Table) -> str:
     """RFC 4180 with "\\n" line ends; numbers in full, intervals as two columns, hashes last, separated by spaces."""
     buffer = io.StringIO()
@@ -59,9 +68,9 @@ def to_csv(table: Table) -> str:
         line: list[str] = []
         for value, column in zip(row.values, table.columns, strict=True):
             if column.format in _LIMIT:
-                line += [_exact(value[0]), _exact(value[1])] if isinstance(value, tuple) else ["", ""]
+                line += [_exact(end) for end in ends_of(value)] if isinstance(value, tuple | Interval) else ["", ""]
             else:
-                line.append(_exact(value) if not isinstance(value, tuple) else "")
+                line.append(_exact(value))
         writer.writerow([*line, " ".join(row.hashes)] if with_hashes else line)
     return buffer.getvalue()
 

@@ -23,9 +23,9 @@ Keys, schema 2 (new keys may be added; a key that changes its meaning raises `SC
 
 Accuracies and rates are fractions. `outcome` is that of `comparison`: ``better``, ``worse`` and ``equal`` are
 established claims, ``ahead`` and ``behind`` are not. It is the comparison of the headline: on fresh seeds where they
-were run, else the leading effect of a study that crosses factors, else that of the chosen arm. ``low``, ``high`` and ``p``
-allow for all comparisons of its family; each is null where it does not exist. Over several blocks it is the comparison
-over all of them, and `chosen` is null where they have no setting in common.
+were run, else the leading effect of a study that crosses factors, else that of the chosen arm. ``low``, ``high`` and
+``p`` allow for all comparisons of its family; each is null where it does not exist. Over several blocks it is the
+comparison over all of them, and `chosen` is null where they have no setting in common.
 """
 
 from __future__ import annotations

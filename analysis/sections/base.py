@@ -14,7 +14,7 @@ from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.findings import Finding
 from sweeps.stats.intervals import Interval
 
-Value = str | int | float | bool | None | tuple[float, float]
+Value = str | int | float | bool | None | tuple[float, float] | Interval
 Format = Literal[
     "text", "code", "count", "percent", "percent_interval", "points", "interval", "number", "ratio",
     "ratio_interval", "p",
@@ -30,7 +30,7 @@ class Column:
         key: Its name in CSV.
         header: Its header for people.
         format: How its values are written for people. ``percent`` and ``points`` values are fractions; an interval is
-            a pair of fractions, of a difference (``interval``) or of an accuracy (``percent_interval``).
+            a pair of fractions or an `Interval`: of a difference (``interval``), an accuracy or rate (``percent_interval``).
         on_page: Whether the page shows it: always, if any value is not zero, if its values differ, or in files alone.
             A column without any value is shown nowhere but in CSV.
     """
@@ -154,11 +154,6 @@ class Section:
     applies: Callable[[Conclusions], Literal[True] | str] = lambda _: True
     is_folded: bool = False
     gathers_methods: bool = False
-
-
-def limits_of(interval: Interval | None) -> tuple[float, float] | None:
-    """An interval as the value of a table."""
-    return (interval.low, interval.high) if interval else None
 
 
 def priorities(conclusions: Conclusions) -> Mapping[str, float]:

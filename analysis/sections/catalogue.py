@@ -14,9 +14,9 @@ from analysis.sections.base import Section
 from analysis.sections.cell_list import CELL_LIST
 from analysis.sections.cell_status import COMPLETENESS
 from analysis.sections.comparisons import COMPARISONS
-from analysis.sections.confirmation import CONFIRMATION
-from analysis.sections.effects import EFFECTS
 from analysis.sections.endings import ENDINGS
+from analysis.sections.factor_effects import EFFECTS
+from analysis.sections.fresh_seeds import CONFIRMATION
 from analysis.sections.glance import GLANCE
 from analysis.sections.hero import HERO
 from analysis.sections.key_findings import FINDINGS

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from analysis.figures.forest import forest_figure
-from analysis.sections.base import Column, Row, Section, SectionContent, Table, limits_of
+from analysis.sections.base import Column, Row, Section, SectionContent, Table
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
 from analysis.words.phrases import VERDICT_WORDS
@@ -42,7 +42,7 @@ def comparisons_table(name: str, what: str, contrasts: Sequence[Contrast]) -> Ta
                 c.sides.against,
                 c.n,
                 c.mean,
-                limits_of(c.interval),
+                c.interval,
                 c.p,
                 VERDICT_WORDS[c.verdict],
                 c.reason.value,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.sections.base import Column, Row, Section, SectionContent, Table, limits_of, priorities
+from analysis.sections.base import Column, Row, Section, SectionContent, Table, priorities
 from analysis.verdict.conclusions import Conclusions
 from analysis.words.phrases import VERDICT_WORDS
 
@@ -40,9 +40,9 @@ def _compute(conclusions: Conclusions) -> SectionContent:
             summary.val_mean,
             summary.test_mean,
             summary.test_std,
-            limits_of(summary.test_interval),
+            summary.test_interval,
             contrast.mean if contrast else None,
-            limits_of(contrast.interval) if contrast else None,
+            contrast.interval if contrast else None,
             VERDICT_WORDS[contrast.verdict] if contrast else role,
             len(summary.endings.seeds) if summary.endings else None,
             summary.diverged,

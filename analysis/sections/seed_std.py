@@ -6,7 +6,7 @@ import math
 from typing import Literal
 
 from analysis.figures.std_over_seeds import seed_std_figure
-from analysis.sections.base import Column, Row, Section, SectionContent, Table, limits_of
+from analysis.sections.base import Column, Row, Section, SectionContent, Table
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
 from analysis.words.findings import Finding
@@ -42,7 +42,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
                 std.std,
                 std.reference_std,
                 std.ratio,
-                limits_of(std.interval),
+                std.interval,
                 std.p,
                 std.p_holm,
             ),

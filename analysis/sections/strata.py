@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from analysis.sections.base import Column, Row, Section, SectionContent, Table, limits_of
+from analysis.sections.base import Column, Row, Section, SectionContent, Table
 from analysis.study.cells import HASH, stratum_column
 from analysis.verdict.conclusions import Conclusions
 
@@ -36,7 +36,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
                 len(cells),
                 float(cells[column].mean()),
                 contrast.mean if contrast else None,
-                limits_of(contrast.interval) if contrast else None,
+                contrast.interval if contrast else None,
             )
             rows.append(Row(values=values, hashes=tuple(cells[HASH])))
     caption = (

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.study.arms import Arm, arm_key, arms_of
-from sweeps.record import CellRecord, Plan, StudyFolder
+from sweeps.record import CellRecord, Plan, StudyFolder, confirmation_plan
 from vmp.core.errors import InputError
 from vmp.core.metrics import COMPARED, METRICS
 
@@ -126,11 +126,8 @@ def load_study(path: str | os.PathLike[str]) -> Study:
 
 def load_confirmation(study: Study) -> Study | None:
     """The cells of the chosen arm and its reference on fresh seeds as a study; None where none are planned."""
-    plan, planned = study.plan, study.plan.confirmation
-    if planned is None:
-        return None
-    update = {"cells": planned.cells, "seeds": planned.seeds, "confirmation": None}
-    return _read(StudyFolder(study.path), plan.model_copy(update=update))
+    fresh = confirmation_plan(study.plan)
+    return None if fresh is None else _read(StudyFolder(study.path), fresh)
 
 
 def _read(folder: StudyFolder, plan: Plan) -> Study:

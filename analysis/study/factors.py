@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.study.arms import LAMBDA, Arm, factor_name, value_text
+from analysis.study.arms import Arm, factor_name, value_text
 from analysis.study.cells import Study
 from sweeps.questions import PROMPT, block_names
 from sweeps.record import Scalar
@@ -58,20 +58,10 @@ def varied_factors(arms: Sequence[Arm], names: Sequence[str]) -> tuple[Factor, .
 
 
 def block_factors(study: Study) -> tuple[str, ...]:
-    """The factors whose values are no candidates. Those that the study does not declare are none where nothing else
-    is compared: a study of backbones alone compares backbones."""
-    names = block_names(list(study.plan.factors), study.plan.study.blocks)
-    varied = {factor.name for factor in varied_factors(study.arms, list(study.plan.factors))}
-    others = varied - set(names)
-    has_kinds = len({arm.kind for arm in study.arms}) > 1
-    is_declared = study.plan.study.blocks is not None
-    return tuple(name for name in names if name in varied) if others or has_kinds or is_declared else ()
+    """The factors whose values are no candidates, see `sweeps.questions.block_names`."""
+    arms = [arm.factors for arm in study.arms]
+    return block_names(arms, list(study.plan.factors), study.plan.study.blocks)
 
 
 def is_number(value: Scalar) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def is_lambda(factor: Factor | None) -> bool:
-    """Whether a factor is lambda."""
-    return factor is not None and factor.name == LAMBDA

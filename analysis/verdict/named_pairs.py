@@ -5,7 +5,8 @@ from __future__ import annotations
 from analysis.study.arms import factor_name, value_text
 from analysis.study.cells import Study
 from analysis.verdict.contrasts import Sides
-from sweeps import questions
+from sweeps.questions import Factors
+from sweeps.questions import named_pairs as pairs_of
 from sweeps.record import Scalar
 from vmp.core.choices import unknown_key
 from vmp.core.errors import InputError
@@ -27,7 +28,7 @@ def named_pairs(study: Study, arm: str, reference: str) -> list[tuple[Sides, str
         InputError: A factor or value that the study does not have, or no pair.
     """
     first, second = _factors(study, arm), _factors(study, reference)
-    pairs = questions.named_pairs([one.factors for one in study.arms], first, second)
+    pairs = pairs_of([one.factors for one in study.arms], first, second)
     if not pairs:
         raise InputError(
             f"{_FLAG}: no arm with {arm} and arm with {reference} agree in all other factors; name more of each side"
@@ -47,6 +48,6 @@ def _factors(study: Study, text: str) -> dict[str, Scalar]:
     return named
 
 
-def _setting(factors: questions.Factors, shared: list[str]) -> str:
+def _setting(factors: Factors, shared: list[str]) -> str:
     values = {name: factors.get(name) for name in shared}
     return ", ".join(f"{factor_name(name)} = {value_text(v)}" for name, v in values.items() if v is not None)

@@ -13,7 +13,7 @@ from analysis.verdict.contrasts import Contrast, Sides
 from analysis.verdict.effects import Effect, compare_collapse, effect_family, interaction_family
 from analysis.verdict.evidence import Evidence
 from analysis.verdict.summaries import ArmSummary
-from sweeps.questions import BASELINE, CONTROL, compared_pairs, counterpart
+from sweeps.questions import BASELINE, CONTROL, compared_pairs, counterpart, main_pair
 from sweeps.record import Scalar
 from sweeps.stats.decisions import Verdict
 from sweeps.stats.factorial import trend
@@ -174,27 +174,14 @@ def _decide(
 
 
 def _main(chosen: Chosen | None, contrasts: Sequence[Contrast]) -> Contrast | None:
-    """The best arm's comparison, with the best of the others where it has several.
-
-    Where the best arm is what all others are compared with, the comparison of the best other one.
-    """
+    """The comparison of the chosen arm, see `sweeps.questions.main_pair`."""
     if chosen is None:
         return None
-    best = chosen.best.arm
-    rank = {summary.arm: place for place, summary in enumerate(chosen.ranking)}
-    own = [contrast for contrast in contrasts if contrast.arm == best]
-    own += [contrast.flipped() for contrast in contrasts if contrast.reference == best and _is_subject(contrasts, best)]
-    if own:
-        return min(own, key=lambda contrast: rank.get(contrast.reference, len(rank)))
-    others = [contrast for contrast in contrasts if contrast.arm in rank]
-    return min(others, key=lambda contrast: rank[contrast.arm], default=None)
-
-
-def _is_subject(contrasts: Sequence[Contrast], best: Arm) -> bool:
-    """Whether every two arms are compared, so that the best one is no reference although it stands second."""
-    return len({contrast.reference for contrast in contrasts if contrast.arm != best}) > 1 or any(
-        contrast.arm == best for contrast in contrasts
-    )
+    pairs = {(contrast.arm.order, contrast.reference.order): contrast for contrast in contrasts}
+    pair = main_pair(list(pairs), [summary.arm.order for summary in chosen.ranking])
+    if pair is None:
+        return None
+    return pairs[pair] if pair in pairs else pairs[pair[::-1]].flipped()
 
 
 def _blocks(study: Study, names: Sequence[str]) -> dict[tuple[Scalar, ...], list[Arm]]:

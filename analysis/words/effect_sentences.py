@@ -24,7 +24,7 @@ def leading_effects(verdict: BlockVerdict, study: Study) -> tuple[Effect, ...]:
     if named:
         return named
     of_factors = [effect for effect in verdict.effects if effect.factor]
-    return tuple(sorted(of_factors, key=_clarity)[-1:])
+    return tuple(sorted(of_factors, key=clarity)[-1:])
 
 
 def asked_factors(study: Study) -> set[str]:
@@ -56,8 +56,8 @@ def effects_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behin
         allowing = (
             f"allowing for {first.family} comparisons; {count(min(e.contrast.n for e in effects), 'paired seed')}"
         )
-        parts = "; ".join(_part(effect) for effect in effects)
-        return f"on test against {against.pop()}{over} ({allowing}): {parts}", behind
+        parts = ", ".join(_part(effect) for effect in effects)
+        return f"on test against {against.pop()}{over} ({allowing}): {parts}{_rates_of_all(effects)}", behind
     return f"over the other factors: {'; '.join(effect_text(effect) for effect in effects[:3])}", behind
 
 
@@ -106,8 +106,21 @@ def _part(effect: Effect) -> str:
     if contrast.verdict is Verdict.NONE:
         return f"{subject}: {word}"
     text = f"{subject} {points(contrast.mean)} points"
-    text += f" (95% interval {limits(contrast.interval)}: {word})" if contrast.interval else f" ({word})"
-    return text + (f", {rates_text(effect.rates)}" if effect.rates and _counts(effect.rates) else "")
+    return text + (f" (95% interval {limits(contrast.interval)}, {word})" if contrast.interval else f" ({word})")
+
+
+def _rates_of_all(effects: Sequence[Effect]) -> str:
+    """The rates of collapse of several effects with the same reference."""
+    known = [(effect.contrast.sides.subject.rpartition(" = ")[2], effect.rates) for effect in effects if effect.rates]
+    if not any(_counts(rates) for _, rates in known):
+        return ""
+    parts = [f"{rates.subject.count} of {rates.subject.n} with {name}" for name, rates in known]
+    against = known[0][1].against
+    smallest = min(rates.p for _, rates in known)
+    shown = (
+        f"smallest {p_value(smallest)}" if smallest <= 0.05 else f"not shown to differ, smallest {p_value(smallest)}"
+    )
+    return f"; runs that collapsed: {listing(parts)}, against {against.count} of {against.n} ({shown})"
 
 
 def _interactions(verdict: BlockVerdict) -> list[Finding]:
@@ -134,7 +147,7 @@ def _interactions(verdict: BlockVerdict) -> list[Finding]:
     return findings
 
 
-def _clarity(effect: Effect) -> tuple[bool, float]:
+def clarity(effect: Effect) -> tuple[bool, float]:
     """How clearly an effect is shown: established ones first, of accuracy or of collapse, by their size."""
     is_shown = effect.contrast.verdict.established or bool(effect.rates and effect.rates.p <= 0.05)
     size = abs(effect.contrast.mean)

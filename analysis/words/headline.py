@@ -7,7 +7,7 @@ from analysis.verdict.contrasts import Contrast
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.block_sentences import blocks_claim, blocks_findings
 from analysis.words.claims import claim_clause, mixed_runs, stability_sentence
-from analysis.words.effect_sentences import leading_effects
+from analysis.words.effect_sentences import clarity, leading_effects
 from analysis.words.findings import Behind, Finding
 from analysis.words.phrases import provisional, subject_name
 from analysis.words.verdict_sentences import verdict_claim, verdict_findings
@@ -53,7 +53,7 @@ def answer(conclusions: Conclusions) -> Contrast | None:
 def block_answer(verdict: BlockVerdict, conclusions: Conclusions) -> Contrast | None:
     """The comparison that the answer for one block rests on."""
     if verdict.effects:
-        return leading_effects(verdict, conclusions.study)[0].contrast
+        return max(leading_effects(verdict, conclusions.study), key=clarity).contrast
     return verdict.main
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from analysis.figures.forest import forest_figure
-from analysis.sections.base import Column, Row, Section, SectionContent, Table, limits_of
+from analysis.sections.base import Column, Row, Section, SectionContent, Table, Value
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.effects import Effect
@@ -60,8 +60,8 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     return SectionContent(figures=[figure] if figure else [], tables=tables, method=[_METHOD])
 
 
-def _sides(block: str, c: Contrast) -> tuple[str | int | float | tuple[float, float] | None, ...]:
-    return block, c.sides.subject, c.sides.against, c.sides.over, c.n, c.mean, limits_of(c.interval), c.p
+def _sides(block: str, c: Contrast) -> tuple[Value, ...]:
+    return block, c.sides.subject, c.sides.against, c.sides.over, c.n, c.mean, c.interval, c.p
 
 
 def _effect(block: str, effect: Effect) -> Row:
