@@ -30,9 +30,12 @@ def report(folder: Path, out: Path | None, as_json: bool, compare: tuple[str, st
     Works on an unfinished study too and says so. Prints the verdict and the path of the page.
     """
     from analysis.study.cells import load_study
+    from analysis.study.provenance import changed_code
     from analysis.verdict.conclusions import conclude
 
     conclusions = conclude(load_study(folder))
+    if (changed := changed_code(conclusions.study.plan)) is not None:
+        click.echo(f"Note: {changed}", err=True)
     if compare is not None:
         _print_comparison(conclusions, *compare)
     else:

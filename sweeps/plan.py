@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sweeps.questions import compared_factors, compared_sides
 from sweeps.record import (
     CellRecord,
     CodeHeader,
@@ -83,7 +84,7 @@ def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | Non
             margin=study.margin,
             margin_is_default=study.margin == type(study).margin,
             reference=study.reference,
-            compare=study.compare if isinstance(study.compare, str) or study.compare is None else list(study.compare),
+            compare=list(compared_factors(study)) or [(dict(a), dict(b)) for a, b in compared_sides(study)] or None,
             blocks=None if study.blocks is None else list(study.blocks),
             settings=study.settings(),
         ),

@@ -27,28 +27,57 @@ class Question(Protocol):
     def reference(self) -> Factors | None: ...
 
     @property
-    def compare(self) -> str | Sequence[tuple[Factors, Factors]] | None: ...
+    def blocks(self) -> Sequence[str] | None: ...
+
+    @property
+    def compare(self) -> str | Sequence[str] | Sequence[tuple[Factors, Factors]] | None: ...
 
 
 def compared_pairs(arms: Sequence[Factors], question: Question) -> list[Pair]:
     """The comparisons that answer the study's question, as indices (arm, reference) into `arms`.
 
-    In this order of precedence: the pairs that `compare` names; every two values of the factor that it names, of
-    prompted arms; the `reference`; the control of each prompted arm; the backbone alone; the first arm.
+    In this order of precedence: the pairs that `compare` names; every two values of the factor that it names, where the
+    prompted arms vary that one alone; the `reference`; the control of each prompted arm; the backbone alone; the first
+    arm. In a factorial the factors that `compare` names are compared by their effects (`analysis.verdict.effects`), and
+    its arms with their controls.
     """
-    if isinstance(question.compare, str):
+    factors = compared_factors(question)
+    if factors:
         prompted = [i for i, arm in enumerate(arms) if arm.get(PROMPT, PROMPTED) == PROMPTED]
         among = prompted or list(range(len(arms)))
-        return [(among[i], among[j]) for i, j in value_pairs([arms[i] for i in among], question.compare)]
-    if question.compare:
-        named = [pair for sides in question.compare for pair in named_pairs(arms, *sides)]
-        return list(dict.fromkeys(named))
+        names = list(dict.fromkeys(name for i in among for name in arms[i]))
+        blocks = block_names(arms, names, question.blocks)
+        varied = [n for n in names if n not in (PROMPT, *blocks) and _varies([arms[i] for i in among], n)]
+        if varied == list(factors):
+            return [(among[i], among[j]) for i, j in value_pairs([arms[i] for i in among], factors[0])]
+    if sides := compared_sides(question):
+        return list(dict.fromkeys(pair for first, second in sides for pair in named_pairs(arms, first, second)))
     if question.reference is not None:
         return reference_pairs(arms, question.reference)
     for prompt in (CONTROL, BASELINE):
         if pairs := prompt_pairs(arms, prompt):
             return pairs
     return [(i, 0) for i in range(1, len(arms))]
+
+
+def compared_factors(question: Question) -> tuple[str, ...]:
+    """The factors that `compare` names; empty where it names pairs or nothing."""
+    if isinstance(question.compare, str):
+        return (question.compare,)
+    return tuple(name for name in question.compare or () if isinstance(name, str))
+
+
+def compared_sides(question: Question) -> list[tuple[Factors, Factors]]:
+    """The pairs that `compare` names; empty where it names factors or nothing."""
+    if isinstance(question.compare, str):
+        return []
+    return [(pair[0], pair[1]) for pair in question.compare or () if not isinstance(pair, str)]
+
+
+def asked_factors(question: Question) -> set[str]:
+    """The factors that a study's comparison is about, however it is asked."""
+    sides = [question.reference or {}, *(side for pair in compared_sides(question) for side in pair)]
+    return {*compared_factors(question), *(name for side in sides for name in side)}
 
 
 def matches(arm: Factors, part: Factors) -> bool:

@@ -57,7 +57,7 @@ class StudyHeader(Plain):
         margin: Difference of the metric below which two arms count as practically equal, in (0, 1).
         margin_is_default: Whether the margin is the default of `Study`.
         reference: Factors of the arms that the others are compared with, each at its own other settings; None for the
-            control, else the baseline. compare: Or pairs of factors, or a factor whose values are compared.
+            control, else the baseline. compare: Or pairs of factors, or the factors whose values are compared.
         blocks: Factors whose values are no candidates; None for the data and the backbone.
         settings: The settings that the factors vary, as a study file spells them.
     """
@@ -67,7 +67,7 @@ class StudyHeader(Plain):
     margin: float = Field(gt=0, lt=1)
     margin_is_default: bool = False
     reference: dict[str, Scalar] | None = None
-    compare: str | list[tuple[dict[str, Scalar], dict[str, Scalar]]] | None = None
+    compare: str | list[str] | list[tuple[dict[str, Scalar], dict[str, Scalar]]] | None = None
     blocks: list[str] | None = None
     settings: dict[str, JsonValue] = {}
 

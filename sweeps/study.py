@@ -19,7 +19,7 @@ from pydantic import Field
 
 from sweeps.old_forms import new_settings, translate
 from sweeps.propose.settings import SearchSettings
-from sweeps.questions import Factors, matches, named_pairs, value_pairs
+from sweeps.questions import Factors, compared_factors, compared_sides, matches, named_pairs, value_pairs
 from sweeps.record import Scalar
 from vmp.core.choices import unknown_key
 from vmp.core.config import config, from_plain, to_plain
@@ -63,8 +63,8 @@ class Study(Settings):
         metric: ``top1`` or ``mean_class``; arms are chosen on validation and reported on test.
         reference: Factors of the arm that the others are compared with, each at its own other settings, e.g.
             ``{lambda: 0}``; None takes the control, or the baseline, or the first arm.
-        compare: Instead of a reference: pairs of factors, ``[[{remedy: relative}, {remedy: none}]]``, or the name of a
-            factor whose values are compared with each other at the same other settings.
+        compare: Instead of a reference: pairs of factors, ``[[{remedy: relative}, {remedy: none}]]``, or the name of
+            one factor or several whose values are compared with each other, at the same other settings.
         blocks: Factors whose values are no candidates: each gets a verdict, then one over all. None takes every
             setting of the data, and the backbone.
         search: Propose arms within the ranges of the factors' values; None runs the grid.
@@ -77,7 +77,7 @@ class Study(Settings):
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
     metric: Literal["top1", "mean_class"] = "top1"
     reference: dict[str, Scalar] | None = None
-    compare: str | tuple[tuple[dict[str, Scalar], dict[str, Scalar]], ...] | None = None
+    compare: str | tuple[str, ...] | tuple[tuple[dict[str, Scalar], dict[str, Scalar]], ...] | None = None
     blocks: tuple[str, ...] | None = None
     search: SearchSettings | None = None
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
@@ -95,12 +95,13 @@ class Study(Settings):
             raise ValueError("reference and compare both say what is compared; give one of them")
         if self.reference is not None and not any(matches(factors, self.reference) for factors in arms):
             raise ValueError(f"reference {self.reference} is none of the arms; give factors of one, such as {arms[0]}")
-        for name in [*(self.blocks or ()), *([self.compare] if isinstance(self.compare, str) else ())]:
+        for name in [*(self.blocks or ()), *compared_factors(self)]:
             if name not in self.factors:
                 raise ValueError(f"{name} {unknown_key(name, list(self.factors))}: blocks and compare name factors")
-        if isinstance(self.compare, str) and not value_pairs(arms, self.compare):
-            raise ValueError(f"compare: no two arms differ in {self.compare} alone; give pairs of factors instead")
-        for first, second in () if isinstance(self.compare, str) else self.compare or ():
+        for name in compared_factors(self):
+            if not value_pairs(arms, name):
+                raise ValueError(f"compare: no two arms differ in {name} alone; give pairs of factors instead")
+        for first, second in compared_sides(self):
             if not named_pairs(arms, first, second):
                 raise ValueError(
                     f"compare: no arm with {first} and arm with {second} agree in all other factors; "

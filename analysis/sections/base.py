@@ -30,7 +30,7 @@ class Column:
         key: Its name in CSV.
         header: Its header for people.
         format: How its values are written for people. ``percent`` and ``points`` values are fractions; an interval is
-            a pair of fractions or an `Interval`: of a difference (``interval``), an accuracy or rate (``percent_interval``).
+            a pair of fractions or an `Interval`: of a difference (``interval``), an accuracy (``percent_interval``).
         on_page: Whether the page shows it: always, if any value is not zero, if its values differ, or in files alone.
             A column without any value is shown nowhere but in CSV.
     """

@@ -11,6 +11,7 @@ from analysis.study.arms import Kind
 from analysis.study.cells import (
     ARM,
     ARM_ORDER,
+    COMPLETE,
     DIVERGED,
     FAILED,
     MISSING,
@@ -33,6 +34,7 @@ class Completeness:
         planned: Cells in the plan.
         complete, diverged, stopped, failed, missing: They add up to `planned`.
         unproposed: Arms that an adaptive search has still to propose; their cells are not in the plan yet.
+        unmeasured: Complete cells without the test accuracy that arms are compared by.
     """
 
     planned: int
@@ -42,6 +44,12 @@ class Completeness:
     failed: int
     missing: int
     unproposed: int = 0
+    unmeasured: int = 0
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether every planned cell is complete and has its accuracy, and no more will come."""
+        return self.is_finished and self.complete == self.planned and not self.unmeasured
 
     @property
     def is_finished(self) -> bool:
@@ -50,8 +58,9 @@ class Completeness:
 
     @property
     def sentence(self) -> str:
+        without = f" {self.unmeasured} of the complete ones have no test accuracy." if self.unmeasured else ""
         if self.complete == self.planned and self.is_finished:
-            return f"All {self.planned} planned cells are complete."
+            return f"All {self.planned} planned cells are complete.{without}"
         parts = [
             f"{number} {word}"
             for number, word in (
@@ -64,6 +73,7 @@ class Completeness:
         ]
         text = f"{self.complete} of {self.planned} planned cells are complete"
         text += f"; {', '.join(parts)}." if parts else "."
+        text += without
         if self.unproposed:
             text += f" The search has still to propose {count(self.unproposed, 'arm')}."
         return text
@@ -79,6 +89,7 @@ def completeness(study: Study) -> Completeness:
     proposed = vmp_arms if search.proposed is None else search.proposed
     return Completeness(
         planned=len(study.cells),
+        unmeasured=int(((study.cells[STATUS] == COMPLETE) & study.cells[study.test].isna()).sum()),
         unproposed=0 if search.arms is None else max(0, search.arms - proposed),
         **{status: int(counts.get(status, 0)) for status in STATUSES},
     )

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.study.cells import SECONDS, Study
-from sweeps.record import CellRecord
-from vmp.core.fingerprint import canonical_json
+from sweeps.record import CellRecord, Plan
+from vmp.core.fingerprint import canonical_json, code_fingerprints
 from vmp.core.outcome import Plain
 from vmp.core.text import count, duration
 
@@ -78,6 +78,21 @@ def provenance(study: Study) -> ProvenanceFacts:
         ("run", f"{started[0]} to {started[-1]} (starts of the first and last cell)" if started else NOT_RECORDED),
     ]
     return ProvenanceFacts(facts=tuple(facts), warnings=(*warnings, *_contradictions(study, records)), seconds=total)
+
+
+def changed_code(plan: Plan) -> str | None:
+    """A sentence where the installed code would compute a study's cells anew; None where it is the code of the plan."""
+    now = code_fingerprints()
+    before = plan.code.modules
+    names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    if not before or not names:
+        return None
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return (
+        f"the code that computes a cell has changed since this study was planned ({shown}); the report stands, and "
+        f"the same "
+        "`vmp sweep run` would compute the cells anew"
+    )
 
 
 def collapse_rules(study: Study) -> tuple[str, ...]:

@@ -13,13 +13,14 @@ from analysis.verdict.contrasts import Contrast, Sides
 from analysis.verdict.effects import Effect, compare_collapse, effect_family, interaction_family
 from analysis.verdict.evidence import Evidence
 from analysis.verdict.summaries import ArmSummary
-from sweeps.questions import BASELINE, CONTROL, compared_pairs, counterpart, main_pair
+from sweeps.questions import BASELINE, CONTROL, asked_factors, compared_pairs, counterpart, main_pair
 from sweeps.record import Scalar
 from sweeps.stats.decisions import Verdict
 from sweeps.stats.factorial import trend
 from vmp.core.errors import InputError
 
-QUESTION, EFFECTS, INTERACTIONS, TRENDS = "the study's question", "effects of factors", "interactions", "trends"
+QUESTION, INTERACTIONS, TRENDS = "arms as the study compares them", "interactions", "trends"
+EFFECTS, OTHER_EFFECTS = "effects of the factors asked about", "effects of other factors"
 ON_CONTROL, ON_BASELINE = "against the control", "against the backbone alone"
 
 
@@ -200,21 +201,23 @@ def _effects(
     blocks: Mapping[tuple[Scalar, ...], list[Arm]],
     factors: Mapping[tuple[Scalar, ...], Sequence[Factor]],
 ) -> dict[tuple[Scalar, ...], tuple[Effect, ...]]:
-    """The effects of every block that crosses two factors or more, as one family."""
+    """The effects of every block that crosses two factors or more: those that the study asks about are one family, over
+    all blocks, and the others another."""
     families = {
         key: effect_family(evidence.study, arms, factors[key]) if len(factors[key]) > 1 else []
         for key, arms in blocks.items()
     }
-    contrasts = evidence.compare([sides for family in families.values() for _, sides in family], EFFECTS)
-    rates = compare_collapse(evidence, contrasts)
-    made = iter(zip(contrasts, rates, strict=True))
-    return {
-        key: tuple(
-            Effect(contrast=contrast, factor=factor, rates=rate)
-            for (factor, _), (contrast, rate) in zip(family, made, strict=False)
-        )
-        for key, family in families.items()
-    }
+    asked = asked_factors(evidence.study.plan.study)
+    made: dict[tuple[object, ...], Effect] = {}
+    every = [one for family in families.values() for one in family]
+    for name, is_asked in ((EFFECTS, True), (OTHER_EFFECTS, False)):
+        some = [(f, sides) for f, sides in every if (not asked or (f is not None and f.name in asked)) is is_asked]
+        contrasts = evidence.compare([sides for _, sides in some], name)
+        for (factor, sides), contrast, rates in zip(
+            some, contrasts, compare_collapse(evidence, contrasts), strict=True
+        ):
+            made[sides.units_key] = Effect(contrast=contrast, factor=factor, rates=rates)
+    return {key: tuple(made[sides.units_key] for _, sides in family) for key, family in families.items()}
 
 
 def _by_block(

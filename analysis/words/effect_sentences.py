@@ -11,6 +11,7 @@ from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.claims import brief, short_comparison
 from analysis.words.findings import Behind, Finding
 from analysis.words.phrases import VERDICT_WORDS, capital, limits, p_value, points
+from sweeps.questions import asked_factors
 from sweeps.stats.decisions import Verdict
 from vmp.core.text import count, listing
 
@@ -19,7 +20,7 @@ MAX_EFFECTS = 6
 
 def leading_effects(verdict: BlockVerdict, study: Study) -> tuple[Effect, ...]:
     """The effects that answer the question: those of the factor that it names, else the clearest one."""
-    asked = asked_factors(study)
+    asked = asked_factors(study.plan.study)
     named = tuple(effect for effect in verdict.effects if effect.factor and effect.factor.name in asked)
     if named:
         return named
@@ -27,28 +28,27 @@ def leading_effects(verdict: BlockVerdict, study: Study) -> tuple[Effect, ...]:
     return tuple(sorted(of_factors, key=clarity)[-1:])
 
 
-def asked_factors(study: Study) -> set[str]:
-    """The factors that the study's comparison is about."""
-    header = study.plan.study
-    if isinstance(header.compare, str):
-        return {header.compare}
-    sides = [side for pair in header.compare or () for side in pair] + ([header.reference] if header.reference else [])
-    return {name for side in sides for name in side}
-
-
 def effects_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behind, ...]]:
     """The headline's clause of a factorial, and the comparisons that it makes."""
     effects = leading_effects(verdict, study)
     behind = _behind(effects)
+    names = list(dict.fromkeys(effect.factor.title for effect in effects if effect.factor))
     if len(effects) == 1:
-        effect = effects[0]
-        assert effect.factor is not None
-        clear = effect.contrast.verdict.established or bool(effect.rates and effect.rates.p <= 0.05)
-        start = f"{effect.factor.title} matters" if clear else f"no effect of {effect.factor.title} is established"
-        if not asked_factors(study):
-            start = f"of {listing([f.title for f in verdict.factors])}, {start}" if clear else (
-                "no factor's effect is established; the clearest is that of " + effect.factor.title)  # fmt: skip
+        (effect,) = effects
+        if asked_factors(study.plan.study):
+            return effect_text(effect), behind
+        all_names = listing([factor.title for factor in verdict.factors])
+        start = f"of {all_names}, {names[0]} matters" if _is_shown(effect) else (
+            f"no effect of {all_names} is established; the clearest is that of {names[0]}")  # fmt: skip
         return f"{start}: {effect_text(effect)}", behind
+    if len(names) > 1:
+        shown = [effect for effect in effects if _is_shown(effect)]
+        if not shown:
+            clearest = max(effects, key=clarity)
+            return f"no effect of {listing(names)} is established; the clearest: {effect_text(clearest)}", behind
+        matter = list(dict.fromkeys(effect.factor.title for effect in shown if effect.factor))
+        start = f"of {listing(names)}, {listing(matter)} {'matters' if len(matter) == 1 else 'matter'}"
+        return f"{start}: {'; '.join(effect_text(effect) for effect in shown[:3])}", behind
     against = {effect.contrast.sides.against for effect in effects}
     over = _over(effects[0])
     if len(against) == 1:
@@ -149,9 +149,14 @@ def _interactions(verdict: BlockVerdict) -> list[Finding]:
 
 def clarity(effect: Effect) -> tuple[bool, float]:
     """How clearly an effect is shown: established ones first, of accuracy or of collapse, by their size."""
-    is_shown = effect.contrast.verdict.established or bool(effect.rates and effect.rates.p <= 0.05)
     size = abs(effect.contrast.mean)
-    return is_shown, -1.0 if math.isnan(size) else size
+    return _is_shown(effect), -1.0 if math.isnan(size) else size
+
+
+def _is_shown(effect: Effect) -> bool:
+    """Whether an effect on accuracy, other than that it is practically none, or one on collapse is established."""
+    is_effect = effect.contrast.verdict in (Verdict.BETTER, Verdict.WORSE)
+    return is_effect or bool(effect.rates and effect.rates.p <= 0.05)
 
 
 def _over(effect: Effect) -> str:

@@ -119,6 +119,20 @@ def lambda_arms(
     return arms
 
 
+STARTS = [ArmModel({"prompt": "control", "m": None, "n": None, "lambda": None})]
+STARTS += [
+    ArmModel(
+        {"prompt": "vmp", "m": m, "n": n, "lambda": v},
+        effect=0.1 if n > -0.1 else 0.0,
+        collapsed=frozenset(range(3) if n < -0.1 else ()),
+    )
+    for m in (0.1, 1.0)
+    for n in (-0.6, -0.3, 0.0, 0.3, 0.6)
+    for v in (0, 1)
+]
+"""Initial slope by shift by lambda, as the study `init`: a shift below 0 collapses in every seed."""
+
+
 def write_study(path: Path, model: StudyModel) -> StudyFolder:
     """Write plan and cells of `model` below `path`; the same model gives the same bytes."""
     folder = StudyFolder(path)

@@ -11,11 +11,11 @@ from statsmodels.stats.multitest import multipletests
 
 from benchmarks.claims import main as print_table
 from benchmarks.claims import rows
-from sweeps.stats.choice import best_of, chance_of_choice, choose, may_be_best, winners_curse
+from sweeps.stats.choice import best_of, chance_of_choice, choosable, choose, may_be_best, winners_curse
 from sweeps.stats.claims import Reason, Verdict, claims, leave_one_seed_out
-from sweeps.stats.collapse import compare_rates, fill_diverged, largest_unseen_rate, rate
+from sweeps.stats.collapse import Runs, compare_rates, fill_diverged, largest_unseen_rate, rate
 from sweeps.stats.decisions import decide, sign_flip_floor
-from sweeps.stats.factorial import by_setting, interaction, main_effect
+from sweeps.stats.factorial import by_seed, difference, halves, sides, single_runs, trend
 from sweeps.stats.planner import (
     min_seeds_by_sign_flips,
     min_seeds_by_t,
@@ -287,25 +287,66 @@ def test_factor_effects_average_over_the_others_within_a_seed() -> None:
     planted = 0.05 * np.array([[0, 0, 0], [0, 0, 1]])[..., None]
     seeds = rng.normal(0, 0.1, size=5)  # a seed moves all its runs alike
     values = a + b + planted + seeds
-    np.testing.assert_allclose(main_effect(values, 0, [1], [0]), 0.10 + 0.05 / 3)
-    np.testing.assert_allclose(interaction(values, (0, 1, 0), (1, 2, 0)), 0.05)
-    np.testing.assert_allclose(interaction(values, (0, 1, 0), (1, 1, 0)), 0.0, atol=1e-12)
-    assert by_setting(values, 0, [1], [0]).shape == (3, 5)
-    values[1, 2, 0] = np.nan  # that setting is no part of seed 0, on both sides, not only on one
-    np.testing.assert_allclose(main_effect(values, 0, [1], [0]), [0.10] + [0.10 + 0.05 / 3] * 4)
-    assert np.isnan(interaction(values, (0, 1, 0), (1, 2, 0))[0])
-    with pytest.raises(ValueError, match="without a common level"):
-        main_effect(values, 0, [0, 1], [1])
+    arms = values.reshape(6, 5)  # arm 3 i + j has level i of the first factor and level j of the second
+    effect = [sides([3 + j], [j]) for j in range(3)]
+    np.testing.assert_allclose(by_seed(arms, effect), 0.10 + 0.05 / 3)
+    last, middle, first = ([difference(sides([3 + j], [j]), sides([3], [0]))] for j in (2, 1, 0))
+    np.testing.assert_allclose(by_seed(arms, last), 0.05)
+    np.testing.assert_allclose(by_seed(arms, middle), 0.0, atol=1e-12)
+    np.testing.assert_allclose(by_seed(arms, first), 0.0, atol=1e-12)
+    np.testing.assert_allclose(by_seed(arms[:3], [trend([0, 1, 2])]), 0.04)
+    runs, of_arm = single_runs(arms, effect)
+    np.testing.assert_allclose(runs, [[0.10, 0.10, 0.15]] * 5)
+    assert of_arm.tolist() == [3, 4, 5]
+    others, of_arm = single_runs(arms, effect, sign=-1)
+    np.testing.assert_allclose(others, runs)
+    assert of_arm.tolist() == [0, 1, 2]
+    arms[5, 0] = np.nan  # that setting is no part of seed 0, on both sides, not only on one
+    np.testing.assert_allclose(by_seed(arms, effect), [0.10] + [0.10 + 0.05 / 3] * 4)
+    assert np.isnan(by_seed(arms, last)[0])
+    assert np.isnan(single_runs(arms, effect)[0][0]).tolist() == [False, False, True]
+    with pytest.raises(ValueError, match="without a common arm"):
+        sides([0, 1], [1])
+
+
+@pytest.mark.parametrize(("levels", "groups"), [(2, ([0], [1])), (5, ([0, 1], [3, 4])), (4, ([0, 1], [2, 3]))])
+def test_ordered_levels_are_split_without_their_middle(levels: int, groups: tuple[list[int], list[int]]) -> None:
+    assert halves(levels) == groups
 
 
 def test_a_clear_factor_is_shown_with_three_seeds_where_no_arm_is() -> None:
     rng = np.random.default_rng(7)
     sign = np.array([-0.05, -0.05, 0.05, 0.05])[:, None, None]
-    values = 0.7 + sign + rng.normal(0, 0.05, size=(4, 6, 3))
-    (effect,) = claims([main_effect(values, 0, [2, 3], [0, 1])], margin=0.01)
+    arms = (0.7 + sign + rng.normal(0, 0.05, size=(4, 6, 3))).reshape(24, 3)
+    units = [sides([12 + j, 18 + j], [j, 6 + j]) for j in range(6)]
+    (effect,) = claims([by_seed(arms, units)], margin=0.01)
     assert effect.verdict is Verdict.BETTER
-    arms = values.reshape(24, 3)
     assert not any(c.verdict.established for c in claims(arms[1:] - arms[0], margin=0.01))
+
+
+def test_single_runs_guard_an_effect_as_they_guard_an_arm() -> None:
+    """The mean of an effect is clear; three of its eight runs collapsed, which the mean by seed does not show."""
+    d = np.array([[0.030, 0.031, 0.029, 0.030]])
+    differences = np.full((1, 4, 2), 0.08)
+    collapsed = np.zeros((1, 4, 2))
+    collapsed[0, :3, 1], differences[0, :3, 1] = 1, -0.03
+    assert claims(d, margin=0.001)[0].verdict is Verdict.BETTER
+    (guarded,) = claims(d, margin=0.001, collapsed=Runs(differences=differences, collapsed=collapsed))
+    assert (guarded.verdict, guarded.reason) == (Verdict.AHEAD, Reason.COLLAPSE)
+    assert guarded.collapse is not None
+    assert (guarded.collapse.rate.count, guarded.collapse.rate.n) == (3, 8)
+    clean = Runs(differences=np.full((1, 4, 2), 0.03), collapsed=np.zeros((1, 4, 2)))
+    without = leave_one_seed_out(d, margin=0.001, collapsed=clean, unseen_runs=200)
+    assert [verdict for (verdict,) in without] == [Verdict.BETTER] * 4
+    assert [v for (v,) in leave_one_seed_out(d, margin=0.001, collapsed=clean)] == [Verdict.AHEAD] * 4
+
+
+def test_who_can_be_chosen_shares_three_seeds() -> None:
+    nan = np.nan
+    values = np.array([[1, 1, 1, 1], [nan, nan, 1, 1], [1, 1, 1, nan], [nan, 1, 1, 1], [1, 1, 1, 1]], dtype=float)
+    assert choosable(values) == [0, 2, 4]  # rows 2 and 3 share two seeds: the later of the two is out
+    assert choosable(values, stopped=[True, False, False, False, False]) == [2, 4]
+    assert choosable(values[1:2]) == []
 
 
 def test_stds_over_seeds_are_compared_in_pairs() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sweeps.pilot import comparisons, read_pilot
+from sweeps.pilot import read_pilot
 from sweeps.record import StudyFolder
 from sweeps.stats.planner import power
 from tests.analysis.study_records import ArmModel, StudyModel, write_study
@@ -44,20 +44,6 @@ def test_a_pilot_is_what_its_cells_show(pilot: Path) -> None:
     assert [row.n for row in made.table] == [3, 9]
     assert made.table[1].given_arm == pytest.approx(power(9, 0.04 / made.sd, 2).item())
     assert read_pilot(folder).difference == folder.read_plan().study.margin
-
-
-def test_who_is_compared_with_whom(tmp_path: Path) -> None:
-    crossed = [(s, p) for s in ("uniform", "random") for p in ("none", "control", "vmp")]
-    arms = [ArmModel(factors={"prompt": p, "sampling": s}) for s, p in crossed]
-    write_study(tmp_path / "blocks", StudyModel(arms=arms, seeds=(0, 1)))
-    pairs = comparisons(StudyFolder(tmp_path / "blocks").read_plan())
-    assert [(dict(a), dict(b)) for a, b in pairs] == [
-        ({"prompt": "vmp", "sampling": s}, {"prompt": "control", "sampling": s}) for s in ("uniform", "random")
-    ]
-    own = [ArmModel(factors={"lambda": value}) for value in (0, 1, 10)]
-    write_study(tmp_path / "layer", StudyModel(arms=own, seeds=(0, 1)))
-    pairs = comparisons(StudyFolder(tmp_path / "layer").read_plan())
-    assert [(a["lambda"], b["lambda"]) for a, b in pairs] == [(1, 0), (10, 0)]
 
 
 def test_the_command_prints_a_table_or_one_object(pilot: Path, call_vmp: Vmp, tmp_path: Path) -> None:

@@ -9,52 +9,65 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from analysis.figures.attention_by_lambda import prepare_manipulation
+from analysis.figures.arm_dots import prepare_dots
+from analysis.figures.attention_by_value import prepare_manipulation
 from analysis.figures.effect_grid import Crossing, crossed_factors, prepare_grids
-from analysis.figures.lambda_axis import lambda_axis
-from analysis.figures.lambda_curve import draw_lambda_curve, prepare_lambda_curve
 from analysis.figures.power_curve import attention
+from analysis.figures.response_curve import draw_response_curve, prepare_response_curve
 from analysis.figures.style import drawing, new_figure, place_apart
 from analysis.figures.svg import inline_svg, svg_text
-from analysis.study.cells import Study, load_study
+from analysis.figures.training_curves import prepare_training
+from analysis.figures.value_axis import value_axis
+from analysis.study.cells import Study, curve_table, load_study
 from analysis.verdict.conclusions import conclude
-from analysis.verdict.lambda_verdict import LambdaVerdict
-from sweeps.stats.intervals import t_interval
+from analysis.verdict.verdicts import BlockVerdict
 from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, write_study
 
 
-def only_verdict(study: Study) -> LambdaVerdict:
-    return conclude(study).lambda_verdicts[0]
+def only_verdict(study: Study) -> BlockVerdict:
+    return conclude(study).verdicts[0]
 
 
 def test_zero_stands_apart_on_a_log_axis_and_crowded_values_stand_evenly() -> None:
-    spread_out = lambda_axis([10, 0, 1, 0.1, 1])
-    assert spread_out.lambdas == (0, 0.1, 1, 10)
+    spread_out = value_axis([10, 0, 1, 0.1, 1])
+    assert spread_out.values == (0, 0.1, 1, 10)
     assert spread_out.positions == pytest.approx((-2, -1, 0, 1))
     assert spread_out.zero_apart
-    published = lambda_axis([0, 0.1, 0.5, 1, 1.5, 2, 2.5, 5, 10])
+    published = value_axis([0, 0.1, 0.5, 1, 1.5, 2, 2.5, 5, 10])
     assert published.positions == tuple(range(9))
     assert not published.zero_apart
-    search = lambda_axis(list(np.logspace(-2, 2, 50)))
+    search = value_axis(list(np.logspace(-2, 2, 50)))
     assert [text for _, text in search.ticks] == ["0.01", "0.1", "1", "10", "100"]
-    assert lambda_axis([0.5]).positions == (0.0,)
+    assert value_axis([0.5]).positions == (0.0,)
+    shifts = value_axis([-0.6, -0.3, 0.0, 0.3, 0.6], "n")
+    assert (shifts.positions, shifts.label) == ((-0.6, -0.3, 0.0, 0.3, 0.6), "n")  # in proportion
+    assert value_axis([4, 8, 16]).positions == (4, 8, 16)
+    assert value_axis([0.0001, 0.001, 0.01], "train.optimizer.lr").label == "train.optimizer.lr (log scale)"
 
 
-def test_the_area_of_the_curve_is_the_paired_interval_around_the_mean(tmp_path: Path) -> None:
-    write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1, 1: 0.2, 10: 0.0}, collapsed={10: [2]}), seeds=(0, 1, 2)))
+def test_healthy_and_collapsed_runs_are_drawn_apart(tmp_path: Path) -> None:
+    write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1, 1: 0.2, 10: 0.2}, collapsed={10: [2]}), seeds=range(4)))
     study = load_study(tmp_path)
-    data = prepare_lambda_curve(study, only_verdict(study))
+    verdict = only_verdict(study)
+    data = prepare_response_curve(study, verdict)
     test = study.cells.pivot(index="seed", columns="arm", values="test_top1")
-    interval = t_interval((test["λ = 1"] - test["control (A = 1)"]).to_numpy(), family=3)
+    (contrast,) = [c for c in verdict.contrasts if c.arm.lambda_ == 1]
+    assert contrast.interval is not None
+    control = test["control (A = 1)"].mean()
     assert data.mean[1] == pytest.approx(100 * test["λ = 1"].mean())
-    assert data.shared_low[1] == pytest.approx(100 * (interval.low + test["control (A = 1)"].mean()))
-    assert data.shared_high[1] == pytest.approx(100 * (interval.high + test["control (A = 1)"].mean()))
-    assert [(seed, flag) for seed, x, _, flag, _ in data.seeds if x == data.axis.place(10)] == [
-        (0, False),
-        (1, False),
-        (2, True),
-    ]
+    assert (data.low[1], data.high[1]) == pytest.approx(
+        (100 * (contrast.interval.low + control), 100 * (contrast.interval.high + control))
+    )
+    assert data.mean[2] == pytest.approx(100 * test["λ = 10"].drop(2).mean())
+    assert data.collapsed_mean[2] == pytest.approx(100 * test["λ = 10"][2])
+    flags = [(seed, flag) for seed, x, _, flag, _ in data.seeds if x == data.axis.place(10)]
+    assert flags == [(0, False), (1, False), (2, True), (3, False)]
     assert data.chance == pytest.approx(100 / 6)
+    panels = prepare_training(curve_table(study), [arm for arm in study.arms if arm.lambda_ == 10])
+    assert [line.label for line in panels[0].lines] == ["λ = 10", "λ = 10 (collapsed)"]
+    dots = {row.label: row for row in prepare_dots(conclude(study)).rows}
+    assert dots["λ = 10"].collapsed == pytest.approx(100 * test["λ = 10"][2])
+    assert math.isnan(dots["λ = 10"].low)
 
 
 def test_drawing_is_repeatable_and_changes_no_global_style(tmp_path: Path) -> None:
@@ -65,7 +78,7 @@ def test_drawing_is_repeatable_and_changes_no_global_style(tmp_path: Path) -> No
     for _ in range(2):
         with drawing():
             figure, axes = new_figure(4)
-            draw_lambda_curve(prepare_lambda_curve(study, only_verdict(study)), ax=axes[0, 0])
+            draw_response_curve(prepare_response_curve(study, only_verdict(study)), ax=axes[0, 0])
             texts.append(svg_text(figure))
     assert texts[0] == texts[1]
     assert dict(mpl.rcParams) == before
@@ -102,7 +115,7 @@ def test_a_crossed_study_becomes_one_panel_pair_per_lambda(tmp_path: Path) -> No
         for n in (-0.3, 0.0, 0.3)
         for v in (0, 1)
     ]
-    write_study(tmp_path, StudyModel(arms=arms, seeds=(0, 1)))
+    write_study(tmp_path, StudyModel(arms=arms, seeds=(0, 1, 2)))
     study = load_study(tmp_path)
     crossing = crossed_factors(study)
     assert crossing == Crossing(rows="m", columns="n", panels="lambda")
@@ -114,7 +127,7 @@ def test_a_crossed_study_becomes_one_panel_pair_per_lambda(tmp_path: Path) -> No
     assert grids[0].values.shape == (2, 3)
     contrast = next(c for c in conclusions.primary if c.arm.factors["n"] == 0.3)
     assert grids[0].values[0, 2] == pytest.approx(100 * contrast.mean)
-    assert grids[0].texts[0][0].endswith("▽ 1/2")
+    assert grids[0].texts[0][0].endswith("▽ 1/3")
     assert grids[0].limit == grids[2].limit
 
 

@@ -11,10 +11,11 @@ from click.testing import CliRunner
 
 from analysis.cli import report
 from analysis.report import json_object
+from analysis.report.write import write_report
 from analysis.study.cells import load_study
 from analysis.verdict.conclusions import conclude
 from analysis.words.headline import headline
-from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, write_study
+from tests.analysis.study_records import STARTS, ArmModel, StudyModel, lambda_arms, write_study
 
 NO_ANSWER = {"outcome": "none", "chosen": None, "reference": None, "comparison": None}
 
@@ -32,18 +33,24 @@ def test_the_object_holds_the_verdict_and_nothing_is_written(tmp_path: Path) -> 
     conclusions = conclude(load_study(tmp_path))
     main = conclusions.verdicts[0].main
     assert main is not None
-    assert main.simultaneous_interval is not None
+    assert main.interval is not None
     assert answer["headline"] == headline(conclusions).text
     assert (answer["outcome"], answer["complete"], answer["page"]) == ("better", True, None)
     assert answer["chosen"] == {"prompt": "vmp", "lambda": 0.1}
     assert answer["reference"] == {"prompt": "control", "lambda": None}
     assert answer["comparison"] == {
+        "subject": "λ = 0.1",
+        "against": "control (A = 1)",
         "difference": main.mean,
-        "low": main.simultaneous_interval.low,
-        "high": main.simultaneous_interval.high,
-        "p": main.p_t_holm,
+        "low": main.interval.low,
+        "high": main.interval.high,
+        "p": main.p,
         "n": 5,
+        "family": 3,
+        "reason": "",
     }
+    assert answer["collapse"]["n"] == 5
+    assert {"prompt": "vmp", "lambda": 0.1} in answer["possible"]
     assert {path.name for path in tmp_path.iterdir()} == before
     documented = re.findall(r"^    (\w+) ", json_object.__doc__ or "", flags=re.MULTILINE)
     assert sorted(answer) == sorted(documented)
@@ -67,11 +74,28 @@ def test_an_unfinished_study_has_no_answer_yet(tmp_path: Path, missing: tuple[in
     assert sum(answer["cells"].values()) == 2 * answer["cells"]["planned"]
 
 
-def test_a_study_of_blocks_answers_by_block(tmp_path: Path) -> None:
+def test_a_study_of_blocks_answers_over_them_and_by_block(tmp_path: Path) -> None:
     factors = [("control", None), ("vmp", 0), ("vmp", 1), ("vmp", 2)]
     arms = [ArmModel({"backbone": b, "prompt": p, "lambda": v}) for b in ("slow", "x3d") for p, v in factors]
     write_study(tmp_path, StudyModel(arms=arms))
     answer = printed(tmp_path)
-    assert {key: answer[key] for key in NO_ANSWER} == NO_ANSWER
+    assert sorted(answer["chosen"]) == ["lambda", "prompt"]  # what all blocks have in common
+    assert (answer["comparison"]["family"], answer["reference"]) == (3, None)
     assert [block["block"] for block in answer["blocks"]] == ["backbone = slow", "backbone = x3d"]
-    assert all(block["comparison"]["n"] == 5 for block in answer["blocks"])
+    assert all((b["comparison"]["n"], b["comparison"]["family"]) == (5, 6) for b in answer["blocks"])
+
+
+def test_a_factorial_answers_by_its_leading_effect(tmp_path: Path) -> None:
+    write_study(tmp_path, StudyModel(arms=STARTS, seeds=(0, 1, 2), cell_sd=0.03))
+    answer = printed(tmp_path)
+    assert answer["comparison"]["subject"] == "n = 0.3 and 0.6"
+    effect = next(one for one in answer["effects"] if one["factor"] == "n")
+    assert effect["comparison"] == answer["comparison"]
+    assert (effect["collapse"]["against"]["count"], effect["collapse"]["subject"]["count"]) == (24, 0)
+
+
+def test_the_verdict_stands_beside_the_page(tmp_path: Path) -> None:
+    write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1, 1: 0.15})))
+    page = write_report(tmp_path)
+    beside = json.loads((page.parent / "verdict.json").read_text(encoding="utf-8"))
+    assert beside == {**printed(tmp_path), "page": "index.html"}

@@ -107,7 +107,7 @@ def test_the_same_records_give_the_same_bytes(folder: Path, tmp_path: Path) -> N
 def test_every_figure_is_there_as_svg_and_png_and_in_words(folder: Path) -> None:
     figures = folder / "report" / "figures"
     names = {path.stem for path in figures.iterdir()}
-    assert names == {"lambda", "manipulation", "differences", "seed_std", "seeds", "training", "power"}
+    assert names == {"response", "manipulation", "differences", "seed_std", "seeds", "training", "power"}
     for name in names:
         ET.parse(figures / f"{name}.svg")
         assert (figures / f"{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -225,7 +225,7 @@ def test_an_error_half_way_leaves_the_old_report(folder: Path, tmp_path: Path, m
 def test_the_command_prints_verdict_and_page(folder: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(report_command, [str(folder), "--out", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
-    verdict, path = result.output.splitlines()
+    verdict, *_, path = result.stdout.splitlines()
     assert verdict == headline_of(folder)
     assert Path(path).is_file()
     empty = CliRunner().invoke(report_command, [str(tmp_path)])
@@ -269,7 +269,7 @@ def test_a_browser_shows_the_page_without_sideways_scrolling(folder: Path, tmp_p
     assert "default-src 'none'" in policy[0]
     probe = """<script>addEventListener('load', () => {
       const page = document.documentElement, verdict = document.querySelector('#verdict').getBoundingClientRect();
-      const box = document.querySelector('#figure-lambda svg').getBoundingClientRect();
+      const box = document.querySelector('#figure-response svg').getBoundingClientRect();
       document.body.dataset.probe = [page.scrollWidth, innerWidth, Math.round(box.width), Math.round(box.height),
                                      verdict.bottom < innerHeight].join(' ');
     })</script></body>"""

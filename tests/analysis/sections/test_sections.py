@@ -24,7 +24,7 @@ from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, writ
 from vmp.core.errors import InputError
 
 ANSWER = Section(
-    name="answer-to-all", title="The answer", order=25, compute=lambda _: SectionContent(facts=[("it is", "<42>")])
+    name="answer-to-all", title="The answer", order=22, compute=lambda _: SectionContent(facts=[("it is", "<42>")])
 )
 
 
@@ -70,7 +70,7 @@ def test_a_section_is_made_or_says_why_not(tmp_path: Path, arms: list[ArmModel])
 
 def test_another_distribution_adds_a_section(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     offer(monkeypatch, "ANSWER")
-    assert [section.name for section in all_sections()].index("answer-to-all") == 3
+    assert [section.name for section in all_sections()].index("answer-to-all") == 4
     write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1, 1: 0.1}), seeds=(0, 1)))
     conclusions = conclude(load_study(tmp_path))
     page = page_of(conclusions, compose(conclusions, all_sections()))
@@ -96,9 +96,9 @@ def test_a_study_is_judged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         summaries[arm.label] += 1
         return summarize(study, arm)
 
-    def counted_compare(self, pairs, metric):
-        families[metric, *((arm.label, reference.label) for arm, reference in pairs)] += 1
-        return compare(self, pairs, metric)
+    def counted_compare(self, family, name, metric):
+        families[metric, *(sides.units_key for sides in family)] += 1
+        return compare(self, family, name, metric)
 
     monkeypatch.setattr(evidence, "summarize", counted_summarize)
     monkeypatch.setattr(evidence.Evidence, "_compare", counted_compare)

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.study.arms import Kind, reference_for
 from analysis.study.cells import STATUS, curve_table, load_study
 from analysis.study.completeness import Completeness, completeness, completeness_by_arm
 from sweeps.record import CellRecord
-from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, write_study
+from tests.analysis.study_records import StudyModel, lambda_arms, write_study
 from vmp.core.errors import InputError
 
 MODEL = StudyModel(arms=lambda_arms({0: 0.1, 0.1: 0.1, 10: 0.0}), seeds=(0, 1, 2), epochs=3)
@@ -66,16 +65,6 @@ def test_a_search_that_has_not_proposed_all_its_arms_is_not_finished(tmp_path: P
     assert not counts.is_finished
     assert "still to propose 3 arms" in counts.sentence
     assert counted(tmp_path / "b", proposed=5).is_finished  # it proposed the same arm more than once
-
-
-def test_the_reference_of_an_arm_shares_its_other_factors(tmp_path: Path) -> None:
-    factors = [{"prompt": p, "sampling": s} for s in ("uniform", "segment") for p in ("control", "vmp")]
-    write_study(tmp_path, StudyModel(arms=[ArmModel(f) for f in factors], seeds=(0, 1)))
-    arms = load_study(tmp_path).arms
-    control = reference_for(arms[3], arms, Kind.CONTROL)
-    assert control is not None
-    assert control.factors == {"prompt": "control", "sampling": "segment"}
-    assert reference_for(arms[3], arms, Kind.BASELINE) is None
 
 
 def test_nearly_equal_proposals_stay_two_arms(tmp_path: Path) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from analysis.cli import report
 from analysis.study.cells import load_study
 from analysis.verdict.named_pairs import named_pairs
-from sweeps.stats.intervals import t_interval
+from analysis.words.phrases import limits
+from sweeps.stats.claims import claims
 from tests.analysis.study_records import ArmModel, StudyModel, write_study
 from vmp.core.errors import InputError
 
@@ -32,12 +34,12 @@ def folder(tmp_path: Path) -> Path:
 
 def test_arms_are_paired_by_what_they_share(folder: Path) -> None:
     pairs = named_pairs(load_study(folder), "remedy=closed_at_rest", "remedy=none")
-    assert [(p.arm.factors["lambda"], p.reference.factors["lambda"], p.setting) for p in pairs] == [
+    assert [(s.arms[0].factors["lambda"], s.references[0].factors["lambda"], setting) for s, setting in pairs] == [
         (1, 1, "prompt = vmp, λ = 1"),
         (10, 10, "prompt = vmp, λ = 10"),
     ]
-    (one,) = named_pairs(load_study(folder), "remedy=none,lambda=10", "remedy=none,lambda=1")
-    assert (one.arm.factors["lambda"], one.reference.factors["lambda"]) == (10, 1)
+    ((one, _),) = named_pairs(load_study(folder), "remedy=none,lambda=10", "remedy=none,lambda=1")
+    assert (one.arms[0].factors["lambda"], one.references[0].factors["lambda"]) == (10, 1)
 
 
 def test_the_sentence_holds_the_numbers_of_that_comparison(folder: Path) -> None:
@@ -51,12 +53,12 @@ def test_the_sentence_holds_the_numbers_of_that_comparison(folder: Path) -> None
         for key, group in cells.groupby(["factor.lambda", "factor.remedy"])
     }
     difference = values[1, "closed_at_rest"] - values[1, "none"]
-    interval = t_interval(difference, family=2)
+    both = claims([values[v, "closed_at_rest"] - values[v, "none"] for v in (1, 10)], margin=0.02,
+                  collapsed=np.zeros((2, 5)), reference_collapsed=np.zeros((2, 5)))  # fmt: skip
+    interval = both[0].interval
+    assert interval is not None
     assert f"{100 * difference.mean():+.1f} points on test" in lines[0]
-    assert (
-        f"(95% interval {100 * interval.low:+.1f} to {100 * interval.high:+.1f}, allowing for 2 comparisons)"
-        in lines[0]
-    )
+    assert f"(95% interval {limits(interval)}, allowing for 2 comparisons)" in lines[0]
     assert {path.name for path in folder.iterdir()} == {"plan.json", "cells"}
 
 

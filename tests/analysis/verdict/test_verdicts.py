@@ -9,9 +9,10 @@ import pytest
 
 from analysis.study.cells import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
-from analysis.verdict.contrasts import Claim
-from analysis.words.headline import findings, headline
-from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, write_study
+from analysis.verdict.verdicts import BlockVerdict
+from analysis.words.headline import answer, beside_headline, findings, headline
+from sweeps.stats.decisions import Reason, Verdict
+from tests.analysis.study_records import STARTS, ArmModel, StudyModel, lambda_arms, write_study
 from vmp.core.errors import InputError
 
 
@@ -20,19 +21,22 @@ def conclude_on(folder: Path, arms: Sequence[ArmModel], **model: object) -> Conc
     return conclude(load_study(folder))
 
 
+def best_label(verdict: BlockVerdict) -> str | None:
+    return verdict.best.arm.label if verdict.best else None
+
+
 def words_of(conclusions: Conclusions) -> str:
     return " ".join(finding.text for _, of_block in findings(conclusions) for finding in of_block)
 
 
 def test_a_clear_win_names_lambda_effect_interval_family_and_seeds(tmp_path: Path) -> None:
     conclusions = conclude_on(tmp_path, lambda_arms({0: 0.1, 0.1: 0.15, 10: 0.05}))
-    verdict = conclusions.lambda_verdicts[0]
-    assert verdict.claim is Claim.BETTER
-    assert verdict.best is not None
-    assert verdict.best_lambda == 0.1
-    assert headline(conclusions).text.startswith("VMP with λ = 0.1, the value chosen on validation, beats the control")
-    assert "allowing for the 3 comparisons made; 5 paired seeds" in headline(conclusions).text
-    assert "cannot fall below p = 0.0625" in words_of(conclusions)
+    verdict = conclusions.verdicts[0]
+    assert verdict.outcome is Verdict.BETTER
+    assert best_label(verdict) == "λ = 0.1"
+    assert headline(conclusions).text.startswith("VMP with λ = 0.1, the best of 3 on validation, beats the control")
+    assert "allowing for 3 comparisons; 5 paired seeds" in headline(conclusions).text
+    assert "cannot fall below p = 0.19" in words_of(conclusions)  # 2 * 3 / 2^5: the family is in it
     assert "not yet confirmed on fresh seeds" in words_of(conclusions)
 
 
@@ -41,23 +45,22 @@ def test_the_choice_is_made_on_validation_alone(tmp_path: Path) -> None:
     write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1, 0.1: 0.15, 10: 0.05})))
     study = load_study(tmp_path)
     study.cells[study.test] = 1 - study.cells[study.test]
-    verdict = conclude(study).lambda_verdicts[0]
-    assert verdict.best is not None
-    assert verdict.best_lambda == 0.1
-    assert verdict.claim is Claim.WORSE
+    verdict = conclude(study).verdicts[0]
+    assert best_label(verdict) == "λ = 0.1"
+    assert verdict.outcome is Verdict.WORSE
 
 
 def test_a_loss_is_called_one(tmp_path: Path) -> None:
     conclusions = conclude_on(tmp_path, lambda_arms({0: -0.15, 1: -0.2, 10: -0.2}))
-    assert conclusions.verdicts[0].claim is Claim.WORSE
+    assert conclusions.verdicts[0].outcome is Verdict.WORSE
     assert headline(conclusions).text.startswith(
-        "Even VMP with λ = 0, the best value on validation, does worse than the control"
+        "Even VMP with λ = 0, the best of 3 on validation, does worse than the control"
     )
 
 
 def test_few_noisy_seeds_decide_nothing_and_say_so(tmp_path: Path) -> None:
     conclusions = conclude_on(tmp_path, lambda_arms({0: 0.01, 1: 0.0, 10: 0.01}), seeds=(0, 1, 2), cell_sd=0.03)
-    assert conclusions.verdicts[0].claim is Claim.UNDECIDED
+    assert conclusions.verdicts[0].outcome is Verdict.UNDECIDED
     assert "is not decided by this study" in headline(conclusions).text
     assert "beats" not in headline(conclusions).text
     assert "equal" not in headline(conclusions).text
@@ -65,34 +68,34 @@ def test_few_noisy_seeds_decide_nothing_and_say_so(tmp_path: Path) -> None:
 
 def test_practically_equal_is_claimed_only_within_the_margin(tmp_path: Path) -> None:
     arms = lambda_arms({0: 0.0, 1: 0.0, 10: 0.0})
-    conclusions = conclude_on(tmp_path / "a", arms, seeds=range(8), cell_sd=0.005)
-    assert conclusions.verdicts[0].claim is Claim.EQUAL
+    conclusions = conclude_on(tmp_path / "a", arms, seeds=range(12), cell_sd=0.005)
+    assert conclusions.verdicts[0].outcome is Verdict.EQUAL
     assert "is practically equal to the control" in headline(conclusions).text
     assert "within the margin of ±2" in headline(conclusions).text
-    verdict = conclusions.lambda_verdicts[0]
-    assert {c.arm.lambda_ for c in verdict.equivalent} | {verdict.best_lambda} == {0, 1, 10}
-    strict = conclude_on(tmp_path / "b", arms, seeds=range(8), cell_sd=0.005, extra={"margin": 0.001})
-    assert strict.verdicts[0].claim is Claim.UNDECIDED
+    verdict = conclusions.verdicts[0]
+    assert [c.verdict for c in verdict.contrasts] == [Verdict.EQUAL] * 3
+    strict = conclude_on(tmp_path / "b", arms, seeds=range(12), cell_sd=0.005, extra={"margin": 0.001})
+    assert strict.verdicts[0].outcome is Verdict.UNDECIDED
 
 
-def test_a_win_that_multiplicity_takes_away_only_leans(tmp_path: Path) -> None:
-    arms = lambda_arms({0: 0.05, 0.1: 0.06, 1: 0.05, 10: 0.05, 100: 0.04})
-    conclusions = conclude_on(tmp_path, arms, seeds=(0, 1, 2), cell_sd=0.015)
+def test_a_win_that_multiplicity_takes_away_is_not_established(tmp_path: Path) -> None:
+    arms = lambda_arms({0: 0.0, 0.1: 0.06, 1: 0.0, 10: 0.0, 100: 0.0})
+    conclusions = conclude_on(tmp_path, arms, seeds=(0, 1, 2), cell_sd=0.012)
     main = conclusions.verdicts[0].main
     assert main is not None
+    assert (main.verdict, main.reason) == (Verdict.AHEAD, Reason.FAMILY)
+    assert main.p_alone <= 0.05 < main.p
     assert main.interval is not None
-    assert main.simultaneous_interval is not None
-    assert main.interval.excludes_zero
-    assert not main.simultaneous_interval.excludes_zero
-    assert conclusions.verdicts[0].claim is Claim.AHEAD
+    assert not main.interval.excludes_zero
     assert "but that is not established" in headline(conclusions).text
+    assert "by itself this comparison would be clear" in headline(conclusions).text
 
 
 @pytest.mark.parametrize(
-    ("seeds", "claim", "words"), [(3, Claim.UNDECIDED, "too few to call"), (6, Claim.EQUAL, "each of 6")]
+    ("seeds", "claim", "words"), [(3, Verdict.UNDECIDED, "too few to call"), (6, Verdict.EQUAL, "each of 6")]
 )
 def test_identical_accuracies_are_named_as_such_and_called_equal_only_over_enough_seeds(
-    tmp_path: Path, seeds: int, claim: Claim, words: str
+    tmp_path: Path, seeds: int, claim: Verdict, words: str
 ) -> None:
     write_study(
         tmp_path, StudyModel(arms=[ArmModel({"prompt": "control"}), ArmModel({"prompt": "vmp"})], seeds=range(seeds))
@@ -101,64 +104,99 @@ def test_identical_accuracies_are_named_as_such_and_called_equal_only_over_enoug
     control = study.cells.loc[study.cells["kind"] == "control", study.test].to_numpy()
     study.cells.loc[study.cells["kind"] == "vmp", study.test] = control
     conclusions = conclude(study)
-    assert conclusions.verdicts[0].claim is claim
+    assert conclusions.verdicts[0].outcome is claim
     assert "gives exactly the test accuracy of the control" in headline(conclusions).text
     assert words in headline(conclusions).text
     study.cells.loc[study.cells["kind"] == "vmp", study.test] = control + 0.05
-    assert conclude(study).verdicts[0].claim is Claim.UNDECIDED
+    assert conclude(study).verdicts[0].outcome is Verdict.UNDECIDED
     assert "they do not vary and there is nothing to test them by" in headline(conclude(study)).text
 
 
 def test_one_seed_gives_no_verdict(tmp_path: Path) -> None:
     conclusions = conclude_on(tmp_path, lambda_arms({0: 0.3, 1: 0.3}), seeds=(0,))
-    assert conclusions.verdicts[0].claim is Claim.NONE
+    assert conclusions.verdicts[0].outcome is Verdict.NONE
     assert headline(conclusions).text.startswith("No verdict is possible")
 
 
 def test_an_incomplete_study_is_provisional(tmp_path: Path) -> None:
-    conclusions = conclude_on(tmp_path, lambda_arms({0: 0.1, 0.1: 0.2, 1: 0.1}, missing={0.1: [0, 1]}))
-    assert headline(conclusions).text.startswith("Provisional, with 23 of 25 planned cells complete: VMP with λ = ")
-    verdict = conclusions.lambda_verdicts[0]
-    assert verdict.best is not None
-    assert verdict.best_lambda != 0.1  # three of five seeds may not be chosen over five of five
-    assert "Could not be chosen: λ = 0.1 (3 of 5 seeds complete)." in words_of(conclusions)
+    conclusions = conclude_on(tmp_path, lambda_arms({0: 0.1, 0.1: 0.2, 1: 0.1}, missing={0.1: [0, 1, 2]}))
+    assert headline(conclusions).text.startswith("Provisional, with 22 of 25 planned cells complete: VMP with λ = ")
+    assert best_label(conclusions.verdicts[0]) != "λ = 0.1"  # two of five seeds carry no verdict
+    assert "Could not be chosen: λ = 0.1 (2 of 5 seeds complete)." in words_of(conclusions)
 
 
-def test_an_arm_with_a_diverged_seed_is_not_recommended(tmp_path: Path) -> None:
-    conclusions = conclude_on(tmp_path, lambda_arms({0: 0.1, 1: 0.3}, diverged={1: [2]}))
-    verdict = conclusions.lambda_verdicts[0]
-    assert verdict.best is not None
-    assert verdict.best_lambda == 0
-    assert [(arm.label, reason) for arm, reason in verdict.ineligible] == [("λ = 1", "1 of 5 seeds diverged")]
-    assert not headline(conclusions).text.startswith("Provisional")  # divergence is a result, nothing is left to run
+def test_one_missing_cell_does_not_turn_the_choice(tmp_path: Path) -> None:
+    """The choice is made over the seeds that all candidates share, and they are named."""
+    conclusions = conclude_on(tmp_path, lambda_arms({0: 0.1, 0.1: 0.15, 10: 0.0}, missing={0.1: [3]}), seeds=range(6))
+    verdict = conclusions.verdicts[0]
+    assert best_label(verdict) == "λ = 0.1"
+    assert verdict.chosen is not None
+    assert (verdict.chosen.seeds, verdict.chosen.unshared) == ((0, 1, 2, 4, 5), (3,))
+    assert "share (seeds 0, 1, 2, 4 and 5), without seed 3" in words_of(conclusions)
+
+
+def test_divergence_flatters_no_arm(tmp_path: Path) -> None:
+    """λ = 1 is far ahead in the seeds that survived; its diverged ones count with the worst accuracy."""
+    arms = lambda_arms({0: 0.1, 1: 0.2}, diverged={1: [2, 4]})
+    conclusions = conclude_on(tmp_path, arms, seeds=range(7), cell_sd=0.005)
+    verdict = conclusions.verdicts[0]
+    assert best_label(verdict) == "λ = 0"
+    diverged = next(c for c in verdict.contrasts if c.arm.lambda_ == 1)
+    assert (diverged.n, diverged.filled, diverged.verdict.established) == (7, 2, False)
+    assert diverged.collapse is not None
+    assert (diverged.collapse.rate.count, diverged.collapse.rate.n) == (2, 7)
+    survivors = [d for seed, d in zip(diverged.seeds, diverged.differences, strict=True) if seed not in (2, 4)]
+    assert min(survivors) > 0.1
+    assert "for λ = 1 (of survivors)" in words_of(conclusions)
+    assert "At λ = 1, 2 of 7 diverged" in words_of(conclusions)
+    assert not headline(conclusions).text.startswith("Provisional")  # divergence is a result, nothing is to be run
 
 
 def test_collapsed_seeds_are_counted_and_compared_with_the_control(tmp_path: Path) -> None:
     conclusions = conclude_on(tmp_path, lambda_arms({0: 0.2, 1: 0.2, 100: 0.2}, collapsed={100: [0, 2, 3]}))
-    collapse = conclusions.lambda_verdicts[0].candidates[-1].collapse
-    assert collapse is not None
-    assert collapse.seeds == (0, 2, 3)
-    assert collapse.max_gap is not None
-    assert collapse.max_gap < 0.02
+    endings = conclusions.verdicts[0].candidates[-1].endings
+    assert endings is not None
+    assert (endings.seeds, endings.rate.count, endings.rate.n) == ((0, 2, 3), 3, 5)
+    assert endings.max_gap is not None
+    assert endings.max_gap < 0.02
+    assert endings.healthy_mean - endings.collapsed_mean > 0.15
     assert "At λ = 100, 3 of 5 seeds collapsed" in words_of(conclusions)
     assert "those seeds equal the control within" in words_of(conclusions)
 
 
-def test_collapse_within_the_chosen_lambda_stands_in_the_headline(tmp_path: Path) -> None:
+def test_collapse_of_the_chosen_arm_stands_in_the_headline(tmp_path: Path) -> None:
+    """Three healthy seeds far ahead do not make a better: two of five collapsed, and more may."""
     conclusions = conclude_on(tmp_path, lambda_arms({0: 0.3, 1: 0.0}, collapsed={0: [1, 4]}))
-    assert "2 of its 5 seeds collapsed, so the mean mixes two outcomes" in headline(conclusions).text
+    main = conclusions.verdicts[0].main
+    assert main is not None
+    assert not main.verdict.established
+    assert "2 of its 5 runs collapsed, so the mean mixes two outcomes" in headline(conclusions).text
+
+
+def test_a_gain_that_the_seeds_cannot_protect_is_worded_as_such(tmp_path: Path) -> None:
+    """A clear mean gain of one point: with ten runs without a collapse a rate that would cancel it is not excluded."""
+    arms = [ArmModel({"prompt": "control"}), ArmModel({"prompt": "vmp"}, effect=0.015)]
+    conclusions = conclude_on(tmp_path, arms, seeds=range(10), cell_sd=0.002, extra={"margin": 0.001})
+    main = conclusions.verdicts[0].main
+    assert main is not None
+    assert (main.verdict, main.reason) == (Verdict.AHEAD, Reason.COLLAPSE)
+    text = headline(conclusions).text
+    assert "is ahead of the control" in text
+    assert "while it does not collapse" in text
+    assert "0 of its 10 runs collapsed, a rate of up to 31% is not excluded" in text
+    assert "would cancel the gain (a collapse costs 15 points (assumed, none was seen))" in text
 
 
 def test_the_simplest_lambda_within_one_standard_error(tmp_path: Path) -> None:
     conclusions = conclude_on(
         tmp_path, lambda_arms({0: 0.1, 1: 0.2, 10: 0.205, 100: 0.2}), seeds=range(8), cell_sd=0.01
     )
-    verdict = conclusions.lambda_verdicts[0]
-    assert verdict.best is not None
+    verdict = conclusions.verdicts[0]
     validation = conclusions.study.cells.pivot(index="seed", columns="arm", values="val_top1")
     deficits = validation[["λ = 0", "λ = 1", "λ = 10"]].rsub(validation["λ = 100"], axis=0)
     assert list(deficits.mean() <= deficits.sem()) == [False, False, True]
-    assert (verdict.best_lambda, verdict.one_se) == (100, 10)
+    assert verdict.chosen is not None
+    assert (best_label(verdict), verdict.chosen.one_se.label) == ("λ = 100", "λ = 10")
 
 
 def test_without_a_control_the_backbone_is_the_reference_and_the_gap_is_named(tmp_path: Path) -> None:
@@ -171,50 +209,179 @@ def test_without_a_control_the_backbone_is_the_reference_and_the_gap_is_named(tm
 def test_the_layer_with_and_without_its_regulariser(tmp_path: Path) -> None:
     better = conclude_on(tmp_path / "a", [ArmModel({"lambda": v}, effect=0.1 * v) for v in (0, 1)])
     assert headline(better).text.startswith(
-        "VMP with λ = 1, the value chosen on validation, beats λ = 0 (the layer without its"
+        "VMP with λ = 1, the best of 2 on validation, beats λ = 0 (the layer without its"
     )
-    assert "neither control nor baseline" in headline(better).text
+    assert "cannot say whether the layer helps at all" in words_of(better)
     useless = conclude_on(tmp_path / "b", [ArmModel({"lambda": v}, effect=-0.1 * v) for v in (0, 1)])
-    assert headline(useless).text.startswith("λ = 0 is best on validation")
+    assert headline(useless).text.startswith("The reference (λ = 0) is itself best on validation; of the others, VMP")
+
+
+def test_any_ordered_factor_is_a_curve_with_a_trend(tmp_path: Path) -> None:
+    arms = [ArmModel({"prompt": "control", "train.epochs": None})]
+    arms += [ArmModel({"prompt": "vmp", "train.epochs": e}, effect=0.03 * i) for i, e in enumerate((4, 8, 16))]
+    conclusions = conclude_on(tmp_path, arms, seeds=range(8))
+    verdict = conclusions.verdicts[0]
+    assert verdict.axis is not None
+    assert (verdict.axis.name, [value for value, _, _ in verdict.points]) == ("train.epochs", [4, 8, 16])
+    test = conclusions.study.cells.pivot(index="seed", columns="arm", values="test_top1")
+    assert verdict.trend is not None
+    assert verdict.trend.mean == pytest.approx((test["train.epochs = 16"] - test["train.epochs = 4"]).mean())
+    assert "it rises" in words_of(conclusions)
+    assert "(smallest train.epochs)" in words_of(conclusions)
+
+
+def test_names_are_compared_with_the_arm_that_the_question_names(tmp_path: Path) -> None:
+    """A control is there; the question is about the motion maps, and so is the headline."""
+    arms = [ArmModel({"prompt": "control", "motion": None})]
+    arms += [
+        ArmModel({"prompt": "vmp", "motion": m}, effect=e) for m, e in (("frame", 0.05), ("codec", 0.12), ("rgb", 0.05))
+    ]
+    conclusions = conclude_on(tmp_path, arms, seeds=range(8), extra={"reference": {"motion": "frame"}})
+    assert headline(conclusions).text.startswith(
+        "VMP with motion = codec, the best of 3 on validation, beats motion = frame:"
+    )
+    assert "allowing for 2 comparisons" in headline(conclusions).text
+    assert len(conclusions.on_control) == 3
+    assert "VMP with motion = frame against the control" in words_of(conclusions)
+
+
+def test_every_two_values_are_compared_where_the_question_says_so(tmp_path: Path) -> None:
+    effects = (("a", 0.0), ("b", 0.15), ("c", 0.06))
+    arms = [ArmModel({"prompt": "vmp", "sampling": s}, effect=e) for s, e in effects]
+    conclusions = conclude_on(tmp_path, arms, seeds=range(8), extra={"compare": "sampling"})
+    main = conclusions.verdicts[0].main
+    assert main is not None
+    assert (main.sides.subject, main.sides.against, main.family) == ("sampling = b", "sampling = c", 3)
+    test = conclusions.study.cells.pivot(index="seed", columns="arm", values="test_top1")
+    assert main.mean == pytest.approx((test["sampling = b"] - test["sampling = c"]).mean())
+    assert main.verdict is Verdict.BETTER
+    assert len(conclusions.primary) == 3
 
 
 def test_a_study_of_backbones_alone_names_its_arms(tmp_path: Path) -> None:
     conclusions = conclude_on(tmp_path, [ArmModel({"prompt": "none", "backbone": name}) for name in ("slow", "x3d")])
-    assert "the reference arm (backbone alone, backbone = slow)" in headline(conclusions).text
+    assert "backbone alone, backbone = slow" in headline(conclusions).text
 
 
-def test_a_study_of_starts_with_two_lambdas_is_a_study_of_arms(tmp_path: Path) -> None:
-    arms = [ArmModel({"prompt": "control", "n": None, "lambda": None})]
-    arms += [
-        ArmModel({"prompt": "vmp", "n": n, "lambda": v}, effect=0.2 if n > 0 else 0)
-        for n in (-0.3, 0.3)
-        for v in (0, 1)
+def test_in_a_factorial_the_effect_of_each_factor_comes_first(tmp_path: Path) -> None:
+    """As `init` ships, 3 seeds: no single arm is shown to beat the control, the sign of the shift is."""
+    conclusions = conclude_on(tmp_path, STARTS, seeds=(0, 1, 2), cell_sd=0.03)
+    verdict = conclusions.verdicts[0]
+    text = headline(conclusions).text
+    assert text.startswith(
+        "Of m, n and λ, n matters: n = 0.3 and 0.6 against n = -0.6 and -0.3, averaged over m and λ: +"
+    )
+    assert "better; 0 of 24 runs collapsed against 24 of 24" in text
+    effect = next(e for e in verdict.effects if e.factor and e.factor.name == "n")
+    cells = conclusions.study.cells[conclusions.study.cells["kind"] == "vmp"]
+    high, low = (
+        cells[cells["factor.n"].isin(some)].groupby("seed")["test_top1"].mean() for some in ((0.3, 0.6), (-0.6, -0.3))
+    )
+    assert effect.contrast.differences == pytest.approx(tuple(high - low))
+    assert effect.contrast.verdict is Verdict.BETTER
+    others = [e.contrast for e in verdict.effects if e.factor and e.factor.name != "n"]
+    assert {c.verdict for c in others} <= {Verdict.UNDECIDED, Verdict.EQUAL}
+    assert answer(conclusions) is effect.contrast
+    assert not any(c.verdict is Verdict.BETTER for c in verdict.contrasts)
+
+
+def test_a_planted_interaction_is_named_with_its_interval(tmp_path: Path) -> None:
+    arms = [
+        ArmModel({"prompt": "vmp", "a": a, "b": b}, effect=0.05 * (a == "on" and b == "on"))
+        for a in ("off", "on")
+        for b in ("off", "on")
     ]
-    conclusions = conclude_on(tmp_path, arms)
-    assert conclusions.arm_verdict is not None
-    assert headline(conclusions).text.startswith("VMP with n = 0.3, λ = ")
-    assert "the best of 4 on validation, beats the control" in headline(conclusions).text
+    conclusions = conclude_on(tmp_path, arms, seeds=range(7), cell_sd=0.008)
+    (interaction,) = conclusions.verdicts[0].interactions
+    test = conclusions.study.cells.pivot(index="seed", columns="arm", values="test_top1")
+    expected = (test["a = on, b = on"] - test["a = off, b = on"]) - (test["a = on, b = off"] - test["a = off, b = off"])
+    assert interaction.differences == pytest.approx(tuple(expected))
+    assert interaction.interval is not None
+    assert interaction.interval.excludes_zero
+    assert "The effect of a = on against a = off at b = on is larger than at b = off: +" in words_of(conclusions)
 
 
-def test_blocks_get_a_verdict_each_and_one_sentence_together(tmp_path: Path) -> None:
+def blocks(**effects: tuple[float, ...]) -> list[ArmModel]:
     arms = []
-    for backbone, best in (("slow", 0), ("x3d", 1)):
+    for backbone, of_lambdas in effects.items():
         arms.append(ArmModel({"backbone": backbone, "prompt": "control", "lambda": None}))
         arms += [
-            ArmModel({"backbone": backbone, "prompt": "vmp", "lambda": v}, effect=0.2 if v == best else 0.05)
-            for v in (0, 1, 10)
+            ArmModel({"backbone": backbone, "prompt": "vmp", "lambda": v}, effect=e)
+            for v, e in zip((0, 1), of_lambdas, strict=True)
         ]
-    conclusions = conclude_on(tmp_path, arms)
-    assert [v.block for v in conclusions.lambda_verdicts] == ["backbone = slow", "backbone = x3d"]
-    assert headline(conclusions).text.startswith("On validation the λ chosen differs between the blocks")
-    assert len(conclusions.verdicts) == 2
+    return arms
+
+
+def test_blocks_are_no_candidates_and_losses_are_said_first(tmp_path: Path) -> None:
+    conclusions = conclude_on(tmp_path, blocks(slow=(0.12, 0.1), x3d=(-0.08, -0.1)), seeds=range(6))
+    assert [v.block for v in conclusions.verdicts] == ["backbone = slow", "backbone = x3d"]
+    assert [v.outcome for v in conclusions.verdicts] == [Verdict.BETTER, Verdict.WORSE]
+    over = conclusions.over_blocks
+    assert over is not None
+    assert over.main is not None
+    test = conclusions.study.cells.pivot(index="seed", columns="arm", values="test_top1")
+    per_block = [test[f"backbone = {b}, λ = 0"] - test[f"control (A = 1), backbone = {b}"] for b in ("slow", "x3d")]
+    assert over.main.differences == pytest.approx(tuple(sum(per_block) / 2))
+    assert headline(conclusions).text.startswith("VMP with λ = 0 loses for backbone = x3d (")
+    assert all(c.family == 4 for c in conclusions.primary)  # one family over both blocks
+    assert beside_headline(conclusions) is not None
+
+
+def test_one_value_for_all_blocks_is_said_not_to_serve_where_another_is_shown_better(tmp_path: Path) -> None:
+    arms = blocks(slow=(0.2, 0.0), x3d=(0.0, 0.1))
+    conclusions = conclude_on(tmp_path, arms, seeds=range(8), cell_sd=0.008)
+    over = conclusions.over_blocks
+    assert over is not None
+    assert over.unfit == ("backbone = x3d",)
+    assert "it does not serve backbone = x3d, where another value is shown to be better" in headline(conclusions).text
 
 
 def test_a_study_of_the_layer_alone_uses_the_reference_it_names(tmp_path: Path) -> None:
     arms = [ArmModel({"sampling": name}, effect=e) for name, e in (("uniform", 0.0), ("random", 0.0), ("segment", 0.1))]
     first = conclude_on(tmp_path / "a", arms)
-    assert "the reference arm (sampling = uniform)" in headline(first).text
+    assert "beats sampling = uniform" in headline(first).text
     named = conclude_on(tmp_path / "b", arms, extra={"reference": {"sampling": "random"}})
-    assert "the reference arm (sampling = random)" in headline(named).text
-    with pytest.raises(InputError, match="no planned arm has these factors"):
+    assert "beats sampling = random" in headline(named).text
+    with pytest.raises(InputError, match="no planned arms have these factors"):
         conclude_on(tmp_path / "c", arms, extra={"reference": {"sampling": "dense"}})
+
+
+@pytest.mark.parametrize(
+    ("cell_sd", "words"),
+    [(0.005, "It holds without any one of its 6 seeds."), (0.03, "without")],
+)
+def test_leaving_one_seed_out_stands_beside_the_headline(tmp_path: Path, cell_sd: float, words: str) -> None:
+    arms = [ArmModel({"prompt": "none"}), ArmModel({"prompt": "vmp"}, effect=0.1)]
+    conclusions = conclude_on(tmp_path, arms, seeds=range(6), cell_sd=cell_sd)
+    beside = beside_headline(conclusions)
+    assert beside is not None
+    assert words in beside.text
+    main = conclusions.verdicts[0].main
+    assert main is not None
+    assert set(conclusions.evidence.without_a_seed(main)) == set(range(6))
+
+
+def test_two_seeds_give_no_verdict(tmp_path: Path) -> None:
+    conclusions = conclude_on(tmp_path, lambda_arms({0: 0.3, 1: 0.3}), seeds=(0, 1))
+    assert {c.verdict for c in conclusions.primary} == {Verdict.NONE}
+    assert all(c.interval is None for c in conclusions.primary)
+    assert headline(conclusions).text.startswith("No verdict is possible")
+
+
+def test_no_comparison_has_two_intervals(tmp_path: Path) -> None:
+    """Neither in two families, nor with its sides exchanged."""
+    for name, arms, extra in (
+        ("lambda", lambda_arms({0: 0.1, 1: 0.2, 10: 0.1}), {}),
+        ("starts", STARTS, {}),
+        ("remedies", STARTS, {"reference": {"lambda": 0}}),
+        ("blocks", blocks(slow=(0.1, 0.0), x3d=(0.0, 0.1)), {}),
+    ):
+        conclusions = conclude_on(tmp_path / name, arms, extra=extra)
+        seen = [
+            frozenset(frozenset(unit.items()) for unit in (contrast.sides, contrast.flipped().sides)[way].units)
+            for (metric, *_), family in conclusions.evidence.families.items()
+            if metric == conclusions.study.test
+            for contrast in family
+            for way in (0, 1)
+        ]
+        assert len(seen) == len(set(seen)), name
