@@ -21,8 +21,10 @@ import numpy.typing as npt
 from scipy import special
 
 from sweeps.stats.choice import best_of, may_be_best, winners_curse
+from sweeps.stats.collapse import rate
 from sweeps.stats.decisions import Decisions, Verdict, decide, moments
 from sweeps.stats.planner import power
+from sweeps.stats.rates import compare_rates_by_seed
 from sweeps.stats.stepdown import Bools, Floats
 
 SD = 0.014  # of an arm over seeds, as in results/reference/lambda where nothing collapses; also of a paired difference
@@ -186,7 +188,8 @@ NULLS: dict[str, Callable[[Design], dict[str, Any]]] = {
     "collapse, one arm 1/10": lambda d: {"rates": [0.1] + [0.0] * (d.k - 1)},
 }
 # While no run has collapsed, arms are taken as alike. These are not, and nothing warns of it: stated, not held to 5%.
-UNLIKE = ("collapse, half the arms 0.3", "collapse, one arm 1/10")
+# Nor is a factor whose side is decided by the seed, for its effect on collapse (`sweeps.stats.rates`).
+UNLIKE = ("collapse, half the arms 0.3", "collapse, one arm 1/10", "each seed collapses on one side")
 
 
 def false_better(design: Design) -> Iterator[Row]:
@@ -298,7 +301,67 @@ def curse(design: Design) -> Iterator[Row]:
         yield few.row("winner's curse in SDs: true -> estimated", family, truth / SD, np.array(estimates) / SD)
 
 
-PARTS = (false_better, false_equal, coverage, power_of_verdicts, selection, curse)
+SETTINGS = 4  # of the other factors, over which an effect is averaged
+
+
+def factors(design: Design) -> Iterator[Row]:
+    """Effects of two-level factors over four settings each, k of them, without any effect: on accuracy and on collapse."""
+    rng, n = design.rng, design.n
+    few = Design(rng=rng, studies=min(design.studies, 500), k=design.k, n=n)  # an exact test for each effect
+    shape = (few.studies, few.k, 2, SETTINGS, n)
+    seed = rng.normal(size=(few.studies, few.k, 1, 1, n))
+    slope = rng.normal(size=(few.studies, few.k, 2, 1, n))  # a seed may favour one side in all settings alike
+    own = rng.normal(size=shape)
+    for family, of_side in {"normal": 0.0, "a seed favours one side": 1.0}.items():
+        values = SD * (seed + of_side * slope + own)
+        d = values[:, :, 1].mean(axis=2) - values[:, :, 0].mean(axis=2)
+        made = decide(d, margin=1e-9)
+        yield few.row("false effect on accuracy", family, np.nan, made.are(Verdict.BETTER, Verdict.WORSE).any(axis=1),
+                      max_=0.05)  # fmt: skip
+    half = np.arange(SETTINGS) < SETTINGS // 2
+    setting = rng.permuted(np.broadcast_to(half, (few.studies, few.k, SETTINGS)), axis=-1)[:, :, None, :, None]
+    coin = rng.random(size=(few.studies, few.k, 1, 1, n)) < 0.5
+    side = np.broadcast_to(np.arange(2)[:, None, None] == 1, shape)
+    rates: dict[str, npt.ArrayLike] = {
+        "rate 0.3": 0.3,
+        "rate 0.05": 0.05,
+        "a seed collapses in all settings or none": np.where(coin, 0.9, 0.1),
+        "each setting collapses on one side": np.where(setting == side, 0.9, 0.1),
+        "each seed collapses on one side": np.where(coin == side, 0.9, 0.1),
+    }
+    for family, p in rates.items():
+        hit = rng.random(size=shape) < p
+        shown = [_shows_rates(one) for one in hit]
+        yield few.row("false effect on collapse", family, np.nan, shown, max_=1.0 if family in UNLIKE else 0.05)
+    hit = rng.random(size=shape) < np.where(side, 0.9, 0.1)
+    yield few.row("power, effect on collapse", "rate 0.9 against 0.1", np.nan, [_shows_rates(one) for one in hit])
+
+
+def _shows_rates(hit: Bools) -> bool:
+    """Whether any of the effects (k, 2, settings, n) is shown to change the rate."""
+    by_seed = hit[:, 1].mean(axis=1) - hit[:, 0].mean(axis=1)
+    runs = hit[0, 0].size
+    sides = [(rate(int(one[1].sum()), runs), rate(int(one[0].sum()), runs)) for one in hit]
+    return bool((compare_rates_by_seed(by_seed, sides) <= 0.05).any())
+
+
+def interactions(design: Design) -> Iterator[Row]:
+    """A 2 x 2 with an interaction of 5 points and an SD over seeds of 2, alone (the row of 4) or as one of 9."""
+    family = 1 if design.k == min(ARMS) else design.k
+    runs = 0.02 * np.sqrt(0.5) * design.rng.normal(size=(design.studies, family, 4, design.n))
+    d = 2 * (runs[:, :, 0] + runs[:, :, 1] - runs[:, :, 2] - runs[:, :, 3]) / 2
+    for name, size in {"none": 0.0, "5 points": 0.05}.items():
+        made = decide(d + size * (np.arange(family) == 0)[:, None], margin=1e-9, limit=2.0)
+        shown = made.are(Verdict.BETTER, Verdict.WORSE)
+        what = "false interaction" if not size else "power, planted interaction"
+        found = shown.any(axis=1) if not size else shown[:, 0]
+        min_ = 0.8 if size and family == 1 and design.n == 7 else 0.0
+        yield design.row(
+            what, f"{name}, beside {family - 1} others", np.nan, found, max_=1.0 if size else 0.05, min_=min_
+        )
+
+
+PARTS = (false_better, false_equal, coverage, power_of_verdicts, selection, curse, factors, interactions)
 
 
 def rows(studies: int, seeds: Sequence[int] = SEEDS, arms: Sequence[int] = ARMS) -> list[Row]:

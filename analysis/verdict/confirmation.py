@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from analysis.study.arms import arm_key
-from analysis.study.cells import COMPLETE, STATUS, Study, load_confirmation
+from analysis.study.cells import COLLAPSED, COMPLETE, DIVERGED, STATUS, Study, load_confirmation
 from analysis.verdict.contrasts import Contrast, Sides
 from analysis.verdict.evidence import Evidence
 
@@ -37,6 +37,13 @@ class Confirmed:
         return int((self.evidence.study.cells[STATUS] == COMPLETE).sum())
 
 
+def _healthy_runs(study: Study) -> int:
+    """The runs that the choice was made among, where they could collapse and none did."""
+    flags = study.cells[COLLAPSED].dropna().astype(bool)
+    is_healthy = not flags.any() and not (study.cells[STATUS] == DIVERGED).any()
+    return len(flags) if is_healthy else 0
+
+
 def confirmed(study: Study) -> Confirmed | None:
     """Decide on the fresh seeds of a study; None where none were asked for."""
     fresh, planned = load_confirmation(study), study.plan.confirmation
@@ -44,7 +51,7 @@ def confirmed(study: Study) -> Confirmed | None:
         return None
     arms = {arm_key(arm.factors): arm for arm in fresh.arms}
     family = [Sides.pair(arms[arm_key(chosen)], arms[arm_key(reference)]) for chosen, reference in planned.pairs]
-    evidence = Evidence(fresh)
+    evidence = Evidence(fresh, unseen_runs=_healthy_runs(study))
     return Confirmed(
         evidence=evidence, contrasts=evidence.compare(family, CONFIRMATION), chosen_on=tuple(planned.chosen_on)
     )

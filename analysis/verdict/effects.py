@@ -14,11 +14,9 @@ from analysis.study.factors import Factor
 from analysis.verdict.contrasts import Contrast, Sides
 from analysis.verdict.evidence import Evidence
 from sweeps.questions import BASELINE, CONTROL, counterpart
-from sweeps.stats.claims import Claim, claims
-from sweeps.stats.collapse import Rate, compare_rates, rate
-from sweeps.stats.decisions import sign_flip_floor
+from sweeps.stats.collapse import Rate, rate
 from sweeps.stats.factorial import Unit, by_seed, difference, halves, sides, single_runs
-from sweeps.stats.stepdown import holm
+from sweeps.stats.rates import compare_rates_by_seed
 from vmp.core.fingerprint import canonical_json
 from vmp.core.text import count, listing
 
@@ -31,8 +29,7 @@ class Rates:
 
     Attributes:
         subject, against: Of the runs of each side, all settings and seeds together.
-        p: Of equal rates, adjusted over the effects of the study: the larger of a paired t test over seeds and an exact
-            test of the runs, which takes them as independent; NaN where it cannot be told.
+        p: Of equal rates, adjusted over the family of effects, see `sweeps.stats.rates`; NaN below 3 seeds.
     """
 
     subject: Rate
@@ -139,29 +136,16 @@ def compare_collapse(evidence: Evidence, contrasts: Sequence[Contrast]) -> list[
             hits = flags[rows].T[~np.isnan(runs)]
             two.append(rate(int(hits.sum()), hits.size))
         counted.append((two[0], two[1]) if two[0].n and two[1].n else None)
-    able = [i for i, pair_ in enumerate(counted) if pair_]
+    able = {i: two for i, two in enumerate(counted) if two}
     if not able:
         return [None] * len(contrasts)
     differences = np.stack(
         [by_seed(flags, [{a.order: w for a, w in u.items()} for u in contrasts[i].sides.units]) for i in able]
     )
-    by_t = claims(differences, margin=evidence.study.margin)
-    exact = holm([compare_rates(s.count, s.n, a.count, a.n) for s, a in (counted[i] for i in able)])  # type: ignore[misc]
-    p_values = dict(zip(able, (_p(one, float(e), len(able)) for one, e in zip(by_t, exact, strict=True)), strict=True))
+    p_values = dict(zip(able, compare_rates_by_seed(differences, list(able.values())).tolist(), strict=True))
     return [
-        None if two_ is None else Rates(subject=two_[0], against=two_[1], p=p_values[i])
-        for i, two_ in enumerate(counted)
+        Rates(subject=able[i][0], against=able[i][1], p=p_values[i]) if i in able else None for i in range(len(counted))
     ]
-
-
-def _p(by_t: Claim, exact: float, family: int) -> float:
-    """Where every seed shows the same difference of rates a t test has no error to test with: then it takes the seeds
-    that a sign-flip test would need."""
-    if by_t.sd > 0:
-        return max(by_t.p, exact)
-    if by_t.mean == 0:
-        return 1.0
-    return max(float(sign_flip_floor(by_t.n, family)), exact)
 
 
 def _comparisons(study: Study, factor: Factor) -> list[_Levels]:

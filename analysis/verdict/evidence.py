@@ -29,13 +29,18 @@ Family = Sequence[Sides]
 class Evidence:
     """What a study shows, before anything is decided; ask it for numbers as often as needed.
 
+    Args:
+        study: The study.
+        unseen_runs: See `sweeps.stats.decisions.decide`: further runs of these arms, none of which collapsed.
+
     Attributes:
         study: The study.
         families: Every family of comparisons made so far, by (metric, name, what is compared).
     """
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: Study, *, unseen_runs: int = 0) -> None:
         self.study = study
+        self._unseen_runs = unseen_runs
         self.families: dict[tuple[object, ...], tuple[Contrast, ...]] = {}
         self._summaries: dict[str, ArmSummary] = {}
         self._values: dict[tuple[str, bool], Floats] = {}
@@ -147,7 +152,7 @@ class Evidence:
             runs = [None if one.is_shape else single_runs(values, unit, sign) for one, unit in pairs]
             options[name] = self._runs(runs, len(self.seeds))
         limit = 2.0 if any(one.is_shape for one in family) else 1.0
-        return differences, {**options, "margin": self.study.margin, "limit": limit}
+        return differences, {**options, "margin": self.study.margin, "limit": limit, "unseen_runs": self._unseen_runs}
 
     def _runs(self, runs: Sequence[tuple[Floats, np.ndarray] | None], n: int) -> Runs | None:
         """The runs of a family as two arrays (k, n, r), padded with NaN; None where no run can collapse."""

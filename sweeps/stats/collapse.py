@@ -17,6 +17,7 @@ and what a collapsed run would lose (`UNSEEN_DROP`).
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,11 +73,12 @@ def largest_unseen_rate(n: int, error: float = 0.05) -> float:
     return float(exact_limits(0, n, error)[1])
 
 
+@functools.lru_cache(maxsize=4096)  # a second for large groups, and the same counts come again
 def compare_rates(count: int, n: int, other_count: int, other_n: int) -> float:
     """Two-sided exact p value of "both rates are equal" (Boschloo 1970; at least as powerful as Fisher's test).
 
     The runs must be independent. Where one seed enters both groups many times, compare the seeds' rates as paired
-    values instead (`sweeps.stats.factorial`).
+    values too (`sweeps.stats.rates`).
     """
     from scipy import stats  # half a second, which nothing else here needs
 
