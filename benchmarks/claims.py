@@ -305,7 +305,7 @@ SETTINGS = 4  # of the other factors, over which an effect is averaged
 
 
 def factors(design: Design) -> Iterator[Row]:
-    """Effects of two-level factors over four settings each, k of them, without any effect: on accuracy and on collapse."""
+    """k two-level factors over four settings each, without any effect: on accuracy and on collapse."""
     rng, n = design.rng, design.n
     few = Design(rng=rng, studies=min(design.studies, 500), k=design.k, n=n)  # an exact test for each effect
     shape = (few.studies, few.k, 2, SETTINGS, n)
