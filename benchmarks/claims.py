@@ -307,17 +307,16 @@ SETTINGS = 4  # of the other factors, over which an effect is averaged
 def factors(design: Design) -> Iterator[Row]:
     """k two-level factors over four settings each, without any effect: on accuracy and on collapse."""
     rng, n = design.rng, design.n
-    few = Design(rng=rng, studies=min(design.studies, 500), k=design.k, n=n)  # an exact test for each effect
-    shape = (few.studies, few.k, 2, SETTINGS, n)
-    seed = rng.normal(size=(few.studies, few.k, 1, 1, n))
-    slope = rng.normal(size=(few.studies, few.k, 2, 1, n))  # a seed may favour one side in all settings alike
-    own = rng.normal(size=shape)
+    seed = rng.normal(size=(design.studies, design.k, 1, 1, n))
+    slope = rng.normal(size=(design.studies, design.k, 2, 1, n))  # a seed may favour one side in all settings alike
+    own = rng.normal(size=(design.studies, design.k, 2, SETTINGS, n))
     for family, of_side in {"normal": 0.0, "a seed favours one side": 1.0}.items():
         values = SD * (seed + of_side * slope + own)
-        d = values[:, :, 1].mean(axis=2) - values[:, :, 0].mean(axis=2)
-        made = decide(d, margin=1e-9)
-        yield few.row("false effect on accuracy", family, np.nan, made.are(Verdict.BETTER, Verdict.WORSE).any(axis=1),
-                      max_=0.05)  # fmt: skip
+        made = decide(values[:, :, 1].mean(axis=2) - values[:, :, 0].mean(axis=2), margin=1e-9)
+        shown = made.are(Verdict.BETTER, Verdict.WORSE).any(axis=1)
+        yield design.row("false effect on accuracy", family, np.nan, shown, max_=0.05)
+    few = Design(rng=rng, studies=min(design.studies, 500), k=design.k, n=n)  # an exact test for each effect
+    shape = (few.studies, few.k, 2, SETTINGS, n)
     half = np.arange(SETTINGS) < SETTINGS // 2
     setting = rng.permuted(np.broadcast_to(half, (few.studies, few.k, SETTINGS)), axis=-1)[:, :, None, :, None]
     coin = rng.random(size=(few.studies, few.k, 1, 1, n)) < 0.5
@@ -331,8 +330,13 @@ def factors(design: Design) -> Iterator[Row]:
     }
     for family, p in rates.items():
         hit = rng.random(size=shape) < p
-        shown = [_shows_rates(one) for one in hit]
-        yield few.row("false effect on collapse", family, np.nan, shown, max_=1.0 if family in UNLIKE else 0.05)
+        yield few.row(
+            "false effect on collapse",
+            family,
+            np.nan,
+            [_shows_rates(one) for one in hit],
+            max_=1.0 if family in UNLIKE else 0.05,
+        )
     hit = rng.random(size=shape) < np.where(side, 0.9, 0.1)
     yield few.row("power, effect on collapse", "rate 0.9 against 0.1", np.nan, [_shows_rates(one) for one in hit])
 
