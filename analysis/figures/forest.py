@@ -15,6 +15,7 @@ from analysis.figures.style import GRID, INK, MUTED, PAPER, VMP, one_panel, shor
 from analysis.verdict.contrasts import Contrast
 from analysis.words.phrases import limits, points
 from sweeps.stats.decisions import Verdict
+from vmp.core.text import listing
 
 MAX_ROWS = 30
 
@@ -123,9 +124,10 @@ def forest_figure(contrasts: Sequence[Contrast], name: str = "differences") -> R
     data = prepare_forest(contrasts, reference)
     if not data.rows:
         return None
+    families = listing([f"{name}: {size}" for name, size in {c.family_name: c.family for c in contrasts}.items()])
     caption = (
-        f"Paired differences to {reference}. Bars: 95% intervals that hold for all {contrasts[0].family} of the family "
-        "together (in numbers at the right); small dots: single seeds; grey zone: the margin of "
+        f"Paired differences to {reference}. Bars: 95% intervals that hold for all comparisons of a family together "
+        f"({families}; in numbers at the right); small dots: single seeds; grey zone: the margin of "
         f"±{data.margin:g} points within which arms count as practically equal."
     )
     caption += f" {data.hidden} more comparisons are in the table." if data.hidden else ""

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from analysis.study.arms import Arm
-from analysis.study.cells import ARM, COLLAPSED, COMPLETE, DIVERGED, HASH, SEED, STATUS, Study
+from analysis.study.cells import ARM_ORDER, COLLAPSED, COMPLETE, DIVERGED, HASH, SECONDS, SEED, STATUS, Study
 from analysis.study.completeness import Completeness, completeness
 from analysis.study.provenance import ProvenanceFacts, provenance
 from analysis.verdict.contrasts import MIRRORED, Contrast, Sides
 from analysis.verdict.summaries import ArmSummary, summarize
+from sweeps.questions import CONTROL, counterpart
 from sweeps.stats.claims import claims, leave_one_seed_out
 from sweeps.stats.collapse import Runs, fill_diverged
 from sweeps.stats.decisions import MIN_SEEDS, Verdict
@@ -44,6 +45,7 @@ class Evidence:
         self.families: dict[tuple[object, ...], tuple[Contrast, ...]] = {}
         self._summaries: dict[str, ArmSummary] = {}
         self._values: dict[tuple[str, bool], Floats] = {}
+        self._tables: dict[str, np.ndarray] = {}
 
     @cached_property
     def completeness(self) -> Completeness:
@@ -60,13 +62,13 @@ class Evidence:
 
     def summary(self, arm: Arm) -> ArmSummary:
         if arm.label not in self._summaries:
-            self._summaries[arm.label] = summarize(self.study, arm)
+            self._summaries[arm.label] = self._summarize(arm)
         return self._summaries[arm.label]
 
     @cached_property
     def seeds(self) -> tuple[int, ...]:
-        """The planned seeds, rising."""
-        return tuple(sorted({int(seed) for seed in self.study.cells[SEED]}))
+        """The planned seeds, in the plan's order."""
+        return tuple(dict.fromkeys(int(seed) for seed in self.study.cells[SEED]))
 
     def values(self, metric: str, *, survivors: bool = False) -> Floats:
         """A metric of every arm and seed, (arms, seeds), NaN where a cell has none.
@@ -138,8 +140,25 @@ class Evidence:
 
     def _table(self, column: str) -> np.ndarray:
         """A column as (arms, seeds); cells that are not planned are None."""
-        table = self.study.cells.pivot(index=ARM, columns=SEED, values=column)
-        return table.reindex(index=[arm.label for arm in self.study.arms], columns=list(self.seeds)).to_numpy(object)
+        if column not in self._tables:
+            table = np.full((len(self.study.arms), len(self.seeds)), None, dtype=object)
+            table[self._places] = self.study.cells[column].to_numpy(object)
+            self._tables[column] = table
+        return self._tables[column]
+
+    @cached_property
+    def _places(self) -> tuple[np.ndarray, np.ndarray]:
+        """Row and column of each cell in a table."""
+        column = {seed: i for i, seed in enumerate(self.seeds)}
+        cells = self.study.cells
+        return cells[ARM_ORDER].to_numpy(int), np.array([column[int(seed)] for seed in cells[SEED]])
+
+    def _summarize(self, arm: Arm) -> ArmSummary:
+        columns = (STATUS, self.study.val, self.study.test, COLLAPSED, SECONDS, HASH)
+        row = {column: self._table(column)[arm.order] for column in columns}
+        control = counterpart(arm.factors, [other.factors for other in self.study.arms], CONTROL)
+        of_control = None if control is None else self.values(self.study.test, survivors=True)[control]
+        return summarize(arm, self.seeds, *row.values(), of_control=of_control)
 
     def _options(self, family: Family, metric: str) -> tuple[Floats, dict[str, Any]]:
         """The differences of a family, (k, n), and what else `claims` is to know of it."""

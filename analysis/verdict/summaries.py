@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from analysis.study.arms import Arm
-from analysis.study.cells import ARM, COLLAPSED, COMPLETE, DIVERGED, HASH, SECONDS, SEED, STATUS, STOPPED, Study
-from sweeps.questions import CONTROL, counterpart
+from analysis.study.cells import COMPLETE, DIVERGED, STOPPED
 from sweeps.stats.collapse import Rate, rate
 from sweeps.stats.intervals import Interval, t_interval
+from sweeps.stats.stepdown import Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,46 +71,72 @@ class ArmSummary:
         return bool(self.endings and self.endings.seeds)
 
 
-def summarize(study: Study, arm: Arm) -> ArmSummary:
-    """Summarise one arm. Diverged, stopped, failed and missing cells are counted and stay out of every mean."""
-    status = study.cells.loc[study.cells[ARM] == arm.label, STATUS]
-    usable = study.complete(arm, study.val, study.test)
-    val, test = usable[study.val].to_numpy(float), usable[study.test].to_numpy(float)
+def summarize(
+    arm: Arm,
+    seeds: Sequence[int],
+    status: np.ndarray,
+    val: np.ndarray,
+    test: np.ndarray,
+    collapsed: np.ndarray,
+    seconds: np.ndarray,
+    hashes: np.ndarray,
+    *,
+    of_control: Floats | None,
+) -> ArmSummary:
+    """Summarise one arm. Diverged, stopped, failed and missing cells are counted and stay out of every mean.
+
+    Args:
+        arm: The arm.
+        seeds: The study's seeds, (n,).
+        status, val, test, collapsed, seconds, hashes: Of its cells, (n,); None where none is planned.
+        of_control: Test accuracies of its control, (n,), NaN where there is none.
+    """
+    values, tested = val.astype(float), test.astype(float)
+    usable = (status == COMPLETE) & ~np.isnan(values) & ~np.isnan(tested)
     diverged = int((status == DIVERGED).sum())
+    known = tested[usable]
+    taken = seconds.astype(float)[usable]
+    taken = taken[~np.isnan(taken)]
     return ArmSummary(
         arm=arm,
-        planned=len(status),
+        planned=int((status != None).sum()),  # noqa: E711
         complete=int((status == COMPLETE).sum()),
         diverged=diverged,
         stopped=int((status == STOPPED).sum()),
-        seeds=tuple(int(seed) for seed in usable[SEED]),
-        val_mean=float(val.mean()) if val.size else math.nan,
-        test_mean=float(test.mean()) if test.size else math.nan,
-        test_std=float(np.std(test, ddof=1)) if test.size > 1 else math.nan,
-        test_interval=t_interval(test, lowest=0.0, highest=1.0),
-        endings=_endings(study, arm, diverged),
-        seconds=float(usable[SECONDS].median()),
-        hashes=tuple(usable[HASH]),
+        seeds=tuple(seed for seed, is_usable in zip(seeds, usable, strict=True) if is_usable),
+        val_mean=float(values[usable].mean()) if known.size else math.nan,
+        test_mean=float(known.mean()) if known.size else math.nan,
+        test_std=float(np.std(known, ddof=1)) if known.size > 1 else math.nan,
+        test_interval=t_interval(known, lowest=0.0, highest=1.0),
+        endings=_endings(seeds, tested, (status == COMPLETE) & ~np.isnan(tested), collapsed, diverged, of_control),
+        seconds=float(np.median(taken)) if taken.size else math.nan,
+        hashes=tuple(str(one) for one in hashes[usable]),
     )
 
 
-def _endings(study: Study, arm: Arm, diverged: int) -> Endings | None:
-    runs = study.complete(arm, study.test)
-    flagged = runs.dropna(subset=[COLLAPSED])
-    if flagged.empty and not diverged:
+def _endings(
+    seeds: Sequence[int],
+    test: Floats,
+    measured: np.ndarray,
+    collapsed: np.ndarray,
+    diverged: int,
+    of_control: Floats | None,
+) -> Endings | None:
+    flagged = measured & np.array([flag is not None for flag in collapsed])
+    if not flagged.any() and not diverged:
         return None
-    collapsed = flagged[flagged[COLLAPSED].astype(bool)]
-    healthy = runs[~runs[SEED].isin(collapsed[SEED])]
-    control = counterpart(arm.factors, [other.factors for other in study.arms], CONTROL)
-    of_control = {} if control is None else {seed: v for seed, v, _ in study.seed_values(study.arms[control])}
-    gaps = [
-        abs(v - of_control[s]) for s, v in zip(collapsed[SEED], collapsed[study.test], strict=True) if s in of_control
-    ]
+    ill = flagged & np.array([bool(flag) for flag in collapsed])
+    gaps = np.empty(0) if of_control is None else np.abs(test - of_control)[ill]
+    gaps = gaps[~np.isnan(gaps)]
     return Endings(
-        rate=rate(len(collapsed) + diverged, (len(runs) if flagged.empty else len(flagged)) + diverged),
-        seeds=tuple(int(seed) for seed in collapsed[SEED]),
+        rate=rate(int(ill.sum()) + diverged, int(flagged.sum() if flagged.any() else measured.sum()) + diverged),
+        seeds=tuple(seed for seed, is_ill in zip(seeds, ill, strict=True) if is_ill),
         diverged=diverged,
-        healthy_mean=float(healthy[study.test].mean()),
-        collapsed_mean=float(collapsed[study.test].mean()),
-        max_gap=max(gaps, default=None),
+        healthy_mean=_mean(test[measured & ~ill]),
+        collapsed_mean=_mean(test[ill]),
+        max_gap=float(gaps.max()) if gaps.size else None,
     )
+
+
+def _mean(values: Floats) -> float:
+    return float(values.mean()) if values.size else math.nan

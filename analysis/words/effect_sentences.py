@@ -42,13 +42,13 @@ def effects_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behin
             f"no effect of {all_names} is established; the clearest is that of {names[0]}")  # fmt: skip
         return f"{start}: {effect_text(effect)}", behind
     if len(names) > 1:
-        shown = [effect for effect in effects if _is_shown(effect)]
-        if not shown:
-            clearest = max(effects, key=clarity)
-            return f"no effect of {listing(names)} is established; the clearest: {effect_text(clearest)}", behind
+        shown = _in_headline(effects)
+        behind = _behind(shown)
+        if not _is_shown(shown[0]):
+            return f"no effect of {listing(names)} is established; the clearest: {effect_text(shown[0])}", behind
         matter = list(dict.fromkeys(effect.factor.title for effect in shown if effect.factor))
         start = f"of {listing(names)}, {listing(matter)} {'matters' if len(matter) == 1 else 'matter'}"
-        return f"{start}: {'; '.join(effect_text(effect) for effect in shown[:3])}", behind
+        return f"{start}: {'; '.join(effect_text(effect) for effect in shown)}", behind
     against = {effect.contrast.sides.against for effect in effects}
     over = _over(effects[0])
     if len(against) == 1:
@@ -61,9 +61,17 @@ def effects_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behin
     return f"over the other factors: {'; '.join(effect_text(effect) for effect in effects[:3])}", behind
 
 
+def _in_headline(effects: Sequence[Effect]) -> tuple[Effect, ...]:
+    """Those that the headline gives: of several factors up to 3 that are established, else the clearest one."""
+    if len({effect.factor.name for effect in effects if effect.factor}) < 2:
+        return tuple(effects)
+    shown = sorted((effect for effect in effects if _is_shown(effect)), key=clarity, reverse=True)
+    return tuple(shown[:3]) or (max(effects, key=clarity),)
+
+
 def effect_findings(verdict: BlockVerdict, study: Study) -> list[Finding]:
     """A sentence on each effect that the headline has not, and on the interactions."""
-    lead = leading_effects(verdict, study)
+    lead = _in_headline(leading_effects(verdict, study))
     findings = []
     for effect in verdict.effects:
         if effect not in lead and effect.contrast.verdict is not Verdict.NONE:

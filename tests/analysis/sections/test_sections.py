@@ -92,9 +92,9 @@ def test_a_study_is_judged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     families: Counter[tuple[object, ...]] = Counter()
     summarize, compare = evidence.summarize, evidence.Evidence._compare
 
-    def counted_summarize(study, arm):
+    def counted_summarize(arm, *cells, **options):
         summaries[arm.label] += 1
-        return summarize(study, arm)
+        return summarize(arm, *cells, **options)
 
     def counted_compare(self, family, name, metric):
         families[metric, *(sides.units_key for sides in family)] += 1
