@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from analysis.figures.figure import ReportFigure
 from analysis.figures.style import GRID, INK, MUTED, fill, new_figure, tidy
 from analysis.study.arms import LAMBDA, PROMPT, Kind, factor_name, value_text
-from analysis.study.cells import Study
+from analysis.study.cells import COLLAPSED, Study
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.summaries import ArmSummary
 from analysis.words.phrases import points
@@ -110,11 +110,15 @@ def _panel(
         texts["effect"][i][j] = points(contrast.mean) if contrast else "reference"
         if summary.endings and summary.endings.rate.count:
             texts["effect"][i][j] += f"\n▽ {summary.endings.rate.count}/{summary.endings.rate.n}"
-        learnt = conclusions.study.complete(summary.arm, "shift")["shift"]
-        if len(learnt):
-            values["shift"][i, j] = float(learnt.mean())
-            std = f"\n± {learnt.std(ddof=1):.2f}" if len(learnt) > 1 else ""
-            texts["shift"][i][j] = f"{learnt.mean():+.2f}{std}".replace("-", "−")
+        cells = conclusions.study.complete(summary.arm, "shift")
+        is_ill = cells[COLLAPSED].eq(True)
+        healthy, ill = cells.loc[~is_ill, "shift"], cells.loc[is_ill, "shift"]
+        if len(cells):  # a mean over healthy and collapsed seeds would be where no seed ends
+            values["shift"][i, j] = float((healthy if len(healthy) else ill).mean())
+            std = f"\n± {healthy.std(ddof=1):.2f}" if len(healthy) > 1 else ""
+            parts = [f"{healthy.mean():+.2f}{std}"] if len(healthy) else []
+            parts += [f"▽ {ill.mean():+.2f}"] if len(ill) else []
+            texts["shift"][i][j] = "\n".join(parts).replace("-", "−")
     return [
         EffectGrid(
             quantity=quantity,
@@ -179,7 +183,8 @@ def grid_figure(conclusions: Conclusions) -> ReportFigure | None:
         )
     if "shift" in quantities:
         caption += "; on the right" if columns > 1 else ":"
-        caption += " the shift b that training ended with, its mean and standard deviation over seeds"
+        caption += " the shift b that training ended with, its mean and standard deviation over seeds; "
+        caption += "▽: the mean of collapsed seeds, apart"
 
     def draw() -> Figure:
         rows = math.ceil(len(panels) / columns)

@@ -38,37 +38,41 @@ def _compute(conclusions: Conclusions) -> SectionContent:
 
 
 def manipulation_table(conclusions: Conclusions) -> Table:
-    """One row per VMP arm: what the layer learnt (means over complete cells), beside what was published for FineGym."""
+    """What the layer of each VMP arm learnt, healthy and collapsed cells apart, beside the published FineGym values."""
     study, priority = conclusions.study, priorities(conclusions)
     lambdas = {arm.lambda_ for arm in study.arms}
     anchors = {anchor.lambda_: anchor for anchor in finegym_lambda_table() if anchor.lambda_ in lambdas}
-    columns = [Column(key="arm", header="arm"), Column(key="cells_complete", header="cells", format="count")]
+    columns = [
+        Column(key="arm", header="arm"),
+        Column(key="state", header="state", on_page="if any"),
+        Column(key="cells_complete", header="cells", format="count"),
+    ]
     for key in _LEARNT:
         metric = METRICS[key]
         header = _HEADERS.get(key) or (metric.symbol if key in ("variation", "m", "n") else f"{key} {metric.symbol}")
         on_page: OnPage = "never" if key in ("m", "n") else "always"
         columns.append(Column(key=key, header=header, format="number", on_page=on_page))
-    columns += [
-        Column(key="shift_std", header="SD of b", format="number"),
-        Column(key="collapsed", header="collapsed", format="count"),
-    ]
+    columns.append(Column(key="shift_std", header="SD of b", format="number"))
     if anchors:
         columns.append(Column(key="published_slope", header="published a", format="number"))
         columns.append(Column(key="published_shift", header="published b", format="number"))
     rows = []
     for arm in study.arms:
-        cells = study.complete(arm)
-        if arm.kind is not Kind.VMP or cells[list(ATTENTION)].isna().all(axis=None):
+        of_arm = study.complete(arm)
+        if arm.kind is not Kind.VMP or of_arm[list(ATTENTION)].isna().all(axis=None):
             continue
-        shifts = cells["shift"].dropna().to_numpy(float)
-        values: list[Value] = [arm.label, len(cells), *(float(cells[key].mean()) for key in _LEARNT)]
-        values.append(float(np.std(shifts, ddof=1)) if shifts.size > 1 else None)
-        values.append(int(cells[COLLAPSED].eq(True).sum()) if cells[COLLAPSED].notna().any() else None)
-        if anchors:
-            anchor = None if arm.lambda_ is None else anchors.get(arm.lambda_)
-            values += [anchor.slope, anchor.shift] if anchor else [NOT_AVAILABLE, NOT_AVAILABLE]
-        rows.append(Row(values=tuple(values), hashes=tuple(cells[HASH]), priority=priority[arm.label]))
-    caption = "What the layer learnt: means over complete cells, measured on the validation clips."
+        is_ill = of_arm[COLLAPSED].eq(True)
+        anchor = None if arm.lambda_ is None else anchors.get(arm.lambda_)
+        published = [anchor.slope, anchor.shift] if anchor else [NOT_AVAILABLE, NOT_AVAILABLE]
+        for cells, state in ((of_arm[~is_ill], ""), (of_arm[is_ill], "collapsed")):
+            if cells.empty:
+                continue
+            shifts = cells["shift"].dropna().to_numpy(float)
+            values: list[Value] = [arm.label, state, len(cells), *(float(cells[key].mean()) for key in _LEARNT)]
+            values.append(float(np.std(shifts, ddof=1)) if shifts.size > 1 else None)
+            values += published if anchors else []
+            rows.append(Row(values=tuple(values), hashes=tuple(cells[HASH]), priority=priority[arm.label]))
+    caption = "What the layer learnt, on the validation clips: means over complete cells, collapsed ones apart."
     caption += f" Published values: {ANCHOR_SOURCE}; another data set, an anchor and no target." if anchors else ""
     return Table(name="manipulation", caption=caption, columns=columns, rows=rows, max_rows=60)
 

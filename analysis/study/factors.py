@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from analysis.study.arms import Arm, factor_name, value_text
 from analysis.study.cells import Study
@@ -36,8 +37,11 @@ class Factor:
     def index(self, arm: Arm) -> int | None:
         """Which level an arm has; None where the factor does not apply to it."""
         value = arm.factors.get(self.name)
-        keys = [canonical_json(level) for level in self.levels]
-        return keys.index(canonical_json(value)) if value is not None else None
+        return self._places[canonical_json(value)] if value is not None else None
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {canonical_json(level): i for i, level in enumerate(self.levels)}
 
     def text(self, levels: Sequence[int]) -> str:
         """Some levels in words: ``n = 0.3 and 0.6``."""

@@ -9,7 +9,7 @@ import pytest
 from analysis.study.cells import load_study
 from analysis.verdict.conclusions import conclude
 from analysis.words.headline import headline
-from sweeps.record import StudyFolder
+from sweeps.record import StudyFolder, confirmation_plan
 from tests.conftest import ROOT
 
 REFERENCES = sorted(path.parent for path in (ROOT / "results" / "reference").glob("*/plan.json"))
@@ -19,8 +19,9 @@ REFERENCES = sorted(path.parent for path in (ROOT / "results" / "reference").glo
 def test_a_reference_study_is_complete_and_says_what_made_it(path: Path) -> None:
     folder = StudyFolder(path)
     plan = folder.read_plan()
-    records = list(folder.records(plan))
-    assert [record.status for record in records] == ["complete"] * len(plan.cells)
+    fresh = confirmation_plan(plan)
+    records = [*folder.records(plan), *(folder.records(fresh) if fresh else ())]
+    assert [record.status for record in records] == ["complete"] * (len(plan.cells) + len(fresh.cells if fresh else ()))
     assert {record.hash for record in records} == {file.stem for file in folder.cells_path.iterdir()}
     for record in records:
         assert record.provenance.commit
