@@ -25,13 +25,13 @@ _OF_A_STUDY = (
         metavar="KEY=VALUE",
         help="Change a setting, e.g. train.epochs=3. Repeatable.",
     ),
-    click.option("--search", metavar="NAME", help="Propose arms with this Optuna sampler (tpe, gp, ...), or grid."),
+    click.option("--search", metavar="NAME", help="race, grid, or an Optuna sampler (tpe, ...)."),
     click.option("--arms", type=_positive, help="Arms that the search proposes.  [default: 20]"),
     click.option(
         *("--search-option", "search_options"),
         multiple=True,
         metavar="KEY=VALUE",
-        help="An option of the sampler, e.g. n_startup_trials=5. Repeatable.",
+        help="An option of the search, e.g. n_startup_trials=5 or max_seeds=20. Repeatable.",
     ),
     click.option("--workers", type=_positive, default=1, show_default=True, help="Cells at a time."),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."),
@@ -146,6 +146,28 @@ def status(folder: Path, as_json: bool) -> None:
     current = read_status(StudyFolder(folder))
     click.echo(json.dumps(current.to_json()) if as_json else "\n".join(current.lines()))
     raise click.exceptions.Exit(current.exit_code)
+
+
+@sweep.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--search", default="race", show_default=True, metavar="NAME", help="The strategy: race.")
+@click.option(
+    *("--search-option", "search_options"),
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of it, e.g. max_seeds=10 [the study's seeds]. Repeatable.",
+)
+@_json
+def replay(folder: Path, search: str, search_options: tuple[str, ...], as_json: bool) -> None:
+    """What another strategy would have decided and cost, its cells answered from the study in DIR. Reads only."""
+    from sweeps.record import StudyFolder
+    from sweeps.replay import replay
+    from vmp.core.overrides import parse_override
+
+    options = dict(parse_override(one, flag="--search-option", example="max_seeds=10") for one in search_options)
+    state = replay(StudyFolder(folder), search, options)
+    share = f"It took {state.cells} of {state.grid_cells} cells, {state.cells / state.grid_cells:.0%}."
+    click.echo(json.dumps(state.to_json()) if as_json else "\n".join([*state.lines(), share]))
 
 
 @sweep.command()

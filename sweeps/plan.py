@@ -74,8 +74,13 @@ def is_reference(settings: Mapping[str, Any]) -> bool:
 
 
 def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | None = None) -> Plan:
-    """The record of what is to run."""
+    """The record of what is to run: arms in the order in which they came up, and the seeds of each together."""
     tasks = list(tasks)
+    seeds = {seed: i for i, seed in enumerate(dict.fromkeys(task.seed for task in tasks))}
+    arms: dict[tuple[Scalar, ...], list[Task]] = {}
+    for task in tasks:  # a race asks for a few seeds of each arm at a time
+        arms.setdefault(tuple(task.factors.values()), []).append(task)
+    tasks = [task for same in arms.values() for task in sorted(same, key=lambda task: seeds[task.seed])]
     return Plan(
         study=StudyHeader(
             name=study.name,
@@ -87,7 +92,7 @@ def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | Non
         ),
         factors=factor_values(study, tasks),
         metric=study.metric,
-        seeds=list(study.seeds),
+        seeds=list(seeds) or list(study.seeds),
         search=search or SearchHeader(),
         code=CodeHeader(hash=code_hash(), modules=code_fingerprints()),
         data=describe_data(load_data(study.data)),

@@ -79,6 +79,8 @@ def run_study(
         session = _Session(study, folder, executor, reporter, listener)
         while tasks := proposer.ask():
             proposer.tell(session.run(tasks, proposer.header))
+            for line in proposer.news():
+                reporter.note(line)
         session.end(proposer.header)
     return read_status(folder, computed=session.computed)
 

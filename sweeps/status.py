@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import filelock
 
+from sweeps.describe import describe_factors
+from sweeps.race_state import RaceState, read_race
 from sweeps.record import Plan, PlannedCell, Scalar, StudyFolder
+from vmp.core.fingerprint import canonical_json
 
 SCHEMA = 1
 """Version of the objects that ``--json`` prints, see results/README.md."""
@@ -40,6 +42,7 @@ class StudyStatus:
         reasons: Of the cells that diverged, were stopped or failed.
         running: Whether a sweep is at work in the folder now.
         computed: Cells that the call that made this computed.
+        race: Where the race stands; None for another method.
     """
 
     plan: Plan
@@ -48,6 +51,7 @@ class StudyStatus:
     reasons: tuple[CellReason, ...]
     running: bool = False
     computed: int = 0
+    race: RaceState | None = None
 
     @property
     def planned(self) -> int:
@@ -73,7 +77,9 @@ class StudyStatus:
         arms = [(describe_factors(factors), counts) for factors, counts in self.arms]
         width = max((len(arm) for arm, _ in arms), default=0)
         lines = [self.headline() + ("; a sweep is running in this folder" if self.running else "")]
-        if self.plan.search.arms is not None and self.plan.search.proposed is None:
+        if self.race is not None:
+            lines += [f"  {line}" for line in self.race.lines()]
+        elif self.plan.search.arms is not None and self.plan.search.proposed is None:
             lines.append(f"  the search ({self.plan.search.method}) has not proposed all its arms yet")
         for arm, counts in arms:
             lines.append(f"  {arm:<{width}}  " + ", ".join(f"{counts[s]} {s}" for s in STATES if counts[s]))
@@ -89,6 +95,7 @@ class StudyStatus:
             "is_complete": self.is_complete,
             "running": self.running,
             "search": self.plan.search.model_dump(mode="json"),
+            "race": self.race and self.race.to_json(),
             "arms": [{"factors": factors, **{s: counts[s] for s in STATES}} for factors, counts in self.arms],
             "reasons": [
                 {**one.cell.model_dump(mode="json"), "status": one.status, "reason": one.reason} for one in self.reasons
@@ -108,7 +115,7 @@ def read_status(folder: StudyFolder, *, computed: int = 0) -> StudyStatus:
     reasons = []
     for cell in plan.cells:
         record = records.get(cell.hash)
-        _, counts = arms.setdefault(describe_factors(cell.factors), (cell.factors, Counter()))
+        _, counts = arms.setdefault(canonical_json(cell.factors), (cell.factors, Counter()))
         counts[record.status if record else "missing"] += 1
         if record and record.status != "complete":
             reasons.append(CellReason(cell=cell, status=record.status, reason=record.reason or ""))
@@ -119,17 +126,8 @@ def read_status(folder: StudyFolder, *, computed: int = 0) -> StudyStatus:
         reasons=tuple(reasons),
         running=_is_locked(folder.path),
         computed=computed,
+        race=read_race(plan, records.values()),
     )
-
-
-def describe_factors(factors: Mapping[str, Scalar]) -> str:
-    """``prompt=vmp lambda=0.1``, without the factors that do not apply to the arm."""
-    parts = [
-        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in factors.items()
-        if value is not None
-    ]
-    return " ".join(parts) or "the plain settings"
 
 
 def lock_of(folder: Path) -> filelock.BaseFileLock:
