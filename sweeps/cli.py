@@ -6,7 +6,7 @@ import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
@@ -112,7 +112,8 @@ def plan(request: _Request, as_json: bool) -> None:
 @_of_a_study
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of this study.")
 @click.option("--engine", default="local", show_default=True, help="Where cells run: local or ray.")
-def run(request: _Request, out: Path, engine: str) -> None:
+@click.option("--only", type=click.Choice(["failed"]), help="Run the cells that failed, and no others.")
+def run(request: _Request, out: Path, engine: str, only: Literal["failed"] | None) -> None:
     """Run the missing cells of STUDY in --out. The same command again goes on from there; nothing finished is repeated.
 
     Exit code 0 when all planned cells are complete, 3 when some are missing, failed, stopped or diverged.
@@ -122,7 +123,7 @@ def run(request: _Request, out: Path, engine: str) -> None:
 
     try:
         with ConsoleReporter(request.study.metric) as reporter:
-            status = run_study(**request._asdict(), out=out, engine=engine, reporter=reporter)
+            status = run_study(**request._asdict(), out=out, engine=engine, reporter=reporter, only=only)
     except KeyboardInterrupt:
         click.echo(f"\nInterrupted. The finished cells are in '{out}'; the same command goes on from there.", err=True)
         raise click.exceptions.Exit(130) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import filelock
 
@@ -40,6 +41,7 @@ def run_study(
     search: SearchSettings | None = None,
     reporter: Reporter = silent,
     listener: Listener = go_on,
+    only: Literal["failed"] | None = None,
 ) -> StudyStatus:
     """Run the missing cells of `study`.
 
@@ -52,10 +54,10 @@ def run_study(
         search: How arms are proposed; None for what the study says.
         reporter: Shown the plan and every event.
         listener: Asked after every epoch of a cell whether it is to go on. A stopped cell is final.
+        only: ``failed`` runs the planned cells that failed, and no others.
 
     Raises:
-        InputError: The study cannot be planned, another run is at work in `out`, `out` cannot be written, or a record
-            in it is damaged.
+        InputError: The study cannot be planned, another run is at work in `out`, or `out` cannot be written.
     """
     runtime = runtime or Runtime()
     for name, value, minimum in (
@@ -68,15 +70,24 @@ def run_study(
     if engine == "local":
         runtime.torch_device()  # on a cluster the devices are elsewhere
     folder = StudyFolder(out)
+    if only and not folder.has_plan():
+        raise InputError(f"--only {only} needs a study that has run, and '{out}' holds none; leave it out")
     # Before the folder is made: a study that cannot be planned leaves nothing behind.
     proposer = make_proposer(study, search or study.search, folder, workers=workers)
     resources = Resources(
-        workers=workers, runtime=runtime, checkpoints=folder.path / "checkpoints", logs=folder.path / "logs"
+        workers=workers,
+        runtime=runtime,
+        checkpoints=folder.path / "checkpoints",
+        logs=folder.path / "logs",
+        tries=study.tries,
     )
     executor = make_executor(engine, resources)
     folder.create()
     with _only_run(folder), executor:
         session = _Session(study, folder, executor, reporter, listener)
+        if only == "failed":
+            session.run_failed(proposer.ask())
+            return read_status(folder, computed=session.computed)
         while tasks := proposer.ask():
             proposer.tell(session.run(tasks, proposer.header))
             for line in proposer.news():
@@ -95,6 +106,7 @@ class _Session:
         self.reporter, self.listener = reporter, listener
         self.tasks: dict[str, Task] = {}
         self.computed = 0
+        self._tries: dict[str, int] = {}  # of cells with a record, in earlier runs
 
     def run(self, tasks: Sequence[Task], search: SearchHeader) -> list[CellRecord]:
         """Add `tasks` to the plan, run those without a final record, return the records of all of them."""
@@ -111,6 +123,23 @@ class _Session:
         self.executor.run(missing, self._on_event)
         return [self.folder.read_cell(task.hash) for task in tasks]
 
+    def run_failed(self, tasks: Sequence[Task]) -> None:
+        """Run those of `tasks` whose record says that they failed; the plan stays as it is."""
+        plan = self.folder.read_plan()
+        planned = {cell.hash for cell in plan.cells}
+        failed = [
+            task
+            for task in tasks
+            if task.hash in planned and self.folder.has_cell(task.hash) and not self._is_final(task)
+        ]
+        changed = planned - {task.hash for task in tasks}
+        if any(self.folder.has_cell(one) for one in changed):
+            self.reporter.note(
+                f"{len(changed)} planned cells are no longer what the study asks for, and stay as they are"
+            )
+        self.reporter.planned(plan, failed)
+        self.executor.run(failed, self._on_event)
+
     def end(self, search: SearchHeader) -> None:
         """Note in the plan that no more arms will come, however many were proposed."""
         if search.method != GRID:
@@ -119,14 +148,25 @@ class _Session:
 
     def _is_final(self, task: Task) -> bool:
         """Complete, diverged and stopped cells are results and never repeated; a failed one gets another chance."""
-        return self.folder.has_cell(task.hash) and self.folder.read_cell(task.hash).status != "failed"
+        record = self.folder.find_cell(task.hash, self._on_damage)
+        if record is None and self.folder.has_cell(task.hash):
+            self.reporter.note(f"the cell is computed anew; its file is now '{self.folder.set_aside(task.hash)}'")
+        elif record is not None:
+            self._tries[task.hash] = record.provenance.tries or 1
+        return record is not None and record.status != "failed"
+
+    def _on_damage(self, sentence: str) -> None:
+        self.reporter.note(sentence)
 
     def _on_event(self, event: Event) -> str | None:
         reason = None
         if isinstance(event, CellRecord):
+            tries = self._tries.get(event.hash, 0) + (event.provenance.tries or 1)
+            event = event.model_copy(update={"provenance": event.provenance.model_copy(update={"tries": tries})})
             self.folder.write_cell(event)
             self.computed += 1
-            (self.folder.path / "checkpoints" / f"{event.hash}.pt").unlink(missing_ok=True)
+            if event.status != "failed":  # that one goes on from there
+                (self.folder.path / "checkpoints" / f"{event.hash}.pt").unlink(missing_ok=True)
         else:
             reason = self.listener(event)
         self.reporter.event(event)

@@ -13,6 +13,7 @@ from sweeps.describe import describe_factors
 from sweeps.race_state import RaceState, read_race
 from sweeps.record import Plan, PlannedCell, Scalar, StudyFolder
 from vmp.core.fingerprint import canonical_json
+from vmp.core.text import count
 
 SCHEMA = 1
 """Version of the objects that ``--json`` prints, see results/README.md."""
@@ -21,14 +22,17 @@ STATES = ("complete", "diverged", "stopped", "failed", "missing")
 
 @dataclass(frozen=True, kw_only=True)
 class CellReason:
-    """Why a cell that has a record is not complete."""
+    """Why a cell that has a record is not complete, and how often it was tried."""
 
     cell: PlannedCell
     status: str
     reason: str
+    tries: int = 1
 
     def line(self) -> str:
-        return f"{self.cell.hash} ({describe_factors(self.cell.factors)} seed={self.cell.seed}): {self.reason}"
+        arm = f"{describe_factors(self.cell.factors)} seed={self.cell.seed}"
+        tries = f" [tried {self.tries} times]" if self.tries > 1 else ""
+        return f"{self.cell.hash} ({arm}): {self.reason}{tries}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,8 @@ class StudyStatus:
         counts: Cells in each of `STATES`.
         arms: Factors of each arm and its cells in each state.
         reasons: Of the cells that diverged, were stopped or failed.
+        damaged: A sentence for each record that cannot be read; its cell counts as missing.
+        tried_again: Cells that took more than one try.
         running: Whether a sweep is at work in the folder now.
         computed: Cells that the call that made this computed.
         race: Where the race stands; None for another method.
@@ -49,6 +55,8 @@ class StudyStatus:
     counts: Counter[str]
     arms: tuple[tuple[dict[str, Scalar], Counter[str]], ...]
     reasons: tuple[CellReason, ...]
+    damaged: tuple[str, ...] = ()
+    tried_again: int = 0
     running: bool = False
     computed: int = 0
     race: RaceState | None = None
@@ -83,7 +91,9 @@ class StudyStatus:
             lines.append(f"  the search ({self.plan.search.method}) has not proposed all its arms yet")
         for arm, counts in arms:
             lines.append(f"  {arm:<{width}}  " + ", ".join(f"{counts[s]} {s}" for s in STATES if counts[s]))
-        return lines + [f"  {reason.line()}" for reason in self.reasons]
+        if self.tried_again:
+            lines.append(f"  {count(self.tried_again, 'cell')} took more than one try")
+        return lines + [f"  {reason.line()}" for reason in self.reasons] + [f"  {text}" for text in self.damaged]
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``vmp sweep status --json`` prints."""
@@ -98,8 +108,16 @@ class StudyStatus:
             "race": self.race and self.race.to_json(),
             "arms": [{"factors": factors, **{s: counts[s] for s in STATES}} for factors, counts in self.arms],
             "reasons": [
-                {**one.cell.model_dump(mode="json"), "status": one.status, "reason": one.reason} for one in self.reasons
+                {
+                    **one.cell.model_dump(mode="json"),
+                    "status": one.status,
+                    "reason": one.reason,
+                    "tries": one.tries,
+                }
+                for one in self.reasons
             ],
+            "damaged": list(self.damaged),
+            "tried_again": self.tried_again,
         }
 
 
@@ -107,10 +125,11 @@ def read_status(folder: StudyFolder, *, computed: int = 0) -> StudyStatus:
     """Count the planned cells of a study by state.
 
     Raises:
-        InputError: The folder holds no study, or a record is damaged.
+        InputError: The folder holds no study.
     """
     plan = folder.read_plan()
-    records = {record.hash: record for record in folder.records(plan)}
+    damaged: list[str] = []
+    records = {record.hash: record for record in folder.records(plan, on_damage=damaged.append)}
     arms: dict[str, tuple[dict[str, Scalar], Counter[str]]] = {}
     reasons = []
     for cell in plan.cells:
@@ -118,12 +137,15 @@ def read_status(folder: StudyFolder, *, computed: int = 0) -> StudyStatus:
         _, counts = arms.setdefault(canonical_json(cell.factors), (cell.factors, Counter()))
         counts[record.status if record else "missing"] += 1
         if record and record.status != "complete":
-            reasons.append(CellReason(cell=cell, status=record.status, reason=record.reason or ""))
+            tries = record.provenance.tries or 1
+            reasons.append(CellReason(cell=cell, status=record.status, reason=record.reason or "", tries=tries))
     return StudyStatus(
         plan=plan,
         counts=sum((counts for _, counts in arms.values()), Counter()),
         arms=tuple(arms.values()),
         reasons=tuple(reasons),
+        damaged=tuple(damaged),
+        tried_again=sum((record.provenance.tries or 1) > 1 for record in records.values()),
         running=_is_locked(folder.path),
         computed=computed,
         race=read_race(plan, records.values()),

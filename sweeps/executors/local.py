@@ -26,7 +26,7 @@ from sweeps.plan import Task
 from sweeps.record import CellRecord
 from vmp.core.errors import InputError
 
-_ATTEMPTS = 2  # one more for a cell whose worker died: a passing shortage is survived, a deadly cell does not loop
+_STARTS = 10  # workers killed in turn before one could begin: then something is wrong that trying again does not mend
 
 
 @dataclass
@@ -73,7 +73,7 @@ class LocalExecutor:
         """Run every task; see the contract."""
         waiting = collections.deque(tasks)
         attempts: collections.Counter[str] = collections.Counter()
-        open_tasks = len(tasks)
+        open_tasks, unready = len(tasks), 0
         while open_tasks:
             self._hand_out(waiting)
             number, line = self._messages.get()
@@ -81,7 +81,7 @@ class LocalExecutor:
             if line is not None:
                 message = json.loads(line)
                 if "ready" in message:
-                    worker.ready = True
+                    worker.ready, unready = True, 0
                     continue
                 if "record" not in message:
                     assert worker.task is not None
@@ -89,17 +89,20 @@ class LocalExecutor:
                     continue
                 worker.task = None
                 open_tasks -= 1
-                on_event(CellRecord(**message["record"]))
+                record = CellRecord(**message["record"])
+                tries = {"tries": attempts[record.hash] + 1}
+                on_event(record.model_copy(update={"provenance": record.provenance.model_copy(update=tries)}))
                 continue
             task = self._reap(worker)
-            if not worker.ready and worker.process.returncode > 0:  # a kill can hit any process at any time
-                raise InputError(
-                    f"a worker process cannot start: {_last_line(self.log(number))}; see '{self.log(number)}'"
-                )
+            if not worker.ready:
+                unready += 1
+                if worker.process.returncode > 0 or unready == _STARTS:
+                    raise InputError(self._cannot_start(worker))
             if task is None:
                 continue
-            attempts[task.hash] += 1
-            if attempts[task.hash] < _ATTEMPTS:
+            # A kill can hit any process at any time: one that had not begun is no fault of the cell.
+            attempts[task.hash] += worker.ready
+            if attempts[task.hash] < self._resources.tries:
                 waiting.appendleft(task)
                 continue
             open_tasks -= 1
@@ -156,15 +159,26 @@ class LocalExecutor:
         return worker.task
 
     def _lost(self, task: Task, worker: _Worker) -> CellRecord:
-        code = worker.process.returncode
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        hint = " (out of memory?)" if code == -signal.SIGKILL else ""
-        reason = f"the worker process {how}{hint} in each of {_ATTEMPTS} tries; see {self.log(worker.number)}"
-        return failed_record(task, reason, engine="local")
+        tries = self._resources.tries
+        times = "in its only try" if tries == 1 else f"in each of {tries} tries"
+        reason = f"the worker process {_end(worker)} {times}; see {self.log(worker.number)}"
+        return failed_record(task, reason, engine="local", tries=tries)
+
+    def _cannot_start(self, worker: _Worker) -> str:
+        log = self.log(worker.number)
+        if worker.process.returncode > 0:
+            return f"a worker process cannot start: {_last_line(log)}; see '{log}'"
+        return f"{_STARTS} worker processes in turn could not start, the last one {_end(worker)}; see '{log}'"
 
     def log(self, number: int) -> Path:
         """Where a worker's own output goes."""
         return self._resources.logs / f"worker-{number}.log"
+
+
+def _end(worker: _Worker) -> str:
+    code = worker.process.returncode
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    return how + (" (out of memory?)" if code == -signal.SIGKILL else "")
 
 
 def _last_line(path: Path) -> str:

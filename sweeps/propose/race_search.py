@@ -97,8 +97,8 @@ class RaceSearch:
         """The cells up to the next look; the first time also those of all looks that an earlier run took."""
         if not self._asked and self._folder:
             # A failed cell gets another chance before anything is decided without it.
-            read = [self._folder.read_cell(one) for one in self._places if self._folder.has_cell(one)]
-            self._records = {record.hash: record for record in read if record.status != "failed"}
+            read = [self._folder.find_cell(one, on_damage=lambda _: None) for one in self._places]  # the sweep says so
+            self._records = {record.hash: record for record in read if record and record.status != "failed"}
         state = self.state()
         tasks = [
             task

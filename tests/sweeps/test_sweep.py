@@ -22,6 +22,7 @@ from tests.conftest import SMALL, Vmp
 from tests.sweeps.staged import backbone, open_gate, small_study
 from vmp.core.errors import InputError
 from vmp.experiment import Runtime
+from vmp.training.checkpoint import save_checkpoint
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -202,6 +203,57 @@ def test_a_stopped_cell_is_final_counted_apart_and_no_success(tmp_path: Path, ca
     assert (reason["factors"], reason["status"], reason["reason"]) == (first, "stopped", "no better than chance")
     assert "no better than chance" in call_vmp("sweep", "status", tmp_path).stdout
     assert not list((tmp_path / "checkpoints").glob("*"))
+
+
+def test_a_torn_record_costs_its_cell_and_no_other(finished: Path, call_vmp: Vmp, tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    shutil.copytree(finished, out)
+    torn = min((out / "cells").iterdir())
+    torn.write_bytes(torn.read_bytes()[:100])
+    status = call_vmp("sweep", "status", out)
+    assert status.returncode == 3
+    assert "7 of 8 cells complete; 1 missing" in status.stdout
+    assert f"'{torn}' is damaged" in status.stdout
+    assert len(json.loads(call_vmp("sweep", "status", out, "--json").stdout)["damaged"]) == 1
+    again = call_vmp("sweep", "run", *GRID, "--out", out)
+    assert again.returncode == 0, again.stderr
+    assert "is damaged" in again.stderr
+    assert "7 already there, 1 to run" in again.stderr
+    assert metrics(out) == metrics(finished)
+    assert torn.with_suffix(".damaged").is_file()
+
+
+def test_tries_are_counted_over_runs_and_failed_cells_can_be_run_alone(
+    tmp_path: Path, call_vmp: Vmp, finished: Path
+) -> None:
+    """The worker dies in the second cell, in both its tries; one cell is missing when the failed one runs again."""
+    dies = backbone("deadly", graves=str(tmp_path / "graves"), deaths=2)
+    settings = ("factors.prompt=[control]", "seeds=[0, 1, 2]", "train.epochs=2", *dies)
+    arguments = ("sweep", "run", *GRID, *(f"--set={setting}" for setting in settings), "--out", tmp_path / "study")
+    out = tmp_path / "study"
+    first = call_vmp(*arguments)
+    assert first.returncode == 3
+    assert "2 of 3 cells complete; 1 failed" in first.stdout
+    (failed,) = (path for path, content in cells(out).items() if json.loads(content)["status"] == "failed")
+    checkpoint = out / "checkpoints" / failed.replace(".json", ".pt")
+    save_checkpoint(checkpoint, {"key": "of another cell"})
+    status = json.loads(call_vmp("sweep", "status", out, "--json").stdout)
+    assert (status["reasons"][0]["tries"], status["tried_again"]) == (2, 1)
+    missing = next(path for path in (out / "cells").iterdir() if path.name != failed)
+    missing.unlink()
+    (tmp_path / "graves" / "0").unlink()  # one more death
+    again = call_vmp(*arguments, "--only", "failed", "--set", "tries=1")
+    assert "[tried 3 times]" in again.stderr
+    assert "in its only try" in again.stderr
+    assert checkpoint.is_file()  # a failed cell goes on from its own
+    third = call_vmp(*arguments, "--only", "failed")
+    assert (third.returncode, missing.exists()) == (3, False)
+    assert "2 of 3 cells complete; 1 missing; 1 of them computed now" in third.stdout
+    assert json.loads((out / "cells" / failed).read_text())["provenance"]["tries"] == 4
+    assert not checkpoint.exists()
+    refused = call_vmp("sweep", "run", *GRID, "--only", "failed", "--out", tmp_path / "other")
+    assert refused.returncode == 2
+    assert "--only failed needs a study that has run" in refused.stderr
 
 
 def test_threads_and_reading_processes_change_no_number(finished: Path, tmp_path: Path) -> None:
