@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-from collections.abc import Callable
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
     from sweeps.study import Study
     from vmp.experiment import Runtime
 
+_WATCH_SECONDS = 1.0
 _positive, _natural = click.IntRange(min=1), click.IntRange(min=0)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object for scripts instead.")
 _OF_A_STUDY = (
@@ -96,7 +101,8 @@ def sweep() -> None:
 @sweep.command()
 @_of_a_study
 @_json
-def plan(request: _Request, as_json: bool) -> None:
+@click.option("--all", "every_arm", is_flag=True, help="Print every arm of a plan with more than 50.")
+def plan(request: _Request, as_json: bool, every_arm: bool) -> None:
     """Print the cells of STUDY, what they will cost, and what they can show. Runs nothing."""
     from sweeps.cost import estimate_seconds
     from sweeps.forecast import make_forecast
@@ -105,7 +111,7 @@ def plan(request: _Request, as_json: bool) -> None:
     tasks = grid_tasks(request.study)
     seconds = estimate_seconds(tasks, runtime=request.runtime)
     forecast = make_forecast(request.study, tasks, seconds, search=request.search, workers=request.workers)
-    click.echo(json.dumps(forecast.to_json()) if as_json else "\n".join(forecast.lines()))
+    click.echo(json.dumps(forecast.to_json()) if as_json else "\n".join(forecast.lines(every_arm=every_arm)))
 
 
 @sweep.command()
@@ -113,30 +119,80 @@ def plan(request: _Request, as_json: bool) -> None:
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of this study.")
 @click.option("--engine", default="local", show_default=True, help="Where cells run: local or ray.")
 @click.option("--only", type=click.Choice(["failed"]), help="Run the cells that failed, and no others.")
-def run(request: _Request, out: Path, engine: str, only: Literal["failed"] | None) -> None:
+@click.option("--max-cells", type=_positive, help="Cells to compute in this run.")
+@click.option("--budget", metavar="TIME", help="Time for this run, e.g. 90s, 45min, 2h.")
+@click.option("--cell-timeout", metavar="TIME", help="Time for a cell; a longer one is killed and counts as failed.")
+@click.option("--seeds-first", is_flag=True, help="The first seed of every arm before the second of any.")
+def run(
+    request: _Request,
+    out: Path,
+    engine: str,
+    only: Literal["failed"] | None,
+    max_cells: int | None,
+    budget: str | None,
+    cell_timeout: str | None,
+    seeds_first: bool,
+) -> None:
     """Run the missing cells of STUDY in --out. The same command again goes on from there; nothing finished is repeated.
 
-    Exit code 0 when all planned cells are complete, 3 when some are missing, failed, stopped or diverged.
+    Exit code 0 when all planned cells are complete, 3 when some are missing, failed, stopped or diverged; 130, 143 and
+    129 when interrupted by Ctrl-C, SIGTERM and SIGHUP.
     """
+    from sweeps.limits import Limits, parse_seconds
     from sweeps.run import run_study
     from sweeps.track.console import ConsoleReporter
 
+    limits = Limits(
+        max_cells=max_cells,
+        budget=None if budget is None else parse_seconds(budget, "--budget"),
+        cell_timeout=None if cell_timeout is None else parse_seconds(cell_timeout, "--cell-timeout"),
+        seeds_first=seeds_first,
+    )
     try:
-        with ConsoleReporter(request.study.metric) as reporter:
-            status = run_study(**request._asdict(), out=out, engine=engine, reporter=reporter, only=only)
-    except KeyboardInterrupt:
+        with _signals_interrupt(), ConsoleReporter(request.study.metric) as reporter:
+            status = run_study(**request._asdict(), out=out, engine=engine, reporter=reporter, only=only, limits=limits)
+    except KeyboardInterrupt as interrupt:
         click.echo(f"\nInterrupted. The finished cells are in '{out}'; the same command goes on from there.", err=True)
-        raise click.exceptions.Exit(130) from None
+        number = interrupt.signal if isinstance(interrupt, _Signalled) else signal.SIGINT
+        raise click.exceptions.Exit(128 + number) from None
     for reason in status.reasons:
         click.echo(reason.line(), err=True)
     click.echo(f"{status.headline()}; {status.computed} of them computed now. Report: vmp report {out}")
     raise click.exceptions.Exit(status.exit_code)
 
 
+class _Signalled(KeyboardInterrupt):
+    """A signal that ends the run as Ctrl-C does."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.signal = number
+
+
+@contextlib.contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a run as Ctrl-C does: workers ended, what is finished in place, one sentence."""
+
+    def interrupt(number: int, frame: object) -> None:
+        del frame
+        raise _Signalled(number)
+
+    # `nohup` has SIGHUP ignored, and a thread may set no handler.
+    wanted = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+    main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.signal(number, interrupt) for number in wanted if main}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 @sweep.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @_json
-def status(folder: Path, as_json: bool) -> None:
+@click.option("--watch", is_flag=True, help="Show it again whenever it changes, until no sweep runs in DIR.")
+def status(folder: Path, as_json: bool, watch: bool) -> None:
     """How far the study in DIR is: cells by arm, what failed and why. Reads only, also while a sweep runs.
 
     Exit code as of `vmp sweep run`.
@@ -145,6 +201,13 @@ def status(folder: Path, as_json: bool) -> None:
     from sweeps.status import read_status
 
     current = read_status(StudyFolder(folder))
+    while watch and current.running:
+        click.clear()  # on a terminal
+        click.echo(json.dumps(current.to_json()) if as_json else "\n".join(current.lines()))
+        before = current.counts
+        while current.running and current.counts == before:
+            time.sleep(_WATCH_SECONDS)
+            current = read_status(StudyFolder(folder))
     click.echo(json.dumps(current.to_json()) if as_json else "\n".join(current.lines()))
     raise click.exceptions.Exit(current.exit_code)
 

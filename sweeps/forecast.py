@@ -24,6 +24,8 @@ from sweeps.study import Study
 from vmp.core.config import to_plain
 from vmp.core.text import count, duration, listing
 
+_SHOWN_ARMS, _FIRST_ARMS = 50, 10
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
@@ -56,24 +58,27 @@ class Forecast:
     seconds: float
     race: RaceForecast | None = None
 
-    def lines(self) -> list[str]:
-        """As text."""
+    def lines(self, *, every_arm: bool = False) -> list[str]:
+        """As text; the arms beyond the first few only with `every_arm`, or where they are at most 50."""
         study, seeds = self.study, len(self.study.seeds)
-        names = [describe_factors(arm.factors) for arm in self.arms]
+        arms = self.arms if every_arm or len(self.arms) <= _SHOWN_ARMS else self.arms[:_FIRST_ARMS]
+        names = [describe_factors(arm.factors) for arm in arms]
         width = max(map(len, names))
         lines = [f"Study '{study.name}': {study.question}".rstrip(": ")]
-        for name, arm in zip(names, self.arms, strict=True):
+        for name, arm in zip(names, arms, strict=True):
             cells = " ".join(cell[:8] for cell in arm.cells)
             lines.append(f"  {name:<{width}}  {count(seeds, 'seed')}, about {duration(arm.seconds)} each  {cells}")
+        if len(arms) < len(self.arms):
+            lines.append(f"  ... and {count(len(self.arms) - len(arms), 'more arm')}; --all prints them")
         if self.search is None:
-            arms = count(len(self.arms), "arm")
-            lines.append(f"{len(self.tasks)} cells = {arms} x {count(seeds, 'seed')} {list(study.seeds)}")
+            number = count(len(self.arms), "arm")
+            lines.append(f"{len(self.tasks)} cells = {number} x {count(seeds, 'seed')} {list(study.seeds)}")
         elif self.race is not None:
             lines += self.race.lines(study)
         else:
-            arms = count(self.search.arms, "arm")
+            number = count(self.search.arms, "arm")
             lines.append(
-                f"search {self.search.method}: up to {arms} x {count(seeds, 'seed')} in the ranges of these values"
+                f"search {self.search.method}: up to {number} x {count(seeds, 'seed')} in the ranges of these values"
             )
         workers = count(self.workers, "worker")
         lines.append(f"about {duration(self.seconds)} with {workers}, from a few measured steps")

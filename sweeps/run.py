@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,7 @@ import filelock
 
 from sweeps.executors.base import Event, Executor, Progress, Resources
 from sweeps.executors.registry import make_executor
+from sweeps.limits import LimitReached, Limits, arm_name, in_order
 from sweeps.plan import Task, explain_changes, make_plan
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import GRID, SearchSettings
@@ -19,6 +21,7 @@ from sweeps.status import StudyStatus, lock_of, read_status
 from sweeps.study import Study
 from sweeps.track.console import Reporter, silent
 from vmp.core.errors import InputError
+from vmp.core.text import duration
 from vmp.experiment import Runtime
 
 Listener = Callable[[Progress], str | None]
@@ -29,6 +32,9 @@ def go_on(progress: Progress) -> str | None:
     """The listener that never stops a cell."""
     del progress
     return None
+
+
+NO_LIMITS = Limits()
 
 
 def run_study(
@@ -42,6 +48,7 @@ def run_study(
     reporter: Reporter = silent,
     listener: Listener = go_on,
     only: Literal["failed"] | None = None,
+    limits: Limits = NO_LIMITS,
 ) -> StudyStatus:
     """Run the missing cells of `study`.
 
@@ -55,6 +62,7 @@ def run_study(
         reporter: Shown the plan and every event.
         listener: Asked after every epoch of a cell whether it is to go on. A stopped cell is final.
         only: ``failed`` runs the planned cells that failed, and no others.
+        limits: What this run may use, and the order of its cells.
 
     Raises:
         InputError: The study cannot be planned, another run is at work in `out`, or `out` cannot be written.
@@ -80,19 +88,23 @@ def run_study(
         checkpoints=folder.path / "checkpoints",
         logs=folder.path / "logs",
         tries=study.tries,
+        cell_timeout=limits.cell_timeout,
     )
     executor = make_executor(engine, resources)
     folder.create()
     with _only_run(folder), executor:
-        session = _Session(study, folder, executor, reporter, listener)
-        if only == "failed":
-            session.run_failed(proposer.ask())
-            return read_status(folder, computed=session.computed)
-        while tasks := proposer.ask():
-            proposer.tell(session.run(tasks, proposer.header))
-            for line in proposer.news():
-                reporter.note(line)
-        session.end(proposer.header)
+        session = _Session(study, folder, executor, reporter, listener, limits)
+        try:
+            if only == "failed":
+                session.run_failed(proposer.ask())
+                return read_status(folder, computed=session.computed)
+            while tasks := proposer.ask():
+                proposer.tell(session.run(tasks, proposer.header))
+                for line in proposer.news():
+                    reporter.note(line)
+            session.end(proposer.header)
+        except LimitReached as limit:
+            reporter.note(f"{limit}; the same command goes on from there")
     return read_status(folder, computed=session.computed)
 
 
@@ -100,10 +112,18 @@ class _Session:
     """Plans and runs one round of tasks after the other into one folder."""
 
     def __init__(
-        self, study: Study, folder: StudyFolder, executor: Executor, reporter: Reporter, listener: Listener
+        self,
+        study: Study,
+        folder: StudyFolder,
+        executor: Executor,
+        reporter: Reporter,
+        listener: Listener,
+        limits: Limits,
     ) -> None:
         self.study, self.folder, self.executor = study, folder, executor
-        self.reporter, self.listener = reporter, listener
+        self.reporter, self.listener, self.limits = reporter, listener, limits
+        self._started = time.monotonic()
+        self._seconds: dict[str, list[float]] = {}  # of finished cells, by arm
         self.tasks: dict[str, Task] = {}
         self.computed = 0
         self._tries: dict[str, int] = {}  # of cells with a record, in earlier runs
@@ -120,7 +140,7 @@ class _Session:
         self.folder.write_plan(plan)
         missing = [task for task in round_.values() if not self._is_final(task)]
         self.reporter.planned(plan, missing)
-        self.executor.run(missing, self._on_event)
+        self._execute(missing)
         return [self.folder.read_cell(task.hash) for task in tasks]
 
     def run_failed(self, tasks: Sequence[Task]) -> None:
@@ -138,7 +158,17 @@ class _Session:
                 f"{len(changed)} planned cells are no longer what the study asks for, and stay as they are"
             )
         self.reporter.planned(plan, failed)
-        self.executor.run(failed, self._on_event)
+        self._execute(failed)
+
+    def _execute(self, tasks: Sequence[Task]) -> None:
+        """Run `tasks` in the order and within the limits of this run."""
+        means = {arm: sum(seconds) / len(seconds) for arm, seconds in self._seconds.items()}
+        ordered = in_order(tasks, means, seeds_first=self.limits.seeds_first)
+        most = self.limits.max_cells
+        remaining = len(ordered) if most is None else most - self.computed
+        self.executor.run(ordered[:remaining], self._on_event)
+        if remaining < len(ordered):
+            raise LimitReached(f"{self.computed} cells are computed, as many as --max-cells allows")
 
     def end(self, search: SearchHeader) -> None:
         """Note in the plan that no more arms will come, however many were proposed."""
@@ -153,6 +183,8 @@ class _Session:
             self.reporter.note(f"the cell is computed anew; its file is now '{self.folder.set_aside(task.hash)}'")
         elif record is not None:
             self._tries[task.hash] = record.provenance.tries or 1
+            if record.provenance.seconds is not None and record.status == "complete":
+                self._seconds.setdefault(arm_name(record.factors), []).append(record.provenance.seconds)
         return record is not None and record.status != "failed"
 
     def _on_damage(self, sentence: str) -> None:
@@ -170,6 +202,8 @@ class _Session:
         else:
             reason = self.listener(event)
         self.reporter.event(event)
+        if self.limits.budget is not None and time.monotonic() - self._started >= self.limits.budget:
+            raise LimitReached(f"the time of --budget ({duration(self.limits.budget)}) is over")
         return reason
 
 

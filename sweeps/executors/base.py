@@ -24,6 +24,7 @@ class Resources:
         checkpoints: Folder for the state of unfinished cells.
         logs: Folder for what workers print.
         tries: How often a cell is tried whose worker dies under it.
+        cell_timeout: Seconds after which a cell is killed and recorded as failed; None for no limit.
     """
 
     workers: int
@@ -31,6 +32,7 @@ class Resources:
     checkpoints: Path
     logs: Path
     tries: int = 2
+    cell_timeout: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

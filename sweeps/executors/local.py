@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from sweeps.executors.base import OnEvent, Progress, Resources, failed_record
 from sweeps.plan import Task
 from sweeps.record import CellRecord
 from vmp.core.errors import InputError
+from vmp.core.text import duration
 
 _STARTS = 10  # workers killed in turn before one could begin: then something is wrong that trying again does not mend
 
@@ -36,6 +38,8 @@ class _Worker:
     inbox: Any
     task: Task | None = None
     ready: bool = False
+    began: float = 0.0  # when its task did
+    overdue: bool = False
 
     def send(self, message: dict[str, Any]) -> None:
         with contextlib.suppress(BrokenPipeError):  # it died: the end of its own pipe says so, and brings the task back
@@ -76,12 +80,17 @@ class LocalExecutor:
         open_tasks, unready = len(tasks), 0
         while open_tasks:
             self._hand_out(waiting)
-            number, line = self._messages.get()
+            try:
+                number, line = self._messages.get(timeout=self._until_timeout())
+            except queue.Empty:
+                self._kill_overdue()
+                continue
             worker = self._workers[number]
             if line is not None:
                 message = json.loads(line)
                 if "ready" in message:
                     worker.ready, unready = True, 0
+                    worker.began = time.monotonic()
                     continue
                 if "record" not in message:
                     assert worker.task is not None
@@ -102,6 +111,10 @@ class LocalExecutor:
                 continue
             # A kill can hit any process at any time: one that had not begun is no fault of the cell.
             attempts[task.hash] += worker.ready
+            if worker.overdue:
+                open_tasks -= 1
+                on_event(self._overdue(task, attempts[task.hash]))
+                continue
             if attempts[task.hash] < self._resources.tries:
                 waiting.appendleft(task)
                 continue
@@ -112,8 +125,26 @@ class LocalExecutor:
         idle = [worker for worker in self._workers.values() if worker.task is None]
         while waiting and (idle or len(self._workers) < self._resources.workers):
             worker = idle.pop(0) if idle else self._start()
-            worker.task = waiting.popleft()
+            worker.task, worker.began = waiting.popleft(), time.monotonic()
             worker.send({"task": worker.task.to_plain()})
+
+    def _until_timeout(self) -> float | None:
+        """Seconds until the first cell is overdue; None without a limit."""
+        limit, running = self._resources.cell_timeout, self._running()
+        if limit is None or not running:
+            return None
+        return max(0.0, min(worker.began for worker in running) + limit - time.monotonic())
+
+    def _kill_overdue(self) -> None:
+        """Kill the workers whose cell takes too long; the end of their pipes brings the cells back."""
+        limit = self._resources.cell_timeout or 0.0
+        for worker in self._running():
+            if time.monotonic() - worker.began >= limit:
+                worker.overdue = True
+                worker.process.kill()
+
+    def _running(self) -> list[_Worker]:
+        return [worker for worker in self._workers.values() if worker.task and worker.ready and not worker.overdue]
 
     def _start(self) -> _Worker:
         self._started += 1
@@ -162,6 +193,11 @@ class LocalExecutor:
         tries = self._resources.tries
         times = "in its only try" if tries == 1 else f"in each of {tries} tries"
         reason = f"the worker process {_end(worker)} {times}; see {self.log(worker.number)}"
+        return failed_record(task, reason, engine="local", tries=tries)
+
+    def _overdue(self, task: Task, tries: int) -> CellRecord:
+        limit = duration(self._resources.cell_timeout or 0.0)
+        reason = f"the cell ran longer than --cell-timeout {limit} and was killed; it goes on if it is run again"
         return failed_record(task, reason, engine="local", tries=tries)
 
     def _cannot_start(self, worker: _Worker) -> str:

@@ -35,6 +35,7 @@ from sweeps.executors.base import OnEvent, Progress, Resources, failed_record
 from sweeps.executors.cell import run_cell
 from sweeps.plan import Task, code_hash
 from sweeps.record import CellRecord
+from vmp.core.errors import InputError
 from vmp.core.outcome import Figures
 from vmp.core.text import count
 from vmp.experiment import Runtime
@@ -160,6 +161,8 @@ class RayTuneExecutor:
     """
 
     def __init__(self, resources: Resources) -> None:
+        if resources.cell_timeout is not None:
+            raise InputError("--cell-timeout works with --engine local only; leave it out, or run on this machine")
         self._resources = resources
         self._own = contextlib.ExitStack()
 

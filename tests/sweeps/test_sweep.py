@@ -152,6 +152,38 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(start: Start, tmp_path: Path
     assert not psutil.wait_procs(workers, timeout=20)[1]
 
 
+def test_a_watched_study_is_shown_until_its_sweep_ends(start: Start, tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    sweep = start("sweep", "run", *gated(tmp_path / "gate", free=2), "--out", out, "--workers", 2)
+    wait_for_cells(out, 2, sweep)
+    watcher = start("sweep", "status", out, "--watch")
+    assert watcher.stdout is not None
+    first = watcher.stdout.readline()
+    assert "2 of 8 cells complete; 6 missing; a sweep is running" in first
+    open_gate(tmp_path / "gate")
+    shown, _ = watcher.communicate(timeout=120)
+    assert sweep.wait(timeout=120) == 0
+    assert watcher.returncode == 0
+    assert shown.count("cells complete") >= 1
+    assert "8 of 8 cells complete\n" in shown
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_sweep_as_ctrl_c_does(start: Start, number: signal.Signals, tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    sweep = start("sweep", "run", *gated(tmp_path / "gate", free=1), "--out", out)
+    signal.signal(signal.SIGHUP, before)
+    wait_for_cells(out, 1, sweep)
+    workers = psutil.Process(sweep.pid).children(recursive=True)
+    sweep.send_signal(number)
+    _, errors = sweep.communicate(timeout=30)
+    assert sweep.returncode == 128 + number
+    assert errors.strip().endswith("the same command goes on from there.")
+    assert "Traceback" not in errors
+    assert not psutil.wait_procs(workers, timeout=20)[1]
+
+
 def test_two_sweeps_cannot_share_a_folder(start: Start, call_vmp: Vmp, tmp_path: Path) -> None:
     out = tmp_path / "study"
     endless = (*GRID, "--set", "train.epochs=100000")
