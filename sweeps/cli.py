@@ -119,6 +119,13 @@ def plan(request: _Request, as_json: bool, every_arm: bool) -> None:
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of this study.")
 @click.option("--engine", default="local", show_default=True, help="Where cells run: local or ray.")
 @click.option("--only", type=click.Choice(["failed"]), help="Run the cells that failed, and no others.")
+@click.option(
+    "--reuse",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Take finished equal cells over from the study in DIR. Repeatable.",
+)
 @click.option("--max-cells", type=_positive, help="Cells to compute in this run.")
 @click.option("--budget", metavar="TIME", help="Time for this run, e.g. 90s, 45min, 2h.")
 @click.option("--cell-timeout", metavar="TIME", help="Time for a cell; a longer one is killed and counts as failed.")
@@ -128,6 +135,7 @@ def run(
     out: Path,
     engine: str,
     only: Literal["failed"] | None,
+    reuse: tuple[Path, ...],
     max_cells: int | None,
     budget: str | None,
     cell_timeout: str | None,
@@ -150,7 +158,9 @@ def run(
     )
     try:
         with _signals_interrupt(), ConsoleReporter(request.study.metric) as reporter:
-            status = run_study(**request._asdict(), out=out, engine=engine, reporter=reporter, only=only, limits=limits)
+            status = run_study(
+                **request._asdict(), out=out, engine=engine, reporter=reporter, only=only, limits=limits, reuse=reuse
+            )
     except KeyboardInterrupt as interrupt:
         click.echo(f"\nInterrupted. The finished cells are in '{out}'; the same command goes on from there.", err=True)
         number = interrupt.signal if isinstance(interrupt, _Signalled) else signal.SIGINT
@@ -210,6 +220,20 @@ def status(folder: Path, as_json: bool, watch: bool) -> None:
             current = read_status(StudyFolder(folder))
     click.echo(json.dumps(current.to_json()) if as_json else "\n".join(current.lines()))
     raise click.exceptions.Exit(current.exit_code)
+
+
+@sweep.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@_of_a_study
+@_json
+def why(request: _Request, folder: Path, as_json: bool) -> None:
+    """Why cells of STUDY would run in DIR: each by its nearest finished cell, every cause counted. Runs nothing."""
+    from sweeps.plan import grid_tasks
+    from sweeps.record import StudyFolder
+    from sweeps.why import explain
+
+    found = explain(StudyFolder(folder), grid_tasks(request.study))
+    click.echo(json.dumps(found.to_json()) if as_json else "\n".join(found.lines()))
 
 
 @sweep.command()

@@ -141,16 +141,17 @@ def _changed_settings(record: CellRecord, cell: PlannedCell, tasks: Iterable[Tas
         return ["their factor values are no longer in the study"]
     if all(task.seed != cell.seed for task in same_arm):
         return [f"seed {cell.seed} is no longer in the study"]
-    before, after = _flatten(record.settings), _flatten(same_arm[0].settings)
+    before, after = flatten(record.settings), flatten(same_arm[0].settings)
     changed = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
     return [f"{key} was {before.get(key)} and is now {after.get(key)}" for key in sorted(changed)]
 
 
-def _flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested settings as ``{dotted path: JSON}``."""
     flat: dict[str, str] = {}
     for key, value in settings.items():
         if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{key}.")
+            flat |= flatten(value, f"{prefix}{key}.")
         else:
             flat[prefix + key] = canonical_json(value)
     return flat

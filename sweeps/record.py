@@ -143,6 +143,7 @@ class Provenance(Plain):
         started: In ISO 8601, UTC.
         seconds: Wall time of the cell.
         tries: How often the cell was begun, over all runs, this time included; None where that is not known.
+        reused_from: The study's folder that the record was taken from by ``--reuse``; None where it was computed.
     """
 
     engine: str
@@ -158,6 +159,7 @@ class Provenance(Plain):
     started: str | None = None
     seconds: float | None = None
     tries: int | None = None
+    reused_from: str | None = None
 
 
 class CellRecord(Outcome):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -49,6 +50,7 @@ def run_study(
     listener: Listener = go_on,
     only: Literal["failed"] | None = None,
     limits: Limits = NO_LIMITS,
+    reuse: Sequence[str | Path] = (),
 ) -> StudyStatus:
     """Run the missing cells of `study`.
 
@@ -63,6 +65,7 @@ def run_study(
         listener: Asked after every epoch of a cell whether it is to go on. A stopped cell is final.
         only: ``failed`` runs the planned cells that failed, and no others.
         limits: What this run may use, and the order of its cells.
+        reuse: Folders of other studies, whose finished records of equal cells are taken over.
 
     Raises:
         InputError: The study cannot be planned, another run is at work in `out`, or `out` cannot be written.
@@ -80,6 +83,9 @@ def run_study(
     folder = StudyFolder(out)
     if only and not folder.has_plan():
         raise InputError(f"--only {only} needs a study that has run, and '{out}' holds none; leave it out")
+    others = [StudyFolder(path) for path in reuse]
+    for other in others:
+        other.read_plan()  # says that it is a study
     # Before the folder is made: a study that cannot be planned leaves nothing behind.
     proposer = make_proposer(study, search or study.search, folder, workers=workers)
     resources = Resources(
@@ -93,7 +99,7 @@ def run_study(
     executor = make_executor(engine, resources)
     folder.create()
     with _only_run(folder), executor:
-        session = _Session(study, folder, executor, reporter, listener, limits)
+        session = _Session(study, folder, executor, reporter, listener, limits, others)
         try:
             if only == "failed":
                 session.run_failed(proposer.ask())
@@ -119,13 +125,16 @@ class _Session:
         reporter: Reporter,
         listener: Listener,
         limits: Limits,
+        others: Sequence[StudyFolder],
     ) -> None:
         self.study, self.folder, self.executor = study, folder, executor
         self.reporter, self.listener, self.limits = reporter, listener, limits
+        self.others = others
         self._started = time.monotonic()
         self._seconds: dict[str, list[float]] = {}  # of finished cells, by arm
         self.tasks: dict[str, Task] = {}
         self.computed = 0
+        self.reused: Counter[str] = Counter()
         self._tries: dict[str, int] = {}  # of cells with a record, in earlier runs
 
     def run(self, tasks: Sequence[Task], search: SearchHeader) -> list[CellRecord]:
@@ -134,11 +143,18 @@ class _Session:
         round_ = {task.hash: task for task in tasks}
         self.tasks |= round_
         plan = make_plan(self.study, self.tasks.values(), search=search)
+        if first and self.folder.has_plan() and (old := self.folder.read_plan().search.method) != search.method:
+            self.reporter.note(f"the plan in '{self.folder.path}' was of the method {old}; {search.method} replaces it")
         if first and search.method == GRID and self.folder.has_plan():
             for line in explain_changes(self.folder, plan, self.tasks.values()):
                 self.reporter.note(line)
         self.folder.write_plan(plan)
         missing = [task for task in round_.values() if not self._is_final(task)]
+        if self.others:
+            missing = [task for task in missing if not self._take_over(task)]
+        for source, cells in self.reused.items():
+            self.reporter.note(f"{cells} finished cells are taken over from '{source}'")
+        self.reused.clear()
         self.reporter.planned(plan, missing)
         self._execute(missing)
         return [self.folder.read_cell(task.hash) for task in tasks]
@@ -186,6 +202,19 @@ class _Session:
             if record.provenance.seconds is not None and record.status == "complete":
                 self._seconds.setdefault(arm_name(record.factors), []).append(record.provenance.seconds)
         return record is not None and record.status != "failed"
+
+    def _take_over(self, task: Task) -> bool:
+        """Whether another study has this very cell; its record then says where it comes from."""
+        for other in self.others:
+            record = other.find_cell(task.hash, self._on_damage)
+            if record is not None and record.status != "failed":
+                source = record.provenance.reused_from or str(other.path)
+                provenance = record.provenance.model_copy(update={"reused_from": source})
+                # The other study may vary other settings: the cell is the same, its name in the study is not.
+                self.folder.write_cell(record.model_copy(update={"factors": task.factors, "provenance": provenance}))
+                self.reused[source] += 1
+                return True
+        return False
 
     def _on_damage(self, sentence: str) -> None:
         self.reporter.note(sentence)

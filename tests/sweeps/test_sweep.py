@@ -255,6 +255,48 @@ def test_a_torn_record_costs_its_cell_and_no_other(finished: Path, call_vmp: Vmp
     assert torn.with_suffix(".damaged").is_file()
 
 
+def test_finished_cells_of_another_study_are_taken_over(finished: Path, call_vmp: Vmp, tmp_path: Path) -> None:
+    """The same cells under other names: here lambda is a setting, there it is a factor."""
+    study = (*GRID, "--set", "factors.prompt=[vmp]", "--set", "factors.lambda=null", "--set", "regularizer.lambda=1")
+    done = call_vmp("sweep", "run", *study, "--out", tmp_path / "out", "--reuse", finished)
+    assert done.returncode == 0, done.stderr
+    assert f"2 finished cells are taken over from '{finished}'" in done.stderr
+    assert "2 of 2 cells complete; 0 of them computed now" in done.stdout
+    assert metrics(tmp_path / "out").items() <= metrics(finished).items()
+    for content in cells(tmp_path / "out").values():
+        record = json.loads(content)
+        assert (record["factors"], record["provenance"]["reused_from"]) == ({"prompt": "vmp"}, str(finished))
+        assert record["provenance"]["seconds"] > 0
+    refused = call_vmp("sweep", "run", *study, "--out", tmp_path / "other", "--reuse", tmp_path)
+    assert (refused.returncode, "holds no study" in refused.stderr) == (2, True)
+    assert not (tmp_path / "other").exists()
+
+
+def test_why_cells_would_run(finished: Path, call_vmp: Vmp, tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    shutil.copytree(finished, out)
+    nothing = call_vmp("sweep", "why", out, *GRID)
+    assert (nothing.returncode, nothing.stdout) == (0, f"0 of 8 cells would run in '{out}'\n")
+    torn = min((out / "cells").iterdir())
+    torn.write_text("{")
+    changes = ("--set", "seeds=[0, 1, 2]", "--set", "factors.lambda=[0, 1, 5]")
+    shown = json.loads(call_vmp("sweep", "why", out, *GRID, *changes, "--json").stdout)
+    causes = {one["cause"]: one["cells"] for one in shown["causes"]}
+    assert (shown["planned"], shown["finished"]) == (15, 7)
+    assert causes["its seed is new"] == 4
+    assert causes["its record is damaged"] == 1
+    assert sum(cells for cause, cells in causes.items() if cause.endswith("and is now 5")) == 2
+    assert sum(cells for cause, cells in causes.items() if cause.endswith("and is now 5; its seed is new")) == 1
+    epochs = call_vmp("sweep", "why", out, *GRID, "--set", "train.epochs=2").stdout
+    assert "train.epochs was 1 and is now 2" in epochs
+
+
+def test_a_plan_of_another_method_is_not_replaced_in_silence(finished: Path, call_vmp: Vmp, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "study")
+    done = call_vmp("sweep", "run", *GRID, "--search", "random", "--arms", 1, "--out", tmp_path / "study")
+    assert f"the plan in '{tmp_path / 'study'}' was of the method grid; random replaces it" in done.stderr
+
+
 def test_tries_are_counted_over_runs_and_failed_cells_can_be_run_alone(
     tmp_path: Path, call_vmp: Vmp, finished: Path
 ) -> None:
