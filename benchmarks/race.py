@@ -2,10 +2,10 @@
 
     python benchmarks/race.py [--studies 2000]
 
-A study has 9 arms and up to 36 seeds; half of an arm's variance is the seed's, which all arms share. The margin is one
-standard deviation (SD) of a paired difference unless the row says otherwise. An error is: the truly best arm dropped;
-in a family of equal arms, a given one dropped (the worst kind of arm of the family) or a winner named; arms that differ
-by the margin or more called equal.
+A study has 9 arms, unless the row says otherwise, and up to 36 seeds; half of an arm's variance is the seed's, which
+all arms share. The margin is one standard deviation (SD) of a paired difference. An error is: the truly best arm
+dropped; in a family of equal arms, a given one dropped (the worst kind of arm of the family) or a winner named; arms
+that differ by the margin or more called equal.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class Family:
         clips: Size of the set that accuracies are counted on.
         missing: Share of the runs that failed.
         draw: Standardised noise of the arms, normal unless given.
+        arms: Number of arms.
         held: Whether the family is held to 5%.
     """
 
@@ -54,33 +55,35 @@ class Family:
     clips: int | None = None
     missing: float = 0.0
     draw: Callable[[np.random.Generator, tuple[int, ...]], Floats] | None = None
+    arms: int = K
     held: bool = True
 
     def sample(self, rng: np.random.Generator, studies: int) -> tuple[Floats, Floats | None]:
         """Accuracies (studies, arms, seeds), and which runs collapsed."""
-        shape = (studies, K, CAP)
+        shape = (studies, self.arms, CAP)
         own = self.draw(rng, shape) if self.draw else rng.normal(size=shape)
-        noise = np.sqrt(1 - self.shared) * own * _column(self.sd) + np.sqrt(self.shared) * rng.normal(
+        noise = np.sqrt(1 - self.shared) * own * self.column(self.sd) + np.sqrt(self.shared) * rng.normal(
             size=(studies, 1, CAP)
         )
-        x, collapsed = 0.7 + SD * (_column(self.mean) + noise), None
+        x, collapsed = 0.7 + SD * (self.column(self.mean) + noise), None
         if self.rates is not None:
-            collapsed = (rng.random(shape) < _column(self.rates)).astype(np.float64)
-            x = x + DROP * (_column(self.rates) - collapsed)
+            collapsed = (rng.random(shape) < self.column(self.rates)).astype(np.float64)
+            x = x + DROP * (self.column(self.rates) - collapsed)
         if self.clips:
             x = np.round(x * self.clips) / self.clips
         return np.where(rng.random(shape) < self.missing, np.nan, x) if self.missing else x, collapsed
 
+    def column(self, values: Any) -> Floats:
+        """A setting of each arm, (arms, 1)."""
+        return np.asarray(np.broadcast_to(np.asarray(values, dtype=np.float64), (self.arms,))[:, None])
+
     def kinds(self) -> npt.NDArray[np.int64]:
         """Arms of one kind share a number."""
         settings = np.concatenate(
-            [_column(self.mean), _column(self.sd), _column(0.0 if self.rates is None else self.rates)], axis=1
+            [self.column(self.mean), self.column(self.sd), self.column(0.0 if self.rates is None else self.rates)],
+            axis=1,
         )
         return np.unique(settings, axis=0, return_inverse=True)[1].ravel()
-
-
-def _column(values: Any) -> Floats:
-    return np.asarray(np.broadcast_to(np.asarray(values, dtype=np.float64), (K,))[:, None])
 
 
 def student(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
@@ -111,6 +114,10 @@ EQUAL = {
     "a clean arm, eight collapse at 0.1": Family(rates=0.1 * (1 - FIRST)),
     "a clean arm, eight collapse at 0.3": Family(rates=0.3 * (1 - FIRST)),
     "half collapse at 0.3": Family(rates=0.3 * (UNLIKE > 1)),
+    "two arms": Family(arms=2),
+    "two arms, spread 1:3": Family(arms=2, sd=UNLIKE[:2]),
+    "two arms, collapse p = 0.4": Family(arms=2, rates=0.4),
+    "twenty arms": Family(arms=20),
     "eight clean, one collapses at 0.1": Family(rates=0.1 * FIRST, held=False),
 }
 """Every arm has the same mean over all runs. The last: until it collapses for the first time, nothing warns of it."""
@@ -164,7 +171,7 @@ def measure(name: str, family: Family, equal: bool, rng: np.random.Generator, st
     start = time.perf_counter()
     made = race(x, margin=SD, collapsed=collapsed)
     seconds = time.perf_counter() - start
-    means = _column(family.mean)[:, 0]
+    means = family.column(family.mean)[:, 0]
     dropped = made.dropped_at > 0
     kinds = family.kinds()
     judged = range(kinds.max() + 1) if equal else {kinds[i] for i in np.flatnonzero(means == means.max())}
