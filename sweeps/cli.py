@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-from collections.abc import Callable
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
     from sweeps.study import Study
     from vmp.experiment import Runtime
 
+_WATCH_SECONDS = 1.0
 _positive, _natural = click.IntRange(min=1), click.IntRange(min=0)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object for scripts instead.")
 _OF_A_STUDY = (
@@ -25,13 +30,13 @@ _OF_A_STUDY = (
         metavar="KEY=VALUE",
         help="Change a setting, e.g. train.epochs=3. Repeatable.",
     ),
-    click.option("--search", metavar="NAME", help="Propose arms with this Optuna sampler (tpe, gp, ...), or grid."),
+    click.option("--search", metavar="NAME", help="race, grid, or an Optuna sampler (tpe, ...)."),
     click.option("--arms", type=_positive, help="Arms that the search proposes.  [default: 20]"),
     click.option(
         *("--search-option", "search_options"),
         multiple=True,
         metavar="KEY=VALUE",
-        help="An option of the sampler, e.g. n_startup_trials=5. Repeatable.",
+        help="An option of the search, e.g. n_startup_trials=5 or max_seeds=20. Repeatable.",
     ),
     click.option("--workers", type=_positive, default=1, show_default=True, help="Cells at a time."),
     click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."),
@@ -96,7 +101,8 @@ def sweep() -> None:
 @sweep.command()
 @_of_a_study
 @_json
-def plan(request: _Request, as_json: bool) -> None:
+@click.option("--all", "every_arm", is_flag=True, help="Print every arm of a plan with more than 50.")
+def plan(request: _Request, as_json: bool, every_arm: bool) -> None:
     """Print the cells of STUDY, what they will cost, and what they can show. Runs nothing."""
     from sweeps.cost import estimate_seconds
     from sweeps.forecast import make_forecast
@@ -105,24 +111,50 @@ def plan(request: _Request, as_json: bool) -> None:
     tasks = grid_tasks(request.study)
     seconds = estimate_seconds(tasks, runtime=request.runtime)
     forecast = make_forecast(request.study, tasks, seconds, search=request.search, workers=request.workers)
-    click.echo(json.dumps(forecast.to_json()) if as_json else "\n".join(forecast.lines()))
+    click.echo(json.dumps(forecast.to_json()) if as_json else "\n".join(forecast.lines(every_arm=every_arm)))
 
 
 @sweep.command()
 @_of_a_study
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of this study.")
 @click.option("--engine", default="local", show_default=True, help="Where cells run: local or ray.")
+@click.option("--only", type=click.Choice(["failed"]), help="Run the cells that failed, and no others.")
+@click.option(
+    "--reuse",
+    multiple=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Take finished equal cells over from the study in DIR. Repeatable.",
+)
+@click.option("--max-cells", type=_positive, help="Cells to compute in this run.")
+@click.option("--budget", metavar="TIME", help="Time for this run, e.g. 90s, 45min, 2h.")
+@click.option("--cell-timeout", metavar="TIME", help="Time for a cell; a longer one is killed and counts as failed.")
+@click.option("--seeds-first", is_flag=True, help="The first seed of every arm before the second of any.")
 @click.option(
     "--confirm", is_flag=True, help="Run the arm that the finished study chooses and its reference on fresh seeds."
 )
 @click.option(
     "--seeds", type=_positive, help="With --confirm: how many fresh seeds [default: what a gain as seen needs]."
 )
-def run(request: _Request, out: Path, engine: str, confirm: bool, seeds: int | None) -> None:
+def run(
+    request: _Request,
+    out: Path,
+    engine: str,
+    only: Literal["failed"] | None,
+    reuse: tuple[Path, ...],
+    max_cells: int | None,
+    budget: str | None,
+    cell_timeout: str | None,
+    seeds_first: bool,
+    confirm: bool,
+    seeds: int | None,
+) -> None:
     """Run the missing cells of STUDY in --out. The same command again goes on from there; nothing finished is repeated.
 
-    Exit code 0 when all planned cells are complete, 3 when some are missing, failed, stopped or diverged.
+    Exit code 0 when all planned cells are complete, 3 when some are missing, failed, stopped or diverged; 130, 143 and
+    129 when interrupted by Ctrl-C, SIGTERM and SIGHUP.
     """
+    from sweeps.limits import Limits, parse_seconds
     from sweeps.run import confirm_study, run_study
     from sweeps.track.console import ConsoleReporter
 
@@ -130,26 +162,65 @@ def run(request: _Request, out: Path, engine: str, confirm: bool, seeds: int | N
         raise click.UsageError(
             "--seeds says how many fresh seeds --confirm runs; a study's own are in it: --set seeds=..."
         )
+    if confirm and (only or reuse):
+        raise click.UsageError("--confirm runs the chosen arm of a finished study; leave out --only and --reuse")
+    limits = Limits(
+        max_cells=max_cells,
+        budget=None if budget is None else parse_seconds(budget, "--budget"),
+        cell_timeout=None if cell_timeout is None else parse_seconds(cell_timeout, "--cell-timeout"),
+        seeds_first=seeds_first,
+    )
+    asked = request.study
+    common: dict[str, Any] = {"workers": request.workers, "runtime": request.runtime}
     try:
-        with ConsoleReporter(request.study.metric) as reporter:
+        with _signals_interrupt(), ConsoleReporter(asked.metric) as reporter:
+            common |= {"engine": engine, "limits": limits, "reporter": reporter}
             if confirm:
-                options = {key: value for key, value in request._asdict().items() if key != "search"}
-                status = confirm_study(**options, out=out, seeds=seeds, engine=engine, reporter=reporter)
+                status = confirm_study(asked, out, seeds=seeds, **common)
             else:
-                status = run_study(**request._asdict(), out=out, engine=engine, reporter=reporter)
-    except KeyboardInterrupt:
+                status = run_study(asked, out, search=request.search, only=only, reuse=reuse, **common)
+    except KeyboardInterrupt as interrupt:
         click.echo(f"\nInterrupted. The finished cells are in '{out}'; the same command goes on from there.", err=True)
-        raise click.exceptions.Exit(130) from None
+        number = interrupt.signal if isinstance(interrupt, _Signalled) else signal.SIGINT
+        raise click.exceptions.Exit(128 + number) from None
     for reason in status.reasons:
         click.echo(reason.line(), err=True)
     click.echo(f"{status.headline()}; {status.computed} of them computed now. Report: vmp report {out}")
     raise click.exceptions.Exit(status.exit_code)
 
 
+class _Signalled(KeyboardInterrupt):
+    """A signal that ends the run as Ctrl-C does."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.signal = number
+
+
+@contextlib.contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a run as Ctrl-C does: workers ended, what is finished in place, one sentence."""
+
+    def interrupt(number: int, frame: object) -> None:
+        del frame
+        raise _Signalled(number)
+
+    # `nohup` has SIGHUP ignored, and a thread may set no handler.
+    wanted = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+    main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.signal(number, interrupt) for number in wanted if main}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 @sweep.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @_json
-def status(folder: Path, as_json: bool) -> None:
+@click.option("--watch", is_flag=True, help="Show it again whenever it changes, until no sweep runs in DIR.")
+def status(folder: Path, as_json: bool, watch: bool) -> None:
     """How far the study in DIR is: cells by arm, what failed and why. Reads only, also while a sweep runs.
 
     Exit code as of `vmp sweep run`.
@@ -158,8 +229,51 @@ def status(folder: Path, as_json: bool) -> None:
     from sweeps.status import read_status
 
     current = read_status(StudyFolder(folder))
+    while watch and current.running:
+        click.clear()  # on a terminal
+        click.echo(json.dumps(current.to_json()) if as_json else "\n".join(current.lines()))
+        before = current.counts
+        while current.running and current.counts == before:
+            time.sleep(_WATCH_SECONDS)
+            current = read_status(StudyFolder(folder))
     click.echo(json.dumps(current.to_json()) if as_json else "\n".join(current.lines()))
     raise click.exceptions.Exit(current.exit_code)
+
+
+@sweep.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@_of_a_study
+@_json
+def why(request: _Request, folder: Path, as_json: bool) -> None:
+    """Why cells of STUDY would run in DIR: each by its nearest finished cell, every cause counted. Runs nothing."""
+    from sweeps.plan import grid_tasks
+    from sweeps.record import StudyFolder
+    from sweeps.why import explain
+
+    found = explain(StudyFolder(folder), grid_tasks(request.study))
+    click.echo(json.dumps(found.to_json()) if as_json else "\n".join(found.lines()))
+
+
+@sweep.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--search", default="race", show_default=True, metavar="NAME", help="The strategy: race.")
+@click.option(
+    *("--search-option", "search_options"),
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="An option of it, e.g. max_seeds=10 [the study's seeds]. Repeatable.",
+)
+@_json
+def replay(folder: Path, search: str, search_options: tuple[str, ...], as_json: bool) -> None:
+    """What another strategy would have decided and cost, its cells answered from the study in DIR. Reads only."""
+    from sweeps.record import StudyFolder
+    from sweeps.replay import replay
+    from vmp.core.overrides import parse_override
+
+    options = dict(parse_override(one, flag="--search-option", example="max_seeds=10") for one in search_options)
+    state = replay(StudyFolder(folder), search, options)
+    share = f"It took {state.cells} of {state.grid_cells} cells, {state.cells / state.grid_cells:.0%}."
+    click.echo(json.dumps(state.to_json()) if as_json else "\n".join([*state.lines(), share]))
 
 
 @sweep.command()

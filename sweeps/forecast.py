@@ -6,18 +6,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from sweeps.describe import describe_factors
 from sweeps.plan import Task
+from sweeps.propose.race_search import race_rules, race_seeds
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import GRID, SearchSettings
 from sweeps.questions import PROMPT, PROMPTED, compared_pairs
+from sweeps.race_state import RACE, RaceRules
 from sweeps.record import Scalar
 from sweeps.stats.collapse import largest_unseen_rate
 from sweeps.stats.decisions import MIN_SEEDS, sign_flip_floor
 from sweeps.stats.planner import min_seeds_by_sign_flips, power, seeds_by_t
-from sweeps.status import SCHEMA, describe_factors
+from sweeps.stats.race import expected_cells, looks_until
+from sweeps.status import SCHEMA
 from sweeps.study import Study
 from vmp.core.config import to_plain
 from vmp.core.text import count, duration, listing
+
+_SHOWN_ARMS, _FIRST_ARMS = 50, 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +47,8 @@ class Forecast:
         arms: Its arms.
         search: How arms will be proposed instead; None for the grid.
         workers: Cells at a time.
-        seconds: Estimated wall time of everything.
+        seconds: Estimated wall time of everything; of a race, where one arm is ahead by an SD of a paired difference.
+        race: What a race is expected to cost; None for another method.
     """
 
     study: Study
@@ -48,33 +57,39 @@ class Forecast:
     search: SearchSettings | None
     workers: int
     seconds: float
+    race: RaceForecast | None = None
 
-    def lines(self) -> list[str]:
-        """As text."""
+    def lines(self, *, every_arm: bool = False) -> list[str]:
+        """As text; the arms beyond the first few only with `every_arm`, or where they are at most 50."""
         study, seeds = self.study, len(self.study.seeds)
-        names = [describe_factors(arm.factors) for arm in self.arms]
+        arms = self.arms if every_arm or len(self.arms) <= _SHOWN_ARMS else self.arms[:_FIRST_ARMS]
+        names = [describe_factors(arm.factors) for arm in arms]
         width = max(map(len, names))
         lines = [f"Study '{study.name}': {study.question}".rstrip(": ")]
-        for name, arm in zip(names, self.arms, strict=True):
+        for name, arm in zip(names, arms, strict=True):
             cells = " ".join(cell[:8] for cell in arm.cells)
             lines.append(f"  {name:<{width}}  {count(seeds, 'seed')}, about {duration(arm.seconds)} each  {cells}")
+        if len(arms) < len(self.arms):
+            lines.append(f"  ... and {count(len(self.arms) - len(arms), 'more arm')}; --all prints them")
         if self.search is None:
-            arms = count(len(self.arms), "arm")
-            lines.append(f"{len(self.tasks)} cells = {arms} x {count(seeds, 'seed')} {list(study.seeds)}")
+            number = count(len(self.arms), "arm")
+            lines.append(f"{len(self.tasks)} cells = {number} x {count(seeds, 'seed')} {list(study.seeds)}")
+        elif self.race is not None:
+            lines += self.race.lines(study)
         else:
-            arms = count(self.search.arms, "arm")
+            number = count(self.search.arms, "arm")
             lines.append(
-                f"search {self.search.method}: up to {arms} x {count(seeds, 'seed')} in the ranges of these values"
+                f"search {self.search.method}: up to {number} x {count(seeds, 'seed')} in the ranges of these values"
             )
         workers = count(self.workers, "worker")
         lines.append(f"about {duration(self.seconds)} with {workers}, from a few measured steps")
-        return [*lines, *self._what_seeds_can_show()]
+        return lines if self.race is not None else [*lines, *self._what_seeds_can_show()]
 
     @property
     def family(self) -> int:
         """Comparisons that the report will make together to answer the study's question."""
         pairs = len(compared_pairs([arm.factors for arm in self.arms], self.study))
-        if self.search is not None:  # its references are those of the grid, its arms are still to come
+        if self.search is not None and self.race is None:  # its references are the grid's, its arms are still to come
             prompted = sum(arm.factors.get(PROMPT, PROMPTED) == PROMPTED for arm in self.arms)
             pairs += self.search.arms - prompted
         return max(pairs, 1)
@@ -108,11 +123,81 @@ class Forecast:
             "search": None if self.search is None else to_plain(self.search),
             "arms": [{"factors": arm.factors, "cells": arm.cells, "seconds": arm.seconds} for arm in self.arms],
             "cells": [task.planned().model_dump(mode="json") for task in self.tasks],
+            "race": self.race and self.race.to_json(),
             "workers": self.workers,
             "seconds": self.seconds,
             "comparisons": self.family,
             "smallest_p_value": self.smallest_p_value,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """Simulated races of normal runs without collapse: mean cells, and the share that comes to a decision."""
+
+    case: str
+    cells: float
+    decided: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaceForecast:
+    """A race before it runs.
+
+    Attributes:
+        rules: What decides it. seeds: Of the race. looks: Numbers of seeds after which it looks.
+        cells: At most, were no arm dropped.
+        expected: By case.
+    """
+
+    rules: RaceRules
+    seeds: tuple[int, ...]
+    looks: tuple[int, ...]
+    cells: int
+    expected: tuple[Expected, ...]
+
+    def lines(self, study: Study) -> list[str]:
+        """As text."""
+        added = [seed for seed in self.seeds if seed not in study.seeds]
+        more = f" (the study's {len(study.seeds)}, then {added[0]} to {added[-1]})" if added else ""
+        cases = listing([f"{one.cells:.0f} {one.case} ({one.decided:.0%} decided)" for one in self.expected])
+        looks = listing([str(look) for look in self.looks])
+        return [
+            f"race over at most {len(self.seeds)} seeds{more}, with looks after {looks}",
+            f"expected cells, SD being that of a paired difference: {cases}; at most {self.cells}",
+            f"The race drops the truly best arm with probability at most {self.rules.alpha:.0%} over all looks, and "
+            f"calls arms equal that differ by the margin of {100 * self.rules.margin:g} points or more with at most "
+            f"{self.rules.alpha:.0%}.",
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "max_seeds": len(self.seeds),
+            "looks": list(self.looks),
+            "alpha": self.rules.alpha,
+            "margin": self.rules.margin,
+            "max_cells": self.cells,
+            "expected": [vars(one) for one in self.expected],
+        }
+
+
+def forecast_race(study: Study, search: SearchSettings, arms: int) -> RaceForecast:
+    """Simulate races of so many arms; seeded, so the same study is told the same."""
+    rules = race_rules(study, search)
+    cases = {"with one arm 1 SD ahead": [1.0], "with one 2 SD ahead": [2.0], "with all equal and a margin of 1 SD": []}
+    expected = []
+    for case, effects in cases.items():
+        cells, decided = expected_cells(
+            arms, cap=rules.max_seeds, effects=effects, rng=np.random.default_rng(0), alpha=rules.alpha
+        )
+        expected.append(Expected(case=case, cells=cells, decided=decided))
+    return RaceForecast(
+        rules=rules,
+        seeds=race_seeds(study, rules.max_seeds),
+        looks=looks_until(rules.max_seeds),
+        cells=arms * rules.max_seeds,
+        expected=tuple(expected),
+    )
 
 
 def make_forecast(
@@ -133,11 +218,22 @@ def make_forecast(
         cost = seconds[task.hash]
         arms.setdefault(repr(task.factors), Arm(factors=task.factors, cells=[], seconds=cost)).cells.append(task.hash)
     total = sum(seconds.values())
+    race = None
     if search is not None and search.method != GRID:
         make_proposer(study, search, None)  # says now what would stop the run
-        total = total / len(tasks) * search.arms * len(study.seeds)
+        if search.method == RACE:
+            race = forecast_race(study, search, len(arms))
+            total = total / len(tasks) * race.expected[0].cells
+        else:
+            total = total / len(tasks) * search.arms * len(study.seeds)
     else:
         search = None
     return Forecast(
-        study=study, tasks=tasks, arms=list(arms.values()), search=search, workers=workers, seconds=total / workers
+        study=study,
+        tasks=tasks,
+        arms=list(arms.values()),
+        search=search,
+        workers=workers,
+        seconds=total / workers,
+        race=race,
     )

@@ -75,8 +75,13 @@ def is_reference(settings: Mapping[str, Any]) -> bool:
 
 
 def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | None = None) -> Plan:
-    """The record of what is to run."""
+    """The record of what is to run: arms in the order in which they came up, and the seeds of each together."""
     tasks = list(tasks)
+    seeds = {seed: i for i, seed in enumerate(dict.fromkeys(task.seed for task in tasks))}
+    arms: dict[tuple[Scalar, ...], list[Task]] = {}
+    for task in tasks:  # a race asks for a few seeds of each arm at a time
+        arms.setdefault(tuple(task.factors.values()), []).append(task)
+    tasks = [task for same in arms.values() for task in sorted(same, key=lambda task: seeds[task.seed])]
     return Plan(
         study=StudyHeader(
             name=study.name,
@@ -90,7 +95,7 @@ def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | Non
         ),
         factors=factor_values(study, tasks),
         metric=study.metric,
-        seeds=list(study.seeds),
+        seeds=list(seeds) or list(study.seeds),
         search=search or SearchHeader(),
         code=CodeHeader(hash=code_hash(), modules=code_fingerprints()),
         data=describe_data(load_data(study.data)),
@@ -139,16 +144,17 @@ def _changed_settings(record: CellRecord, cell: PlannedCell, tasks: Iterable[Tas
         return ["their factor values are no longer in the study"]
     if all(task.seed != cell.seed for task in same_arm):
         return [f"seed {cell.seed} is no longer in the study"]
-    before, after = _flatten(record.settings), _flatten(same_arm[0].settings)
+    before, after = flatten(record.settings), flatten(same_arm[0].settings)
     changed = [key for key in before.keys() | after.keys() if before.get(key) != after.get(key)]
     return [f"{key} was {before.get(key)} and is now {after.get(key)}" for key in sorted(changed)]
 
 
-def _flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested settings as ``{dotted path: JSON}``."""
     flat: dict[str, str] = {}
     for key, value in settings.items():
         if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{key}.")
+            flat |= flatten(value, f"{prefix}{key}.")
         else:
             flat[prefix + key] = canonical_json(value)
     return flat

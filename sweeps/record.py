@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -172,6 +172,8 @@ class Provenance(Plain):
         threads, compile, loader_workers: How the cell ran, see `vmp.experiment.Runtime`; no part of its hash.
         started: In ISO 8601, UTC.
         seconds: Wall time of the cell.
+        tries: How often the cell was begun, over all runs, this time included; None where that is not known.
+        reused_from: The study's folder that the record was taken from by ``--reuse``; None where it was computed.
     """
 
     engine: str
@@ -186,6 +188,8 @@ class Provenance(Plain):
     loader_workers: int | None = None
     started: str | None = None
     seconds: float | None = None
+    tries: int | None = None
+    reused_from: str | None = None
 
 
 class CellRecord(Outcome):
@@ -204,6 +208,10 @@ class CellRecord(Outcome):
 
 
 _T = TypeVar("_T", bound=Plain)
+
+
+class DamagedRecord(InputError):
+    """A file of a study that is torn, or that holds another cell: it costs what it held, and nothing else."""
 
 
 class StudyFolder:
@@ -248,10 +256,10 @@ class StudyFolder:
         return self.cell_path(cell_hash).is_file()
 
     def read_cell(self, cell_hash: str) -> CellRecord:
-        """One record. Raises InputError when the file is damaged or belongs to another cell."""
+        """One record. Raises DamagedRecord when the file is damaged or belongs to another cell."""
         record = _read(self.cell_path(cell_hash), CellRecord)
         if record.hash != cell_hash:
-            raise InputError(
+            raise DamagedRecord(
                 f"'{self.cell_path(cell_hash)}' holds the record of cell {record.hash}; "
                 "move it away and run the study again to redo the cell"
             )
@@ -260,11 +268,28 @@ class StudyFolder:
     def write_cell(self, record: CellRecord) -> None:
         write_text(self.cell_path(record.hash), _to_text(record))
 
-    def records(self, plan: Plan) -> Iterator[CellRecord]:
-        """The records there are for the plan's cells, in the plan's order."""
+    def find_cell(self, cell_hash: str, on_damage: Callable[[str], None] | None = None) -> CellRecord | None:
+        """One record, or None without one. A damaged one goes to `on_damage` as a sentence, or raises DamagedRecord."""
+        if not self.has_cell(cell_hash):
+            return None
+        try:
+            return self.read_cell(cell_hash)
+        except DamagedRecord as error:
+            if on_damage is None:
+                raise
+            on_damage(str(error))
+            return None
+
+    def records(self, plan: Plan, on_damage: Callable[[str], None] | None = None) -> Iterator[CellRecord]:
+        """The records there are for the plan's cells, in the plan's order; see `find_cell` for damaged ones."""
         for cell in plan.cells:
-            if self.has_cell(cell.hash):
-                yield self.read_cell(cell.hash)
+            if (record := self.find_cell(cell.hash, on_damage)) is not None:
+                yield record
+
+    def set_aside(self, cell_hash: str) -> Path:
+        """Move a damaged record out of the way of the one that will replace it, and return its new place."""
+        path = self.cell_path(cell_hash)
+        return path.replace(path.with_suffix(".damaged"))
 
 
 def _to_text(record: Plain) -> str:
@@ -284,7 +309,7 @@ def _read(path: Path, kind: type[_T]) -> _T:
                 f"'{path}' has the record format {first['input']!r}, this version reads format {FORMAT}; "
                 "run the study again in an empty folder, or report it with the version that wrote it"
             ) from error
-        raise InputError(
+        raise DamagedRecord(
             f"'{path}' is damaged{f' at {where!r}' if where else ''}: {_rule(first)}; "
             "move it away and run the study again to redo what it held"
         ) from error

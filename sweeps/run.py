@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import filelock
 
 from sweeps.confirm import plan_confirmation
 from sweeps.executors.base import Event, Executor, Progress, Resources
 from sweeps.executors.registry import make_executor
+from sweeps.limits import LimitReached, Limits, arm_name, in_order
 from sweeps.plan import Task, explain_changes, make_plan
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import GRID, SearchSettings
@@ -19,6 +23,7 @@ from sweeps.status import StudyStatus, lock_of, read_status
 from sweeps.study import Study
 from sweeps.track.console import Reporter, silent
 from vmp.core.errors import InputError
+from vmp.core.text import duration
 from vmp.experiment import Runtime
 
 Listener = Callable[[Progress], str | None]
@@ -31,6 +36,9 @@ def go_on(progress: Progress) -> str | None:
     return None
 
 
+NO_LIMITS = Limits()
+
+
 def run_study(
     study: Study,
     out: str | Path,
@@ -41,6 +49,9 @@ def run_study(
     search: SearchSettings | None = None,
     reporter: Reporter = silent,
     listener: Listener = go_on,
+    only: Literal["failed"] | None = None,
+    limits: Limits = NO_LIMITS,
+    reuse: Sequence[str | Path] = (),
 ) -> StudyStatus:
     """Run the missing cells of `study`.
 
@@ -53,22 +64,37 @@ def run_study(
         search: How arms are proposed; None for what the study says.
         reporter: Shown the plan and every event.
         listener: Asked after every epoch of a cell whether it is to go on. A stopped cell is final.
+        only: ``failed`` runs the planned cells that failed, and no others.
+        limits: What this run may use, and the order of its cells.
+        reuse: Folders of other studies, whose finished records of equal cells are taken over.
 
     Raises:
-        InputError: The study cannot be planned, another run is at work in `out`, `out` cannot be written, or a record
-            in it is damaged.
+        InputError: The study cannot be planned, another run is at work in `out`, or `out` cannot be written.
     """
     runtime = _checked(runtime or Runtime(), workers, engine)
     folder = StudyFolder(out)
+    if only and not folder.has_plan():
+        raise InputError(f"--only {only} needs a study that has run, and '{out}' holds none; leave it out")
+    others = [StudyFolder(path) for path in reuse]
+    for other in others:
+        other.read_plan()  # says that it is a study
     # Before the folder is made: a study that cannot be planned leaves nothing behind.
     proposer = make_proposer(study, search or study.search, folder, workers=workers)
-    executor = make_executor(engine, _resources(folder, workers, runtime))
+    executor = make_executor(engine, _resources(study, folder, workers, runtime, limits))
     folder.create()
     with _only_run(folder), executor:
-        session = _Session(study, folder, executor, reporter, listener)
-        while tasks := proposer.ask():
-            proposer.tell(session.run(tasks, proposer.header))
-        session.end(proposer.header)
+        session = _Session(study, folder, executor, reporter, listener, limits, others)
+        try:
+            if only == "failed":
+                session.run_failed(proposer.ask())
+                return read_status(folder, computed=session.computed)
+            while tasks := proposer.ask():
+                proposer.tell(session.run(tasks, proposer.header))
+                for line in proposer.news():
+                    reporter.note(line)
+            session.end(proposer.header)
+        except LimitReached as limit:
+            reporter.note(f"{limit}; the same command goes on from there")
     return read_status(folder, computed=session.computed)
 
 
@@ -81,6 +107,7 @@ def confirm_study(
     engine: str = "local",
     runtime: Runtime | None = None,
     reporter: Reporter = silent,
+    limits: Limits = NO_LIMITS,
 ) -> StudyStatus:
     """Run the arm that a finished study chooses and its reference on fresh seeds, or what is missing of them.
 
@@ -88,7 +115,7 @@ def confirm_study(
         study: The definition.
         out: The study's folder, in which it has been run.
         seeds: How many; None for the planner's number, see `sweeps.confirm`.
-        workers, engine, runtime, reporter: See `run_study`.
+        workers, engine, runtime, reporter, limits: See `run_study`.
 
     Returns:
         How far the fresh cells are.
@@ -99,11 +126,14 @@ def confirm_study(
     runtime = _checked(runtime or Runtime(), workers, engine)
     folder = StudyFolder(out)
     header, tasks = plan_confirmation(folder, study, seeds, reporter.note)
-    executor = make_executor(engine, _resources(folder, workers, runtime))
+    executor = make_executor(engine, _resources(study, folder, workers, runtime, limits))
     with _only_run(folder), executor:
         folder.write_plan(folder.read_plan().model_copy(update={"confirmation": header}))
-        session = _Session(study, folder, executor, reporter, go_on)
-        session.execute(folder.read_plan(), tasks)
+        session = _Session(study, folder, executor, reporter, go_on, limits, [])
+        try:
+            session.execute(folder.read_plan(), tasks)
+        except LimitReached as limit:
+            reporter.note(f"{limit}; the same command goes on from there")
     return read_status(folder, computed=session.computed, of_confirmation=True)
 
 
@@ -121,9 +151,14 @@ def _checked(runtime: Runtime, workers: int, engine: str) -> Runtime:
     return runtime
 
 
-def _resources(folder: StudyFolder, workers: int, runtime: Runtime) -> Resources:
+def _resources(study: Study, folder: StudyFolder, workers: int, runtime: Runtime, limits: Limits) -> Resources:
     return Resources(
-        workers=workers, runtime=runtime, checkpoints=folder.path / "checkpoints", logs=folder.path / "logs"
+        workers=workers,
+        runtime=runtime,
+        checkpoints=folder.path / "checkpoints",
+        logs=folder.path / "logs",
+        tries=study.tries,
+        cell_timeout=limits.cell_timeout,
     )
 
 
@@ -131,12 +166,24 @@ class _Session:
     """Plans and runs one round of tasks after the other into one folder."""
 
     def __init__(
-        self, study: Study, folder: StudyFolder, executor: Executor, reporter: Reporter, listener: Listener
+        self,
+        study: Study,
+        folder: StudyFolder,
+        executor: Executor,
+        reporter: Reporter,
+        listener: Listener,
+        limits: Limits,
+        others: Sequence[StudyFolder],
     ) -> None:
         self.study, self.folder, self.executor = study, folder, executor
-        self.reporter, self.listener = reporter, listener
+        self.reporter, self.listener, self.limits = reporter, listener, limits
+        self.others = others
+        self._started = time.monotonic()
+        self._seconds: dict[str, list[float]] = {}  # of finished cells, by arm
         self.tasks: dict[str, Task] = {}
         self.computed = 0
+        self.reused: Counter[str] = Counter()
+        self._tries: dict[str, int] = {}  # of cells with a record, in earlier runs
 
     def run(self, tasks: Sequence[Task], search: SearchHeader) -> list[CellRecord]:
         """Add `tasks` to the plan, run those without a final record, return the records of all of them."""
@@ -144,6 +191,8 @@ class _Session:
         round_ = {task.hash: task for task in tasks}
         self.tasks |= round_
         plan = self._plan(search)
+        if first and self.folder.has_plan() and (old := self.folder.read_plan().search.method) != search.method:
+            self.reporter.note(f"the plan in '{self.folder.path}' was of the method {old}; {search.method} replaces it")
         if first and search.method == GRID and self.folder.has_plan():
             for line in explain_changes(self.folder, plan, self.tasks.values()):
                 self.reporter.note(line)
@@ -152,16 +201,48 @@ class _Session:
         return [self.folder.read_cell(task.hash) for task in tasks]
 
     def execute(self, plan: Plan, tasks: Sequence[Task]) -> None:
-        """Run the cells without a final record."""
+        """Run the cells without a final record, or take them over from another study."""
         missing = [task for task in tasks if not self._is_final(task)]
+        if self.others:
+            missing = [task for task in missing if not self._take_over(task)]
+        for source, cells in self.reused.items():
+            self.reporter.note(f"{cells} finished cells are taken over from '{source}'")
+        self.reused.clear()
         self.reporter.planned(plan, missing)
-        self.executor.run(missing, self._on_event)
+        self._execute(missing)
 
     def _plan(self, search: SearchHeader) -> Plan:
         """The plan so far, with the confirmation that an earlier one in the folder has."""
         plan = make_plan(self.study, self.tasks.values(), search=search)
         earlier = self.folder.read_plan().confirmation if self.folder.has_plan() else None
         return plan.model_copy(update={"confirmation": earlier})
+
+    def run_failed(self, tasks: Sequence[Task]) -> None:
+        """Run those of `tasks` whose record says that they failed; the plan stays as it is."""
+        plan = self.folder.read_plan()
+        planned = {cell.hash for cell in plan.cells}
+        failed = [
+            task
+            for task in tasks
+            if task.hash in planned and self.folder.has_cell(task.hash) and not self._is_final(task)
+        ]
+        changed = planned - {task.hash for task in tasks}
+        if any(self.folder.has_cell(one) for one in changed):
+            self.reporter.note(
+                f"{len(changed)} planned cells are no longer what the study asks for, and stay as they are"
+            )
+        self.reporter.planned(plan, failed)
+        self._execute(failed)
+
+    def _execute(self, tasks: Sequence[Task]) -> None:
+        """Run `tasks` in the order and within the limits of this run."""
+        means = {arm: sum(seconds) / len(seconds) for arm, seconds in self._seconds.items()}
+        ordered = in_order(tasks, means, seeds_first=self.limits.seeds_first)
+        most = self.limits.max_cells
+        remaining = len(ordered) if most is None else most - self.computed
+        self.executor.run(ordered[:remaining], self._on_event)
+        if remaining < len(ordered):
+            raise LimitReached(f"{self.computed} cells are computed, as many as --max-cells allows")
 
     def end(self, search: SearchHeader) -> None:
         """Note in the plan that no more arms will come, however many were proposed."""
@@ -171,17 +252,45 @@ class _Session:
 
     def _is_final(self, task: Task) -> bool:
         """Complete, diverged and stopped cells are results and never repeated; a failed one gets another chance."""
-        return self.folder.has_cell(task.hash) and self.folder.read_cell(task.hash).status != "failed"
+        record = self.folder.find_cell(task.hash, self._on_damage)
+        if record is None and self.folder.has_cell(task.hash):
+            self.reporter.note(f"the cell is computed anew; its file is now '{self.folder.set_aside(task.hash)}'")
+        elif record is not None:
+            self._tries[task.hash] = record.provenance.tries or 1
+            if record.provenance.seconds is not None and record.status == "complete":
+                self._seconds.setdefault(arm_name(record.factors), []).append(record.provenance.seconds)
+        return record is not None and record.status != "failed"
+
+    def _take_over(self, task: Task) -> bool:
+        """Whether another study has this very cell; its record then says where it comes from."""
+        for other in self.others:
+            record = other.find_cell(task.hash, self._on_damage)
+            if record is not None and record.status != "failed":
+                source = record.provenance.reused_from or str(other.path)
+                provenance = record.provenance.model_copy(update={"reused_from": source})
+                # The other study may vary other settings: the cell is the same, its name in the study is not.
+                self.folder.write_cell(record.model_copy(update={"factors": task.factors, "provenance": provenance}))
+                self.reused[source] += 1
+                return True
+        return False
+
+    def _on_damage(self, sentence: str) -> None:
+        self.reporter.note(sentence)
 
     def _on_event(self, event: Event) -> str | None:
         reason = None
         if isinstance(event, CellRecord):
+            tries = self._tries.get(event.hash, 0) + (event.provenance.tries or 1)
+            event = event.model_copy(update={"provenance": event.provenance.model_copy(update={"tries": tries})})
             self.folder.write_cell(event)
             self.computed += 1
-            (self.folder.path / "checkpoints" / f"{event.hash}.pt").unlink(missing_ok=True)
+            if event.status != "failed":  # that one goes on from there
+                (self.folder.path / "checkpoints" / f"{event.hash}.pt").unlink(missing_ok=True)
         else:
             reason = self.listener(event)
         self.reporter.event(event)
+        if self.limits.budget is not None and time.monotonic() - self._started >= self.limits.budget:
+            raise LimitReached(f"the time of --budget ({duration(self.limits.budget)}) is over")
         return reason
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import filelock
 
+from sweeps.describe import describe_factors
+from sweeps.race_state import RaceState, read_race
 from sweeps.record import Plan, PlannedCell, Scalar, StudyFolder, confirmation_plan
+from vmp.core.fingerprint import canonical_json
+from vmp.core.text import count
 
 SCHEMA = 1
 """Version of the objects that ``--json`` prints, see results/README.md."""
@@ -19,14 +22,17 @@ STATES = ("complete", "diverged", "stopped", "failed", "missing")
 
 @dataclass(frozen=True, kw_only=True)
 class CellReason:
-    """Why a cell that has a record is not complete."""
+    """Why a cell that has a record is not complete, and how often it was tried."""
 
     cell: PlannedCell
     status: str
     reason: str
+    tries: int = 1
 
     def line(self) -> str:
-        return f"{self.cell.hash} ({describe_factors(self.cell.factors)} seed={self.cell.seed}): {self.reason}"
+        arm = f"{describe_factors(self.cell.factors)} seed={self.cell.seed}"
+        tries = f" [tried {self.tries} times]" if self.tries > 1 else ""
+        return f"{self.cell.hash} ({arm}): {self.reason}{tries}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,18 +44,24 @@ class StudyStatus:
         counts: Cells in each of `STATES`.
         arms: Factors of each arm and its cells in each state.
         reasons: Of the cells that diverged, were stopped or failed.
+        damaged: A sentence for each record that cannot be read; its cell counts as missing.
+        tried_again: Cells that took more than one try.
         running: Whether a sweep is at work in the folder now.
         computed: Cells that the call that made this computed.
         confirmation: Of the fresh seeds, where they are planned.
+        race: Where the race stands; None for another method.
     """
 
     plan: Plan
     counts: Counter[str]
     arms: tuple[tuple[dict[str, Scalar], Counter[str]], ...]
     reasons: tuple[CellReason, ...]
+    damaged: tuple[str, ...] = ()
+    tried_again: int = 0
     running: bool = False
     computed: int = 0
     confirmation: StudyStatus | None = None
+    race: RaceState | None = None
 
     @property
     def planned(self) -> int:
@@ -75,11 +87,15 @@ class StudyStatus:
         arms = [(describe_factors(factors), counts) for factors, counts in self.arms]
         width = max((len(arm) for arm, _ in arms), default=0)
         lines = [self.headline() + ("; a sweep is running in this folder" if self.running else "")]
-        if self.plan.search.arms is not None and self.plan.search.proposed is None:
+        if self.race is not None:
+            lines += [f"  {line}" for line in self.race.lines()]
+        elif self.plan.search.arms is not None and self.plan.search.proposed is None:
             lines.append(f"  the search ({self.plan.search.method}) has not proposed all its arms yet")
         for arm, counts in arms:
             lines.append(f"  {arm:<{width}}  " + ", ".join(f"{counts[s]} {s}" for s in STATES if counts[s]))
-        lines += [f"  {reason.line()}" for reason in self.reasons]
+        if self.tried_again:
+            lines.append(f"  {count(self.tried_again, 'cell')} took more than one try")
+        lines += [f"  {reason.line()}" for reason in self.reasons] + [f"  {text}" for text in self.damaged]
         if self.confirmation is not None:
             lines.append(f"confirmation on fresh seeds: {self.confirmation.headline()}")
         return lines
@@ -97,10 +113,19 @@ class StudyStatus:
             if self.confirmation is None
             else {"planned": self.confirmation.planned, **{s: self.confirmation.counts[s] for s in STATES}},
             "search": self.plan.search.model_dump(mode="json"),
+            "race": self.race and self.race.to_json(),
             "arms": [{"factors": factors, **{s: counts[s] for s in STATES}} for factors, counts in self.arms],
             "reasons": [
-                {**one.cell.model_dump(mode="json"), "status": one.status, "reason": one.reason} for one in self.reasons
+                {
+                    **one.cell.model_dump(mode="json"),
+                    "status": one.status,
+                    "reason": one.reason,
+                    "tries": one.tries,
+                }
+                for one in self.reasons
             ],
+            "damaged": list(self.damaged),
+            "tried_again": self.tried_again,
         }
 
 
@@ -108,40 +133,35 @@ def read_status(folder: StudyFolder, *, computed: int = 0, of_confirmation: bool
     """Count the planned cells of a study by state; with `of_confirmation` those of its fresh seeds instead.
 
     Raises:
-        InputError: The folder holds no study, or a record is damaged.
+        InputError: The folder holds no study.
     """
     plan = folder.read_plan()
     fresh = confirmation_plan(plan)
     if of_confirmation and fresh is not None:
         plan = fresh
-    records = {record.hash: record for record in folder.records(plan)}
+    damaged: list[str] = []
+    records = {record.hash: record for record in folder.records(plan, on_damage=damaged.append)}
     arms: dict[str, tuple[dict[str, Scalar], Counter[str]]] = {}
     reasons = []
     for cell in plan.cells:
         record = records.get(cell.hash)
-        _, counts = arms.setdefault(describe_factors(cell.factors), (cell.factors, Counter()))
+        _, counts = arms.setdefault(canonical_json(cell.factors), (cell.factors, Counter()))
         counts[record.status if record else "missing"] += 1
         if record and record.status != "complete":
-            reasons.append(CellReason(cell=cell, status=record.status, reason=record.reason or ""))
+            tries = record.provenance.tries or 1
+            reasons.append(CellReason(cell=cell, status=record.status, reason=record.reason or "", tries=tries))
     return StudyStatus(
         plan=plan,
         counts=sum((counts for _, counts in arms.values()), Counter()),
         arms=tuple(arms.values()),
         reasons=tuple(reasons),
+        damaged=tuple(damaged),
+        tried_again=sum((record.provenance.tries or 1) > 1 for record in records.values()),
         running=_is_locked(folder.path),
         computed=computed,
         confirmation=None if fresh is None or of_confirmation else read_status(folder, of_confirmation=True),
+        race=None if of_confirmation else read_race(plan, records.values()),
     )
-
-
-def describe_factors(factors: Mapping[str, Scalar]) -> str:
-    """``prompt=vmp lambda=0.1``, without the factors that do not apply to the arm."""
-    parts = [
-        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in factors.items()
-        if value is not None
-    ]
-    return " ".join(parts) or "the plain settings"
 
 
 def lock_of(folder: Path) -> filelock.BaseFileLock:

@@ -69,6 +69,7 @@ class Study(Settings):
             setting of the data, and the backbone.
         search: Propose arms within the ranges of the factors' values; None runs the grid.
         margin: Difference in `metric` below which two arms count as practically equal; set before the run.
+        tries: How often a run tries a cell whose worker dies under it.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
@@ -81,6 +82,7 @@ class Study(Settings):
     blocks: tuple[str, ...] | None = None
     search: SearchSettings | None = None
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    tries: Annotated[int, Field(ge=1)] = 2
 
     def __post_init__(self) -> None:
         for name, values in [("seeds", self.seeds), *((f"factors.{k}", v) for k, v in self.factors.items())]:

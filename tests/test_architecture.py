@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "vmp": {"vmp"},
     "sweeps/stats": {"vmp.core"},
     "sweeps": {"vmp"},
-    "analysis": {"vmp.core", "sweeps.questions", "sweeps.record", "sweeps.stats"},
+    "analysis": {"vmp.core", "sweeps.questions", "sweeps.race_state", "sweeps.record", "sweeps.stats"},
 }
 WITHOUT_HEAVY = ("vmp/core", "sweeps/stats", "analysis")
 
@@ -62,7 +62,7 @@ def test_the_ground_floor_and_the_analysis_need_no_torch_ray_or_optuna(folder: s
     ("statement", "absent"),
     [
         ("import vmp.cli; vmp.cli.cli.main(['--help'], standalone_mode=False)", HEAVY | {"pandas", "matplotlib"}),
-        ("import sweeps.record, sweeps.status", HEAVY | {"pandas"}),
+        ("import sweeps.record, sweeps.status, sweeps.race_state", HEAVY | {"pandas"}),
         ("import analysis; analysis.write_report; import analysis.cli", HEAVY),
         ("import sweeps.study", HEAVY - {"torch"}),
         ("import analysis.report.write, analysis.cli", {"torch", "ray", "optuna", "matplotlib.pyplot"}),

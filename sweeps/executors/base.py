@@ -23,12 +23,16 @@ class Resources:
         runtime: Device, threads and reading processes of each worker.
         checkpoints: Folder for the state of unfinished cells.
         logs: Folder for what workers print.
+        tries: How often a cell is tried whose worker dies under it.
+        cell_timeout: Seconds after which a cell is killed and recorded as failed; None for no limit.
     """
 
     workers: int
     runtime: Runtime
     checkpoints: Path
     logs: Path
+    tries: int = 2
+    cell_timeout: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +54,11 @@ class Executor(Protocol):
 
     `run` calls `on_event` in the caller's thread: `Progress` after each epoch, then exactly one `CellRecord` for each
     task, whatever happened to it. A cell waits for the answer to its `Progress`: with a reason it ends as ``stopped``
-    after that very epoch, so what a rule decides on does not depend on timing. A task whose worker died is tried once
-    more, then recorded as failed; epochs may then be reported twice. When `on_event` raises, or the caller is
-    interrupted, `run` stops all work and lets the exception pass. Workers outlive `run`: leaving the context ends them.
+    after that very epoch, so what a rule decides on does not depend on timing. A task whose worker died is tried again,
+    `Resources.tries` times in all, then recorded as failed; epochs may then be reported twice. A worker that was killed
+    before it could begin is no try of its task. A record says how often its task was tried. When `on_event` raises, or
+    the caller is interrupted, `run` stops all work and lets the exception pass. Workers outlive `run`: leaving the
+    context ends them.
     """
 
     def __enter__(self) -> Self: ...
@@ -64,7 +70,7 @@ class Executor(Protocol):
     def run(self, tasks: Sequence[Task], on_event: OnEvent) -> None: ...
 
 
-def failed_record(task: Task, reason: str, *, engine: str) -> CellRecord:
+def failed_record(task: Task, reason: str, *, engine: str, tries: int) -> CellRecord:
     """The record of a cell that no worker could bring to an end."""
     return CellRecord(
         hash=task.hash,
@@ -73,5 +79,5 @@ def failed_record(task: Task, reason: str, *, engine: str) -> CellRecord:
         status="failed",
         reason=reason,
         settings=task.settings,
-        provenance=Provenance(engine=engine),
+        provenance=Provenance(engine=engine, tries=tries),
     )

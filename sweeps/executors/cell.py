@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
+import math
 import os
 import platform
 import subprocess
@@ -22,8 +24,10 @@ from vmp.core.errors import InputError
 from vmp.core.outcome import Outcome
 from vmp.experiment import Experiment, Runtime, run_experiment
 from vmp.layer.kernels.registry import native_works
+from vmp.training.checkpoint import save_checkpoint
 from vmp.training.loop import Checkpointing, Listener, go_on
 
+CHECKPOINT_SECONDS = 30.0
 _PACKAGES = (
     "video-motion-prompts",
     "torch",
@@ -55,10 +59,20 @@ def run_cell(
         on_epoch: Called after every epoch; ends the cell by returning a reason.
     """
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
-    checkpoint = Checkpointing(path=checkpoints / f"{task.hash}.pt", key=task.hash) if checkpoints else None
+    checkpoint = None
+    if checkpoints:
+        path = checkpoints / f"{task.hash}.pt"
+        checkpoint = Checkpointing(path=path, key=task.hash, every_seconds=CHECKPOINT_SECONDS)
     try:
         experiment = from_plain(Experiment, task.settings, source=f"cell {task.hash}")
-        outcome = run_experiment(experiment, task.seed, runtime=runtime, checkpoint=checkpoint, on_epoch=on_epoch)
+        try:
+            outcome = run_experiment(experiment, task.seed, runtime=runtime, checkpoint=checkpoint, on_epoch=on_epoch)
+        except (OSError, RuntimeError) as error:
+            if checkpoint is None or not _while_saving(error):
+                raise
+            print(f"warning: cell {task.hash} goes on without saving its state, which cannot be written: {error}")
+            checkpoint = dataclasses.replace(checkpoint, every_seconds=math.inf)  # from the last state that could
+            outcome = run_experiment(experiment, task.seed, runtime=runtime, checkpoint=checkpoint, on_epoch=on_epoch)
     except InputError as error:
         outcome = Outcome(status="failed", reason=str(error))
     except Exception as error:
@@ -77,6 +91,11 @@ def run_cell(
         provenance=provenance,
         **dict(outcome),
     )
+
+
+def _while_saving(error: BaseException) -> bool:
+    """Whether an error comes from writing a checkpoint: a full disk, or a folder that may not be written."""
+    return any(frame.name == save_checkpoint.__name__ for frame in traceback.extract_tb(error.__traceback__))
 
 
 @functools.cache

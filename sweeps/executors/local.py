@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,8 +26,9 @@ from sweeps.executors.base import OnEvent, Progress, Resources, failed_record
 from sweeps.plan import Task
 from sweeps.record import CellRecord
 from vmp.core.errors import InputError
+from vmp.core.text import duration
 
-_ATTEMPTS = 2  # one more for a cell whose worker died: a passing shortage is survived, a deadly cell does not loop
+_STARTS = 10  # workers killed in turn before one could begin: then something is wrong that trying again does not mend
 
 
 @dataclass
@@ -36,6 +38,8 @@ class _Worker:
     inbox: Any
     task: Task | None = None
     ready: bool = False
+    began: float = 0.0  # when its task did
+    overdue: bool = False
 
     def send(self, message: dict[str, Any]) -> None:
         with contextlib.suppress(BrokenPipeError):  # it died: the end of its own pipe says so, and brings the task back
@@ -73,15 +77,20 @@ class LocalExecutor:
         """Run every task; see the contract."""
         waiting = collections.deque(tasks)
         attempts: collections.Counter[str] = collections.Counter()
-        open_tasks = len(tasks)
+        open_tasks, unready = len(tasks), 0
         while open_tasks:
             self._hand_out(waiting)
-            number, line = self._messages.get()
+            try:
+                number, line = self._messages.get(timeout=self._until_timeout())
+            except queue.Empty:
+                self._kill_overdue()
+                continue
             worker = self._workers[number]
             if line is not None:
                 message = json.loads(line)
                 if "ready" in message:
-                    worker.ready = True
+                    worker.ready, unready = True, 0
+                    worker.began = time.monotonic()
                     continue
                 if "record" not in message:
                     assert worker.task is not None
@@ -89,17 +98,24 @@ class LocalExecutor:
                     continue
                 worker.task = None
                 open_tasks -= 1
-                on_event(CellRecord(**message["record"]))
+                record = CellRecord(**message["record"])
+                tries = {"tries": attempts[record.hash] + 1}
+                on_event(record.model_copy(update={"provenance": record.provenance.model_copy(update=tries)}))
                 continue
             task = self._reap(worker)
-            if not worker.ready and worker.process.returncode > 0:  # a kill can hit any process at any time
-                raise InputError(
-                    f"a worker process cannot start: {_last_line(self.log(number))}; see '{self.log(number)}'"
-                )
+            if not worker.ready:
+                unready += 1
+                if worker.process.returncode > 0 or unready == _STARTS:
+                    raise InputError(self._cannot_start(worker))
             if task is None:
                 continue
-            attempts[task.hash] += 1
-            if attempts[task.hash] < _ATTEMPTS:
+            # A kill can hit any process at any time: one that had not begun is no fault of the cell.
+            attempts[task.hash] += worker.ready
+            if worker.overdue:
+                open_tasks -= 1
+                on_event(self._overdue(task, attempts[task.hash]))
+                continue
+            if attempts[task.hash] < self._resources.tries:
                 waiting.appendleft(task)
                 continue
             open_tasks -= 1
@@ -109,8 +125,26 @@ class LocalExecutor:
         idle = [worker for worker in self._workers.values() if worker.task is None]
         while waiting and (idle or len(self._workers) < self._resources.workers):
             worker = idle.pop(0) if idle else self._start()
-            worker.task = waiting.popleft()
+            worker.task, worker.began = waiting.popleft(), time.monotonic()
             worker.send({"task": worker.task.to_plain()})
+
+    def _until_timeout(self) -> float | None:
+        """Seconds until the first cell is overdue; None without a limit."""
+        limit, running = self._resources.cell_timeout, self._running()
+        if limit is None or not running:
+            return None
+        return max(0.0, min(worker.began for worker in running) + limit - time.monotonic())
+
+    def _kill_overdue(self) -> None:
+        """Kill the workers whose cell takes too long; the end of their pipes brings the cells back."""
+        limit = self._resources.cell_timeout or 0.0
+        for worker in self._running():
+            if time.monotonic() - worker.began >= limit:
+                worker.overdue = True
+                worker.process.kill()
+
+    def _running(self) -> list[_Worker]:
+        return [worker for worker in self._workers.values() if worker.task and worker.ready and not worker.overdue]
 
     def _start(self) -> _Worker:
         self._started += 1
@@ -156,15 +190,31 @@ class LocalExecutor:
         return worker.task
 
     def _lost(self, task: Task, worker: _Worker) -> CellRecord:
-        code = worker.process.returncode
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        hint = " (out of memory?)" if code == -signal.SIGKILL else ""
-        reason = f"the worker process {how}{hint} in each of {_ATTEMPTS} tries; see {self.log(worker.number)}"
-        return failed_record(task, reason, engine="local")
+        tries = self._resources.tries
+        times = "in its only try" if tries == 1 else f"in each of {tries} tries"
+        reason = f"the worker process {_end(worker)} {times}; see {self.log(worker.number)}"
+        return failed_record(task, reason, engine="local", tries=tries)
+
+    def _overdue(self, task: Task, tries: int) -> CellRecord:
+        limit = duration(self._resources.cell_timeout or 0.0)
+        reason = f"the cell ran longer than --cell-timeout {limit} and was killed; it goes on if it is run again"
+        return failed_record(task, reason, engine="local", tries=tries)
+
+    def _cannot_start(self, worker: _Worker) -> str:
+        log = self.log(worker.number)
+        if worker.process.returncode > 0:
+            return f"a worker process cannot start: {_last_line(log)}; see '{log}'"
+        return f"{_STARTS} worker processes in turn could not start, the last one {_end(worker)}; see '{log}'"
 
     def log(self, number: int) -> Path:
         """Where a worker's own output goes."""
         return self._resources.logs / f"worker-{number}.log"
+
+
+def _end(worker: _Worker) -> str:
+    code = worker.process.returncode
+    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    return how + (" (out of memory?)" if code == -signal.SIGKILL else "")
 
 
 def _last_line(path: Path) -> str:

@@ -35,10 +35,11 @@ from sweeps.executors.base import OnEvent, Progress, Resources, failed_record
 from sweeps.executors.cell import run_cell
 from sweeps.plan import Task, code_hash
 from sweeps.record import CellRecord
+from vmp.core.errors import InputError
 from vmp.core.outcome import Figures
+from vmp.core.text import count
 from vmp.experiment import Runtime
 
-_ATTEMPTS = 2
 # Tune prints a page for every failed trial; ours end as failed records with their reason.
 logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
 
@@ -126,8 +127,8 @@ def _take_reason(mailbox: str, task: str) -> str | None:
 class _Forward(tune.Callback):
     """Hands what cells report to the sweep, in the thread that called `RayTuneExecutor.run`, and notes what failed."""
 
-    def __init__(self, on_event: OnEvent, mailbox: str) -> None:
-        self._on_event, self._mailbox = on_event, mailbox
+    def __init__(self, on_event: OnEvent, mailbox: str, tries: int) -> None:
+        self._on_event, self._mailbox, self._tries = on_event, mailbox, tries
         self._actor: Any = None  # held here, because an actor ends with the last handle of those who made it
         self.errors: dict[str, str] = {}
 
@@ -138,7 +139,9 @@ class _Forward(tune.Callback):
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         if "record" in result:
-            self._on_event(CellRecord.model_validate_json(result["record"]))
+            record = CellRecord.model_validate_json(result["record"])
+            provenance = record.provenance.model_copy(update={"tries": self._tries})
+            self._on_event(record.model_copy(update={"provenance": provenance}))
             return
         progress = Progress(hash=_task_hash(trial), epoch=result["epoch"], figures=json.loads(result["figures"]))
         if (reason := self._on_event(progress)) is not None:
@@ -158,6 +161,8 @@ class RayTuneExecutor:
     """
 
     def __init__(self, resources: Resources) -> None:
+        if resources.cell_timeout is not None:
+            raise InputError("--cell-timeout works with --engine local only; leave it out, or run on this machine")
         self._resources = resources
         self._own = contextlib.ExitStack()
 
@@ -183,19 +188,20 @@ class RayTuneExecutor:
         remaining = list(tasks)
         errors: dict[str, str] = {}
         # Whole new trials: Tune's own recovery restores checkpoints that a cell does not have.
-        for _ in range(_ATTEMPTS):
+        for number in range(self._resources.tries):
             if remaining:
-                errors = self._fit(remaining, on_event)
+                errors = self._fit(remaining, on_event, tries=number + 1)
                 remaining = [task for task in remaining if task.hash in errors]
         for task in remaining:
-            reason = f"Ray gave up on the cell after {_ATTEMPTS} tries: {errors[task.hash]}"
-            on_event(failed_record(task, reason, engine="ray"))
+            tries = self._resources.tries
+            reason = f"Ray gave up on the cell after {count(tries, 'try', 'tries')}: {errors[task.hash]}"
+            on_event(failed_record(task, reason, engine="ray", tries=tries))
 
-    def _fit(self, tasks: Sequence[Task], on_event: OnEvent) -> dict[str, str]:
-        """Run each task once; returns hash and error of those that failed."""
+    def _fit(self, tasks: Sequence[Task], on_event: OnEvent, *, tries: int) -> dict[str, str]:
+        """Run each task once, for the `tries`-th time; returns hash and error of those that failed."""
         runtime = self._resources.runtime
         mailbox = f"vmp-{uuid.uuid4().hex}"
-        forward = _Forward(on_event, mailbox)
+        forward = _Forward(on_event, mailbox, tries)
         # The sweep itself may run on a head node without a GPU: what the cluster has decides, not what is here.
         gpu = runtime.device.startswith("cuda") or (runtime.device == "auto" and ray.cluster_resources().get("GPU"))
         with tempfile.TemporaryDirectory(prefix="vmp-ray-") as storage:

@@ -29,3 +29,7 @@ class Proposer(Protocol):
     def tell(self, records: Sequence[CellRecord]) -> None:
         """Take the records of every cell of the last round, in its order."""
         ...
+
+    def news(self) -> list[str]:
+        """What the last round has shown, a sentence each; for people."""
+        ...

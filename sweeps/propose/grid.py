@@ -22,3 +22,6 @@ class Grid:
 
     def tell(self, records: Sequence[CellRecord]) -> None:
         """Results change nothing."""
+
+    def news(self) -> list[str]:
+        return []

@@ -22,6 +22,7 @@ from optuna.trial import TrialState
 
 from sweeps.plan import Task, arm_tasks, is_reference
 from sweeps.propose.settings import GRID, SearchSettings
+from sweeps.race_state import RACE
 from sweeps.record import CellRecord, Scalar, SearchHeader, StudyFolder
 from sweeps.study import Study, is_number
 from vmp.core.choices import find_object, lookup, unknown_key
@@ -139,6 +140,9 @@ class OptunaSearch:
                 _tell(self._trials, trial.number, fmean(scores))  # type: ignore[arg-type]
             else:  # an arm without some of its seeds has no mean to compare
                 _tell(self._trials, trial.number, None)
+
+    def news(self) -> list[str]:
+        return []
 
     def _next_round(self, stored: deque[optuna.trial.FrozenTrial]) -> list[tuple[optuna.trial.FrozenTrial, list[Task]]]:
         """As many arms as are in flight, `stored` ones first; fewer where the budget ends."""
@@ -259,7 +263,7 @@ def _find_sampler(settings: SearchSettings) -> Any:
     if ":" in settings.method:
         sampler = find_object(settings.method, "search method")
     else:
-        lookup({GRID: None, **SAMPLERS}, _short(settings.method), "search method")
+        lookup({GRID: None, RACE: None, **SAMPLERS}, _short(settings.method), "search method")
         sampler = SAMPLERS[_short(settings.method)]
     valid = [name for name in inspect.signature(sampler).parameters if name != "seed"]
     for option in settings.options:

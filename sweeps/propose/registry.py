@@ -6,7 +6,9 @@ import math
 
 from sweeps.propose.base import Proposer
 from sweeps.propose.grid import Grid
+from sweeps.propose.race_search import RaceSearch
 from sweeps.propose.settings import GRID, SearchSettings
+from sweeps.race_state import RACE
 from sweeps.record import StudyFolder
 from sweeps.study import Study
 
@@ -18,7 +20,7 @@ def make_proposer(
 
     Args:
         study: The definition.
-        settings: The method; None for the grid.
+        settings: The method: ``grid``, ``race`` or a sampler; None for the grid.
         folder: The study's folder, where a search has its state; None for memory. Nothing is written before `ask`.
         workers: Cells at a time, which decides how many arms are in flight if neither the settings nor an earlier run
             in the folder does.
@@ -28,6 +30,8 @@ def make_proposer(
     """
     if settings is None or settings.method == GRID:
         return Grid(study)
+    if settings.method == RACE:
+        return RaceSearch(study, settings, folder)
     from sweeps.propose.optuna_search import OptunaSearch  # a grid does not wait for Optuna
 
     return OptunaSearch(study, settings, folder, in_flight=math.ceil(workers / len(study.seeds)))

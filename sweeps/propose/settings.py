@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from sweeps.race_state import RACE
 from vmp.core.config import config
 from vmp.core.errors import InputError
 from vmp.core.overrides import parse_override
@@ -20,10 +21,12 @@ class SearchSettings:
     """How arms are proposed.
 
     Attributes:
-        method: A key of `sweeps.propose.registry.SEARCHES`, or the dotted path of an Optuna sampler of your own.
-        arms: Different arms to propose, beside the reference arms (baseline and control), which always run.
+        method: ``grid``, ``race``, a key of `sweeps.propose.optuna_search.SAMPLERS`, or the dotted path of an Optuna
+            sampler of your own.
+        arms: Different arms to propose, beside the reference arms (baseline and control), which always run; a race runs
+            all arms of the study.
         seed: Of the proposals.
-        options: Of the method, such as ``{n_startup_trials: 5}``.
+        options: Of the method, such as ``{n_startup_trials: 5}``, or ``{max_seeds: 20}`` of a race.
         in_flight: Arms proposed together, before any of their results is known. None takes as many as keep all workers
             busy; a search that goes on keeps its number. The grid proposes everything at once.
     """
@@ -59,6 +62,10 @@ def change_search(
             if is_set:
                 raise InputError(f"{name} belongs to a search; add --search NAME, or leave {name} out")
         return settings
+    if settings.method == RACE and arms is not None:
+        raise InputError(
+            "--arms belongs to a search that proposes arms, and a race runs those of the study; leave it out"
+        )
     more = dict(parse_override(option, flag="--search-option", example="n_startup_trials=5") for option in options)
     changed = dataclasses.replace(settings, options={**settings.options, **more})
     return changed if arms is None else dataclasses.replace(changed, arms=arms)

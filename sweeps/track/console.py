@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from sweeps.describe import describe_factors
 from sweeps.executors.base import Event, Progress
 from sweeps.plan import Task
 from sweeps.record import CellRecord, Plan
-from sweeps.status import describe_factors
 from vmp.core.text import duration
 
 _LOG_EVERY = 30.0  # seconds between lines about a running cell where there is no bar

@@ -6,10 +6,15 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from torch import Tensor, nn
 
+from sweeps.plan import Task, make_plan
+from sweeps.propose.registry import make_proposer
+from sweeps.propose.settings import SearchSettings
+from sweeps.record import CellRecord, StudyFolder
 from sweeps.study import Study, load_study
 from tests.conftest import SMALL
 
@@ -18,6 +23,39 @@ def small_study(*overrides: str) -> Study:
     """The lambda study on few tiny videos, with two values of lambda and two seeds."""
     small = [setting for setting in SMALL if setting != "--set"]
     return load_study("lambda", [*small, "factors.lambda=[0, 1]", *overrides])
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def drive(
+    study: Study,
+    settings: SearchSettings | None,
+    folder: StudyFolder,
+    answer: Callable[[Task], CellRecord],
+    *,
+    kill_after: int = 10**9,
+    workers: int = 1,
+) -> list[list[Task]]:
+    """As `sweeps.run` does, without training: the rounds that were asked for. Dies after so many new cells."""
+    folder.create()
+    proposer = make_proposer(study, settings, folder, workers=workers)
+    rounds: list[list[Task]] = []
+    planned: dict[str, Task] = {}
+    computed = 0
+    while tasks := proposer.ask():
+        rounds.append(tasks)
+        planned |= {task.hash: task for task in tasks}
+        folder.write_plan(make_plan(study, planned.values(), search=proposer.header))
+        for task in tasks:
+            if not folder.has_cell(task.hash) or folder.read_cell(task.hash).status == "failed":
+                if computed == kill_after:
+                    raise Killed
+                computed += 1
+                folder.write_cell(answer(task))
+        proposer.tell([folder.read_cell(task.hash) for task in tasks])
+    return rounds
 
 
 def backbone(factory: str, **options: object) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import threading
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sweeps.executors import cell
 from sweeps.executors.base import Event, Executor, OnEvent, Progress, Resources
 from sweeps.executors.cell import run_cell
 from sweeps.executors.registry import EXECUTORS, make_executor
@@ -149,6 +152,7 @@ class TestContract:
         found = {record.hash: (record.reason, record.metrics) for record in listener.records}
         assert found == {task.hash: (None, metrics) for task, metrics in zip(tasks, undisturbed, strict=True)}
         assert len(listener.records) == len(tasks)
+        assert sorted(record.provenance.tries or 0 for record in listener.records) == [1, 2]
 
 
 @ENGINES
@@ -172,6 +176,40 @@ def test_a_cell_that_kills_every_worker_is_given_up_with_the_reason(tmp_path: Pa
     assert record.status == "failed"
     assert "SIGKILL" in (record.reason or "")
     assert "worker-2.log" in (record.reason or "")
+
+
+def test_a_worker_killed_before_it_could_begin_is_no_try(tmp_path: Path) -> None:
+    """Two kills of another cause in turn, and one try for each cell: importing torch takes longer than a kill."""
+    before = {process.pid for process in worker_processes()}
+    killed: set[int] = set()
+
+    def kill_two() -> None:
+        while len(killed) < 2:
+            for process in worker_processes():
+                if process.pid not in before | killed and len(killed) < 2:
+                    killed.add(process.pid)
+                    process.kill()
+            time.sleep(0.01)
+
+    listener = Listener()
+    with make_executor("local", dataclasses.replace(resources_in(tmp_path, workers=1), tries=1)) as executor:
+        killer = threading.Thread(target=kill_two)
+        killer.start()
+        executor.run(TASKS[:1], listener)
+        killer.join()
+    (record,) = listener.records
+    assert (record.status, record.provenance.tries, len(killed)) == ("complete", 1, 2)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cell, "CHECKPOINT_SECONDS", 0.0)
+    expected = run_cell(LONG[0], runtime=Runtime(), engine="test", checkpoints=tmp_path / "good")
+    (tmp_path / "file").write_text("in the way of the folder")
+    record = run_cell(LONG[0], runtime=Runtime(), engine="test", checkpoints=tmp_path / "file")
+    assert (record.status, record.metrics) == ("complete", expected.metrics)
+    assert "goes on without saving its state, which cannot be written" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.slow)])

@@ -11,23 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.plan import Task, grid_tasks, make_plan
+from sweeps.plan import Task, grid_tasks
 from sweeps.propose.optuna_search import SAMPLERS
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import SearchSettings, change_search
 from sweeps.record import CellRecord, Provenance, StudyFolder
 from sweeps.study import Study
-from tests.sweeps.staged import small_study
+from tests.sweeps.staged import Killed, small_study
+from tests.sweeps.staged import drive as drive_with
 from vmp.core.errors import InputError
 
 STUDY = small_study("factors.prompt=[control, vmp]", "factors.lambda=[0, 0.01, 100]", "seeds=[0, 1, 2]")
 CHOICES = small_study("factors.prompt=[vmp]", "factors.lambda=null", "factors.augment.flip=[true, false]")
 MISSING = {"cmaes": "cmaes"}  # sampler -> the package that it needs and we do not install
 METHODS = sorted(set(SAMPLERS) - set(MISSING) - {"bruteforce"})
-
-
-class Killed(Exception):
-    """Stands for the end of the process."""
 
 
 def record(task: Task) -> CellRecord:
@@ -44,27 +41,8 @@ def record(task: Task) -> CellRecord:
     )
 
 
-def drive(
-    study: Study, settings: SearchSettings | None, folder: StudyFolder, *, kill_after: int = 10**9, workers: int = 1
-) -> list[list[Task]]:
-    """As `sweeps.run` does, without training: the rounds that were asked for. Dies after so many new cells."""
-    folder.create()
-    proposer = make_proposer(study, settings, folder, workers=workers)
-    rounds: list[list[Task]] = []
-    planned: dict[str, Task] = {}
-    computed = 0
-    while tasks := proposer.ask():
-        rounds.append(tasks)
-        planned |= {task.hash: task for task in tasks}
-        folder.write_plan(make_plan(study, planned.values(), search=proposer.header))
-        for task in tasks:
-            if not folder.has_cell(task.hash):
-                if computed == kill_after:
-                    raise Killed
-                computed += 1
-                folder.write_cell(record(task))
-        proposer.tell([folder.read_cell(task.hash) for task in tasks])
-    return rounds
+def drive(study: Study, settings: SearchSettings | None, folder: StudyFolder, **how: int) -> list[list[Task]]:
+    return drive_with(study, settings, folder, record, **how)
 
 
 def weights(rounds: Sequence[Sequence[Task]]) -> list[float]:

@@ -22,6 +22,7 @@ from tests.conftest import SMALL, Vmp
 from tests.sweeps.staged import backbone, open_gate, small_study
 from vmp.core.errors import InputError
 from vmp.experiment import Runtime
+from vmp.training.checkpoint import save_checkpoint
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -151,6 +152,38 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(start: Start, tmp_path: Path
     assert not psutil.wait_procs(workers, timeout=20)[1]
 
 
+def test_a_watched_study_is_shown_until_its_sweep_ends(start: Start, tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    sweep = start("sweep", "run", *gated(tmp_path / "gate", free=2), "--out", out, "--workers", 2)
+    wait_for_cells(out, 2, sweep)
+    watcher = start("sweep", "status", out, "--watch")
+    assert watcher.stdout is not None
+    first = watcher.stdout.readline()
+    assert "2 of 8 cells complete; 6 missing; a sweep is running" in first
+    open_gate(tmp_path / "gate")
+    shown, _ = watcher.communicate(timeout=120)
+    assert sweep.wait(timeout=120) == 0
+    assert watcher.returncode == 0
+    assert shown.count("cells complete") >= 1
+    assert "8 of 8 cells complete\n" in shown
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_sweep_as_ctrl_c_does(start: Start, number: signal.Signals, tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    sweep = start("sweep", "run", *gated(tmp_path / "gate", free=1), "--out", out)
+    signal.signal(signal.SIGHUP, before)
+    wait_for_cells(out, 1, sweep)
+    workers = psutil.Process(sweep.pid).children(recursive=True)
+    sweep.send_signal(number)
+    _, errors = sweep.communicate(timeout=30)
+    assert sweep.returncode == 128 + number
+    assert errors.strip().endswith("the same command goes on from there.")
+    assert "Traceback" not in errors
+    assert not psutil.wait_procs(workers, timeout=20)[1]
+
+
 def test_two_sweeps_cannot_share_a_folder(start: Start, call_vmp: Vmp, tmp_path: Path) -> None:
     out = tmp_path / "study"
     endless = (*GRID, "--set", "train.epochs=100000")
@@ -202,6 +235,99 @@ def test_a_stopped_cell_is_final_counted_apart_and_no_success(tmp_path: Path, ca
     assert (reason["factors"], reason["status"], reason["reason"]) == (first, "stopped", "no better than chance")
     assert "no better than chance" in call_vmp("sweep", "status", tmp_path).stdout
     assert not list((tmp_path / "checkpoints").glob("*"))
+
+
+def test_a_torn_record_costs_its_cell_and_no_other(finished: Path, call_vmp: Vmp, tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    shutil.copytree(finished, out)
+    torn = min((out / "cells").iterdir())
+    torn.write_bytes(torn.read_bytes()[:100])
+    status = call_vmp("sweep", "status", out)
+    assert status.returncode == 3
+    assert "7 of 8 cells complete; 1 missing" in status.stdout
+    assert f"'{torn}' is damaged" in status.stdout
+    assert len(json.loads(call_vmp("sweep", "status", out, "--json").stdout)["damaged"]) == 1
+    again = call_vmp("sweep", "run", *GRID, "--out", out)
+    assert again.returncode == 0, again.stderr
+    assert "is damaged" in again.stderr
+    assert "7 already there, 1 to run" in again.stderr
+    assert metrics(out) == metrics(finished)
+    assert torn.with_suffix(".damaged").is_file()
+
+
+def test_finished_cells_of_another_study_are_taken_over(finished: Path, call_vmp: Vmp, tmp_path: Path) -> None:
+    """The same cells under other names: here lambda is a setting, there it is a factor."""
+    study = (*GRID, "--set", "factors.prompt=[vmp]", "--set", "factors.lambda=null", "--set", "regularizer.lambda=1")
+    done = call_vmp("sweep", "run", *study, "--out", tmp_path / "out", "--reuse", finished)
+    assert done.returncode == 0, done.stderr
+    assert f"2 finished cells are taken over from '{finished}'" in done.stderr
+    assert "2 of 2 cells complete; 0 of them computed now" in done.stdout
+    assert metrics(tmp_path / "out").items() <= metrics(finished).items()
+    for content in cells(tmp_path / "out").values():
+        record = json.loads(content)
+        assert (record["factors"], record["provenance"]["reused_from"]) == ({"prompt": "vmp"}, str(finished))
+        assert record["provenance"]["seconds"] > 0
+    refused = call_vmp("sweep", "run", *study, "--out", tmp_path / "other", "--reuse", tmp_path)
+    assert (refused.returncode, "holds no study" in refused.stderr) == (2, True)
+    assert not (tmp_path / "other").exists()
+
+
+def test_why_cells_would_run(finished: Path, call_vmp: Vmp, tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    shutil.copytree(finished, out)
+    nothing = call_vmp("sweep", "why", out, *GRID)
+    assert (nothing.returncode, nothing.stdout) == (0, f"0 of 8 cells would run in '{out}'\n")
+    torn = min((out / "cells").iterdir())
+    torn.write_text("{")
+    changes = ("--set", "seeds=[0, 1, 2]", "--set", "factors.lambda=[0, 1, 5]")
+    shown = json.loads(call_vmp("sweep", "why", out, *GRID, *changes, "--json").stdout)
+    causes = {one["cause"]: one["cells"] for one in shown["causes"]}
+    assert (shown["planned"], shown["finished"]) == (15, 7)
+    assert causes["its seed is new"] == 4
+    assert causes["its record is damaged"] == 1
+    assert sum(cells for cause, cells in causes.items() if cause.endswith("and is now 5")) == 2
+    assert sum(cells for cause, cells in causes.items() if cause.endswith("and is now 5; its seed is new")) == 1
+    epochs = call_vmp("sweep", "why", out, *GRID, "--set", "train.epochs=2").stdout
+    assert "train.epochs was 1 and is now 2" in epochs
+
+
+def test_a_plan_of_another_method_is_not_replaced_in_silence(finished: Path, call_vmp: Vmp, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "study")
+    done = call_vmp("sweep", "run", *GRID, "--search", "random", "--arms", 1, "--out", tmp_path / "study")
+    assert f"the plan in '{tmp_path / 'study'}' was of the method grid; random replaces it" in done.stderr
+
+
+def test_tries_are_counted_over_runs_and_failed_cells_can_be_run_alone(
+    tmp_path: Path, call_vmp: Vmp, finished: Path
+) -> None:
+    """The worker dies in the second cell, in both its tries; one cell is missing when the failed one runs again."""
+    dies = backbone("deadly", graves=str(tmp_path / "graves"), deaths=2)
+    settings = ("factors.prompt=[control]", "seeds=[0, 1, 2]", "train.epochs=2", *dies)
+    arguments = ("sweep", "run", *GRID, *(f"--set={setting}" for setting in settings), "--out", tmp_path / "study")
+    out = tmp_path / "study"
+    first = call_vmp(*arguments)
+    assert first.returncode == 3
+    assert "2 of 3 cells complete; 1 failed" in first.stdout
+    (failed,) = (path for path, content in cells(out).items() if json.loads(content)["status"] == "failed")
+    checkpoint = out / "checkpoints" / failed.replace(".json", ".pt")
+    save_checkpoint(checkpoint, {"key": "of another cell"})
+    status = json.loads(call_vmp("sweep", "status", out, "--json").stdout)
+    assert (status["reasons"][0]["tries"], status["tried_again"]) == (2, 1)
+    missing = next(path for path in (out / "cells").iterdir() if path.name != failed)
+    missing.unlink()
+    (tmp_path / "graves" / "0").unlink()  # one more death
+    again = call_vmp(*arguments, "--only", "failed", "--set", "tries=1")
+    assert "[tried 3 times]" in again.stderr
+    assert "in its only try" in again.stderr
+    assert checkpoint.is_file()  # a failed cell goes on from its own
+    third = call_vmp(*arguments, "--only", "failed")
+    assert (third.returncode, missing.exists()) == (3, False)
+    assert "2 of 3 cells complete; 1 missing; 1 of them computed now" in third.stdout
+    assert json.loads((out / "cells" / failed).read_text())["provenance"]["tries"] == 4
+    assert not checkpoint.exists()
+    refused = call_vmp("sweep", "run", *GRID, "--only", "failed", "--out", tmp_path / "other")
+    assert refused.returncode == 2
+    assert "--only failed needs a study that has run" in refused.stderr
 
 
 def test_threads_and_reading_processes_change_no_number(finished: Path, tmp_path: Path) -> None:

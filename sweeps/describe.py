@@ -1,0 +1,17 @@
+"""Arms in words, for every line of output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sweeps.record import Scalar
+
+
+def describe_factors(factors: Mapping[str, Scalar]) -> str:
+    """``prompt=vmp lambda=0.1``, without the factors that do not apply to the arm."""
+    parts = [
+        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in factors.items()
+        if value is not None
+    ]
+    return " ".join(parts) or "the plain settings"

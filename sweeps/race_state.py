@@ -1,0 +1,258 @@
+"""Where a race stands: looks, drops and decision, as a pure function of a plan and its records.
+
+The sweep that runs a race, a replay of it, `vmp sweep status` and the report all ask this one function, so no worker,
+engine or kill can make them disagree. No torch, no lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sweeps.describe import describe_factors
+from sweeps.record import CellRecord, Plan, Scalar
+from sweeps.stats.race import ALPHA, ENDINGS, WAYS, Ending, Races, Way, looks_until, race
+from vmp.core.fingerprint import canonical_json
+from vmp.core.text import count, listing
+
+RACE = "race"
+"""The method of ``--search`` that this is about."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaceRules:
+    """What decides a race beside its runs; all of it is in the plan.
+
+    Attributes:
+        metric: ``top1`` or ``mean_class``; arms race on validation.
+        margin: Arms that differ by less count as equal, a fraction.
+        max_seeds: The cap.
+        alpha: The error, over all looks.
+    """
+
+    metric: str
+    margin: float
+    max_seeds: int
+    alpha: float = ALPHA
+
+    @classmethod
+    def of(cls, plan: Plan) -> RaceRules:
+        """Those of a race's plan."""
+        options = plan.search.options
+        return cls(
+            metric=plan.metric,
+            margin=plan.study.margin,
+            max_seeds=int(options["max_seeds"]),  # type: ignore[arg-type]
+            alpha=float(options.get("alpha", ALPHA)),  # type: ignore[arg-type]
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaceArm:
+    """One arm of a race; accuracies are fractions of the validation metric.
+
+    Attributes:
+        factors: The arm.
+        seeds: Seeds that it ran in the race.
+        collapsed: Collapsed or diverged runs, of `runs` that could collapse.
+        dropped_at: Seeds of the look at which it was dropped; None while it is in the race.
+        beaten_by: Factors of the arm that was ahead then.
+        way: ``accuracy`` or ``collapse``; empty while it is in the race.
+        difference: Mean lead of the leader over all paired runs, at the arm's last look; None for the leader and
+            before the first look.
+        low, high: Its repeated confidence interval: it holds at all looks together, so it allows for the stopping.
+        n: Seeds behind it.
+    """
+
+    factors: dict[str, Scalar]
+    seeds: int
+    collapsed: int
+    runs: int
+    dropped_at: int | None
+    beaten_by: dict[str, Scalar] | None
+    way: str
+    difference: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+    def to_json(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaceState:
+    """A race as far as it went.
+
+    Attributes:
+        rules: What decides it.
+        ending: How it ended, or ``running``.
+        looks: Numbers of seeds after which it looks; `seeds` that of the last look taken, 0 before the first.
+        next_look: Seeds that the arms in the race need next; None once it has ended.
+        arms: In the plan's order. leader: Index of the arm with the highest mean at the last look; None before.
+        cells: Runs that the race took. grid_cells: Those of a grid of the same arms with `rules.max_seeds` seeds.
+    """
+
+    rules: RaceRules
+    ending: Ending
+    looks: tuple[int, ...]
+    seeds: int
+    next_look: int | None
+    arms: tuple[RaceArm, ...]
+    leader: int | None
+    cells: int
+    grid_cells: int
+
+    @property
+    def alive(self) -> tuple[RaceArm, ...]:
+        """The arms in the race."""
+        return tuple(arm for arm in self.arms if arm.dropped_at is None)
+
+    def sentence(self) -> str:
+        """The decision in one sentence."""
+        names = [describe_factors(arm.factors) for arm in self.alive]
+        after = f"after {count(self.seeds, 'seed')} and {count(self.cells, 'cell')}"
+        margin = f"the margin of {100 * self.rules.margin:g} points"
+        match self.ending:
+            case Ending.BEST:
+                return f"The race ended {after}: {names[0]} is best, every other arm is shown to be worse."
+            case Ending.SET:
+                return f"The race ended {after} with a set: {listing(names)} lie within {margin}, the others are worse."
+            case Ending.NO_DIFFERENCE:
+                return f"The race ended {after}: no difference, all {len(names)} arms lie within {margin}."
+            case Ending.NOT_ENOUGH_SEEDS:
+                return (
+                    f"The race ended {after}, at its cap, with not enough seeds to decide between "
+                    f"{count(len(names), 'arm')}: {listing(names)}."
+                )
+            case _:
+                return f"The race is running: {len(names)} of {count(len(self.arms), 'arm')} in it {after}."
+
+    def drops(self, since: int = 0) -> list[str]:
+        """A line for each arm that was dropped after look `since`, in the order of the looks."""
+        dropped = [arm for arm in self.arms if arm.dropped_at is not None and arm.dropped_at > since]
+        return [_drop_line(arm) for arm in sorted(dropped, key=lambda arm: arm.dropped_at or 0)]
+
+    def lines(self) -> list[str]:
+        """As text."""
+        return [self.sentence(), *(f"  {line}" for line in self.drops())]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``vmp sweep replay --json`` and ``vmp sweep status --json`` print."""
+        return {
+            "decision": self.ending.value,
+            "cells": self.cells,
+            "grid_cells": self.grid_cells,
+            "arms": [arm.factors for arm in self.alive],
+            "looks": [
+                {"seeds": look, "dropped": [arm.factors for arm in self.arms if arm.dropped_at == look]}
+                for look in self.looks
+                if look <= self.seeds
+            ],
+            "next_look": self.next_look,
+            "leader": None if self.leader is None else self.arms[self.leader].factors,
+            "alpha": self.rules.alpha,
+            "margin": self.rules.margin,
+            "max_seeds": self.rules.max_seeds,
+            "by_arm": [arm.to_json() for arm in self.arms],
+        }
+
+
+def read_race(plan: Plan, records: Iterable[CellRecord]) -> RaceState | None:
+    """The race of a plan as its records have it; None for a plan of another method.
+
+    Args:
+        plan: The plan.
+        records: Records of its cells, any number and order; others are ignored.
+    """
+    if plan.search.method != RACE:
+        return None
+    arms = {canonical_json(cell.factors): cell.factors for cell in plan.cells}
+    planned = {cell.hash: (canonical_json(cell.factors), cell.seed) for cell in plan.cells}
+    by_place = {planned[record.hash]: record for record in records if record.hash in planned}
+    return run_race(arms, plan.seeds, by_place, RaceRules.of(plan))
+
+
+def run_race(
+    arms: Mapping[str, Mapping[str, Scalar]],
+    seeds: Sequence[int],
+    records: Mapping[tuple[str, int], CellRecord],
+    rules: RaceRules,
+) -> RaceState:
+    """Race as far as the records go.
+
+    Args:
+        arms: Name -> factors, in their order.
+        seeds: In the order of the race.
+        records: (name of the arm, seed) -> record, of the cells that have ended. A failed cell has no value; a diverged
+            one counts as collapsed, with the lowest accuracy of all.
+        rules: See `RaceRules`.
+    """
+    shape = (len(arms), len(seeds))
+    values, flags, recorded = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, dtype=bool)
+    for i, name in enumerate(arms):
+        for j, seed in enumerate(seeds):
+            record = records.get((name, seed))
+            if record is None:
+                continue
+            recorded[i, j] = True
+            value, collapsed = record.metrics.get(f"val_{rules.metric}"), record.metrics.get("collapsed")
+            if record.status == "complete" and isinstance(value, int | float):
+                values[i, j] = value
+                flags[i, j] = np.nan if collapsed is None else float(collapsed)
+            elif record.status == "diverged":
+                flags[i, j] = 1.0
+    made = race(values, margin=rules.margin, cap=rules.max_seeds, collapsed=flags, recorded=recorded, alpha=rules.alpha)
+    return _state(made, [dict(factors) for factors in arms.values()], rules)
+
+
+def _state(made: Races, factors: Sequence[dict[str, Scalar]], rules: RaceRules) -> RaceState:
+    def number(value: float) -> float | None:
+        return None if np.isnan(value) else float(value)
+
+    seeds = int(made.seeds[0])
+    arms = tuple(
+        RaceArm(
+            factors=factors[i],
+            seeds=int(made.dropped_at[0, i]) or seeds,
+            collapsed=int(made.collapsed[0, i]),
+            runs=int(made.runs[0, i]),
+            dropped_at=int(made.dropped_at[0, i]) or None,
+            beaten_by=None if made.alive[0, i] else factors[made.beaten_by[0, i]],
+            way=WAYS[made.way[0, i]].value,
+            difference=number(made.difference[0, i]),
+            low=number(made.low[0, i]),
+            high=number(made.high[0, i]),
+            n=int(made.n[0, i]),
+        )
+        for i in range(len(factors))
+    )
+    return RaceState(
+        rules=rules,
+        ending=ENDINGS[made.ending[0]],
+        looks=looks_until(rules.max_seeds),
+        seeds=seeds,
+        next_look=int(made.next_look[0]) or None,
+        arms=arms,
+        leader=None if made.leader[0] < 0 else int(made.leader[0]),
+        cells=int(made.cells[0]),
+        grid_cells=len(factors) * rules.max_seeds,
+    )
+
+
+def _drop_line(arm: RaceArm) -> str:
+    """``after 5 seeds: lambda=10 is dropped, 4.2 points (1.1 to 7.3) behind lambda=0.1; 4 of 5 runs collapsed``."""
+    assert arm.difference is not None
+    assert arm.low is not None
+    assert arm.high is not None
+    assert arm.beaten_by is not None
+    behind = f"{100 * arm.difference:.1f} points ({100 * arm.low:.1f} to {100 * arm.high:.1f})"
+    line = (
+        f"after {count(arm.dropped_at or 0, 'seed')}: {describe_factors(arm.factors)} is dropped, {behind} behind "
+        f"{describe_factors(arm.beaten_by)}"
+    )
+    why = "; dropped for its rate of collapse" if arm.way == Way.COLLAPSE else ""
+    return line + (f"; {arm.collapsed} of {arm.runs} runs collapsed" if arm.collapsed else "") + why
