@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from vmp.commands.parameters import UserPath
+
 if TYPE_CHECKING:
     from sweeps.propose.settings import SearchSettings
     from sweeps.study import Study
@@ -110,7 +112,7 @@ def plan(request: _Request, as_json: bool) -> None:
 
 @sweep.command()
 @_of_a_study
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of this study.")
+@click.option("--out", required=True, type=UserPath(file_okay=False), help="Folder of this study.")
 @click.option("--engine", default="local", show_default=True, help="Where cells run: local or ray.")
 def run(request: _Request, out: Path, engine: str) -> None:
     """Run the missing cells of STUDY in --out. The same command again goes on from there; nothing finished is repeated.
@@ -133,7 +135,7 @@ def run(request: _Request, out: Path, engine: str) -> None:
 
 
 @sweep.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=UserPath())
 @_json
 def status(folder: Path, as_json: bool) -> None:
     """How far the study in DIR is: cells by arm, what failed and why. Reads only, also while a sweep runs.
@@ -149,7 +151,7 @@ def status(folder: Path, as_json: bool) -> None:
 
 
 @sweep.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=UserPath())
 @click.option("--difference", type=click.FloatRange(0, 100, min_open=True), help="Points to show [the study's margin].")
 @click.option("--seeds", help="Numbers of seeds to consider, separated by commas.")
 @_json

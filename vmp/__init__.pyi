@@ -12,8 +12,8 @@ from .core.presets import finegym_lambda_table as finegym_lambda_table
 from .data.registry import DATASETS as DATASETS
 from .data.registry import load_data as load_data
 from .data.sampling import SAMPLERS as SAMPLERS
+from .data.sets.class_folders import FolderData as FolderData
 from .data.sets.embedded import MotionData as MotionData
-from .data.sets.manifest import FolderData as FolderData
 from .data.sets.manifest import ManifestData as ManifestData
 
 # one training run

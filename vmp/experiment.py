@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from vmp.core.seeding import derive_seed
 from vmp.data.augment import AugmentConfig
 from vmp.data.base import SplitName
 from vmp.data.loading import ClipLoader, NormalizeConfig, TestConfig
+from vmp.data.notices import balance_of, class_notices, frames_notice, groups_of, short_videos
 from vmp.data.registry import SPLITS, DataConfig, MotionData, VideoSet, load_data
 from vmp.data.sampling import SamplingConfig, Uniform
 from vmp.layer.config import LAYERS, LayerConfig, PromptConfig
@@ -143,7 +145,7 @@ def run_experiment(
     trainer = build_trainer(experiment, data, seed, runtime)
     start = start_figures(trainer.model.layer)
     state = trainer.fit(loaders["train"], loaders["val"], checkpoint=checkpoint, on_epoch=on_epoch)
-    common: dict[str, Any] = {"start": start, "curves": state.curves, "data": describe_data(data)}
+    common: dict[str, Any] = {"start": start, "curves": state.curves, "data": describe_data(data, [experiment])}
     common |= {"protocol": describe_protocol(experiment), "collapse_rule": COLLAPSE_RULE}
     if state.diverged is not None:
         return Outcome(status="diverged", reason=state.diverged, **common)
@@ -182,7 +184,7 @@ def build_trainer(experiment: Experiment, data: VideoSet, seed: int, runtime: Ru
 
 def build_loaders(experiment: Experiment, data: VideoSet, seed: int, runtime: Runtime) -> dict[SplitName, ClipLoader]:
     """A loader for each split. Raises InputError for an empty split."""
-    frames = experiment.sampling.num_frames + experiment.layer.extra_frames
+    frames = clip_frames(experiment)
     return {
         split: ClipLoader(
             data,
@@ -200,8 +202,24 @@ def build_loaders(experiment: Experiment, data: VideoSet, seed: int, runtime: Ru
     }
 
 
-def describe_data(data: VideoSet) -> DataSummary:
-    """What a result must say of its data: hash, decodable count, splits, classes, what is left out."""
+def clip_frames(experiment: Experiment) -> int:
+    """Frames that the sampler draws for a clip: what the backbone gets, and what the layer takes on top."""
+    return experiment.sampling.num_frames + experiment.layer.extra_frames
+
+
+def describe_data(data: VideoSet, experiments: Sequence[Experiment]) -> DataSummary:
+    """What a result must say of its data: hash, decodable count, splits, classes, what is left out, what is wrong.
+
+    Args:
+        data: The videos.
+        experiments: Those that draw clips from them; videos are too short if they are for any.
+    """
+    balance = balance_of(data)
+    demands = {(experiment.sampling, clip_frames(experiment)) for experiment in experiments}
+    lengths = [(video.split, video.num_frames, video.fps) for video in data.videos]
+    counted = [(frames, short_videos(lengths, sampling, frames)) for sampling, frames in demands]
+    frames, short = max(counted, key=lambda one: (sum(one[1].values()), one[0]), default=(None, {}))
+    sentence = frames_notice(short, frames, len(data.videos)) if frames is not None else None
     return DataSummary(
         name=data.name,
         hash=data.fingerprint,
@@ -209,6 +227,11 @@ def describe_data(data: VideoSet) -> DataSummary:
         classes=list(data.classes),
         decodable=len(data.videos),
         excluded=[Excluded(id=name, reason=reason) for name, reason in data.excluded],
+        class_counts={split: [balance.get((name, split), 0) for name in data.classes] for split in SPLITS},
+        groups=groups_of(data),
+        notes=[*data.notes, *class_notices(data.classes, balance), *([sentence] if sentence else [])],
+        clip_frames=frames,
+        short=short,
     )
 
 

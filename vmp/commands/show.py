@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
+from vmp.commands.parameters import UserPath
+
 
 @click.command()
-@click.argument("video", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Picture to write (.png, .svg, .pdf) [VIDEO's name.png].")
-@click.option("--video", "movie", type=click.Path(path_type=Path), help="Also write a side-by-side video (.mp4).")
+@click.argument("video", type=UserPath())
+@click.option("--out", type=UserPath(), help="Picture to write (.png, .svg, .pdf) [VIDEO's name.png].")
+@click.option("--video", "movie", type=UserPath(), help="Also write a film (.mp4, .mov, .mkv, .gif).")
 @click.option("--slope", type=float, help="Slope a, in (9.09, 50].")
 @click.option("--shift", type=float, help="Shift b, in (-0.6, 0.6).")
-@click.option("--checkpoint", type=click.Path(path_type=Path), help="Take slope and shift from a training state.")
+@click.option("--checkpoint", type=UserPath(), help="Take slope and shift from a training state.")
 @click.option("--channel-order", default="RGB", show_default=True, help="RGB, or BGR for the authors' swapped weights.")
 @click.option("--frames", default=9, show_default=True, type=click.IntRange(2, 64), help="Frames to show.")
 @click.option("--rate", type=float, help="Frames from one to the next, for the sampler 'random' [2].")
@@ -38,7 +40,7 @@ def show(
     from vmp.core.files import replacing
     from vmp.data.sampling import SAMPLERS
     from vmp.show.clip import build_layer, choose_frames, draw_show, prepare_show
-    from vmp.show.film import render_video
+    from vmp.show.film import check_ending, render_video
     from vmp.video import Geometry, VideoReader
 
     layer = build_layer(slope=slope, shift=shift, checkpoint=checkpoint, channel_order=channel_order)
@@ -50,6 +52,10 @@ def show(
     target = out or Path(f"{video.stem}.png")
     if target.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise InputError(f"{target}: pictures are written as .png, .svg or .pdf")
+    if movie is not None:
+        check_ending(movie)
+    if reader.index.streams > 1:
+        click.echo(f"{video}: holds {reader.index.streams} video streams; the first is shown", err=True)
     figure = draw_show(prepare_show(reader, choose_frames(reader, sampler), layer))
     try:
         with replacing(target, target.suffix) as temporary:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from vmp.core.errors import InputError
-from vmp.video.containers import frame_rate, frames_of, open_video, tag_of
+from vmp.video.containers import frame_rate, frames_of, open_video, tag_of, video_streams
 from vmp.video.geometry import Converter, Geometry, Pixels, oriented_size
 
 NATIVE = Geometry()
@@ -32,6 +32,7 @@ class VideoInfo:
         container: Name of the container, e.g. ``"avi"``.
         concealed: Frames that the decoder itself marks as damaged and patched up.
         key_frames: Frames that the codec stores whole.
+        streams: Video streams in the file, of which the first is read.
     """
 
     frames: int
@@ -42,6 +43,7 @@ class VideoInfo:
     container: str
     concealed: int = 0
     key_frames: tuple[int, ...] = ()
+    streams: int = 1
 
 
 def decode(path: str | Path, geometry: Geometry = NATIVE) -> tuple[Pixels, VideoInfo]:
@@ -101,6 +103,7 @@ def decode_to(
             container=stream.container.format.name,
             concealed=concealed,
             key_frames=tuple(keys),
+            streams=len(video_streams(stream.container)),  # type: ignore[arg-type]
         )
 
 

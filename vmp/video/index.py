@@ -32,6 +32,7 @@ from vmp.video.containers import (
     open_video,
     packets_of,
     tag_of,
+    video_streams,
 )
 from vmp.video.geometry import oriented_size
 
@@ -59,6 +60,7 @@ class PacketIndex:
         width: Pixels, upright.
         codec: Name of the codec.
         container: Name of the container.
+        streams: Video streams in the file, of which the first is read.
     """
 
     position: Ints
@@ -73,6 +75,7 @@ class PacketIndex:
     width: int
     codec: str
     container: str
+    streams: int = 1
 
     @property
     def frames(self) -> int:
@@ -201,6 +204,7 @@ def _assemble(
         width=size[1],
         codec=stream.codec_context.name,
         container=stream.container.format.name,
+        streams=len(video_streams(stream.container)),  # type: ignore[arg-type]
     )
 
 

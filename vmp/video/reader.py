@@ -58,7 +58,8 @@ class VideoReader:
         """Frames by number, ``(t, h, w, 3)`` RGB uint8 at working size. Any order, repeats allowed.
 
         Raises:
-            InputError: A number outside the file, or a file that does not decode up to the last one.
+            InputError: A number outside the file, one that does not decode up to the last frame, or whose picture
+                changes its working size between the frames asked for.
         """
         wanted = check_numbers(frames, self.frames, self.path)
         numbers = np.unique(wanted)
@@ -67,6 +68,13 @@ class VideoReader:
         except _IndexMismatch:
             self.fallbacks += 1
             pixels = self._from_start(numbers)
+        shapes = {pixels[int(n)].shape[:2]: int(n) for n in reversed(wanted)}
+        if len(shapes) > 1:
+            (before, _), (after, number) = sorted(shapes.items(), key=lambda one: one[1])[:2]
+            raise InputError(
+                f"{self.path}: the picture changes from {before[1]} x {before[0]} to {after[1]} x {after[0]} by frame "
+                f"{number}; set a square working size (fit: crop or stretch)"
+            )
         return np.stack([pixels[int(n)] for n in wanted])
 
     def _by_index(self, numbers: NDArray[np.int64]) -> dict[int, Pixels]:

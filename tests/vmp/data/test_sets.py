@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from tests.vmp.data.tiny_videos import numbers, write_video
 from vmp.core.errors import InputError
 from vmp.data.base import SPLITS
+from vmp.data.sets.class_folders import FolderData
 from vmp.data.sets.finegym import FineGymData
 from vmp.data.sets.hmdb51 import Hmdb51Data
-from vmp.data.sets.manifest import FolderData, ManifestData
+from vmp.data.sets.manifest import ManifestData
 from vmp.data.sets.mpii import MAT_FILE, MpiiCooking2Data
 from vmp.data.sets.slowfast import SlowFastData
 from vmp.data.sets.video_files import FileDataConfig, FileVideos

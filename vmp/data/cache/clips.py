@@ -141,6 +141,7 @@ class ClipStore:
             codec=index.codec,
             container=index.container,
             key_frames=tuple(keys.tolist()),
+            streams=index.streams,
         )
 
     def _decode(self, i: int, frames: NDArray[np.int64]) -> Pixels:

@@ -111,6 +111,7 @@ class MotionVideos:
         self.settings, self.name = settings, "motion"
         self.classes: tuple[str, ...] = CLASSES
         self.excluded: tuple[tuple[str, str], ...] = ()
+        self.notes: tuple[str, ...] = ()
         counts: dict[SplitName, int] = {"train": settings.train, "val": settings.val, "test": settings.test}
         fps = FRAME_RATE / settings.decimation
         self.videos = tuple(

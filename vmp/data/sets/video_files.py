@@ -17,11 +17,13 @@ from pydantic import Field
 from vmp.core.config import config
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import fingerprint
+from vmp.core.paths import PathText, looked_for
 from vmp.data.base import SplitName, Video
 from vmp.data.cache.clips import ClipStore
 from vmp.data.cache.folder import CacheFolder
 from vmp.data.interval import Interval, Source
 from vmp.data.motion_scores import motion_scores
+from vmp.data.notices import balance_of, refuse_unlearnable
 from vmp.data.sampling import Timeline
 from vmp.data.splits import complete_splits
 from vmp.video import Geometry, VideoInfo
@@ -61,12 +63,14 @@ class Listing:
         classes: Label names by index.
         items: The videos.
         excluded: ``(id, reason)`` of videos that the annotation lists and this data set leaves out.
+        notes: Sentences on what was ignored, read in another way than it stands, or is not known.
     """
 
     name: str
     classes: tuple[str, ...]
     items: tuple[Item, ...]
     excluded: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @config
@@ -88,7 +92,7 @@ class FileDataConfig(ABC):
     fit: Literal["crop", "short", "stretch"] = "crop"
     val_fraction: float = Field(default=0.15, ge=0, lt=1)
     split_seed: int = Field(default=0, ge=0)
-    quarantine: str | None = None
+    quarantine: PathText | None = None
     longest: float | None = Field(default=None, gt=0)
 
     def __post_init__(self) -> None:
@@ -194,6 +198,8 @@ class FileVideos:
             for item, info in zip(items, self._store.infos, strict=True)
             if isinstance(info, VideoInfo)
         )
+        refuse_unlearnable(self.name, self.classes, balance_of(self))
+        self.notes: tuple[str, ...] = (*listing.notes, *stream_notes(self._store.infos))
         self.fingerprint = fingerprint([self.classes, dataclasses.asdict(geometry), self._rows(items)])
 
     def read(self, index: int, frames: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -254,6 +260,12 @@ def open_store(items: Sequence[Item], name: str, geometry: Geometry, folder: Cac
     return store
 
 
+def stream_notes(infos: Sequence[VideoInfo | InputError]) -> list[str]:
+    """A sentence where files hold more than one video stream."""
+    number = sum(isinstance(info, VideoInfo) and info.streams > 1 for info in infos)
+    return [f"{number} files hold several video streams: the first of each is read"] if number else []
+
+
 def refuse_broken(items: Sequence[Item], infos: Sequence[VideoInfo | InputError]) -> None:
     """Refuse to go on without a listed video.
 
@@ -286,7 +298,10 @@ def read_quarantine(path: str | None, listing: Listing) -> dict[str, str]:
                 raise InputError(f"{path}: has no column id; a quarantine file has the columns id and reason")
             rows = {row["id"]: row.get("reason") or "quarantined" for row in reader}
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: the quarantine file cannot be read ({error}); run `vmp data scan` again") from error
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise InputError(
+            f"{looked_for(path)}: the quarantine file cannot be read ({reason}); `vmp data scan` writes one"
+        ) from error
     unknown = rows.keys() - {item.id for item in listing.items}
     if unknown:
         raise InputError(f"{path}: quarantines {min(unknown)!r}, which {listing.name} does not list; scan again")
