@@ -100,13 +100,13 @@ def sweep() -> None:
 @_json
 def plan(request: _Request, as_json: bool) -> None:
     """Print the cells of STUDY, what they will cost, and what they can show. Runs nothing."""
-    from sweeps.cost import estimate_seconds
+    from sweeps.cost import estimate_cost
     from sweeps.forecast import make_forecast
     from sweeps.plan import grid_tasks
 
     tasks = grid_tasks(request.study)
-    seconds = estimate_seconds(tasks, runtime=request.runtime)
-    forecast = make_forecast(request.study, tasks, seconds, search=request.search, workers=request.workers)
+    cost = estimate_cost(tasks, runtime=request.runtime)
+    forecast = make_forecast(request.study, tasks, cost, search=request.search, workers=request.workers)
     click.echo(json.dumps(forecast.to_json()) if as_json else "\n".join(forecast.lines()))
 
 

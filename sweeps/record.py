@@ -142,6 +142,7 @@ class Provenance(Plain):
         threads, compile, loader_workers: How the cell ran, see `vmp.experiment.Runtime`; no part of its hash.
         started: In ISO 8601, UTC.
         seconds: Wall time of the cell.
+        first_of_worker: Whether the cell was its process's first, whose `seconds` hold the warm-up; None if not known.
     """
 
     engine: str
@@ -156,6 +157,7 @@ class Provenance(Plain):
     loader_workers: int | None = None
     started: str | None = None
     seconds: float | None = None
+    first_of_worker: bool | None = None
 
 
 class CellRecord(Outcome):

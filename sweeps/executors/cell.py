@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import itertools
 import os
 import platform
 import subprocess
@@ -36,6 +37,9 @@ _PACKAGES = (
     "ray",
 )
 
+_CELLS = itertools.count()
+"""Numbers the cells that this process computes."""
+
 
 def run_cell(
     task: Task,
@@ -54,6 +58,7 @@ def run_cell(
         checkpoints: Folder for the state of unfinished cells; a killed cell goes on from there.
         on_epoch: Called after every epoch; ends the cell by returning a reason.
     """
+    number = next(_CELLS)
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     checkpoint = Checkpointing(path=checkpoints / f"{task.hash}.pt", key=task.hash) if checkpoints else None
     try:
@@ -67,7 +72,11 @@ def run_cell(
         outcome = Outcome(status="failed", reason=f"{type(error).__name__} at {at}: {error}")
         traceback.print_exc()
     provenance = environment(engine, runtime).model_copy(
-        update={"started": started.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)}
+        update={
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - clock, 3),
+            "first_of_worker": number == 0,
+        }
     )
     return CellRecord(
         hash=task.hash,

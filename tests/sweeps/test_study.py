@@ -98,11 +98,18 @@ def test_yaml_and_python_make_the_same_study(tmp_path: Path) -> None:
 
 def test_cost_is_measured_once_for_cells_that_differ_in_numbers_only(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = iter(range(1, 9))
-    monkeypatch.setattr(cost, "_measure", lambda experiment, device: float(next(measured)))
+    made = lambda seconds: cost._Measured(seconds=seconds, first=10 * seconds, memory=10**9, device_memory=None)  # noqa: E731
+    monkeypatch.setattr(cost, "_measure", lambda experiment, runtime: made(float(next(measured))))
+    monkeypatch.setattr(cost, "_import_seconds", lambda: 5.0)
     factors = {"prompt": ("control", "vmp"), "motion": ("frame_difference", "codec_vectors"), "lambda": (0, 1)}
     tasks = grid_tasks(Study(name="cost", factors=factors, seeds=(0, 1)))
-    seconds = cost.estimate_seconds(tasks)
-    assert [seconds[task.hash] for task in tasks] == [1.0] * 2 + [2.0] * 4 + [3.0] * 4
+    estimate = cost.estimate_cost(tasks)
+    assert [estimate.seconds[task.hash] for task in tasks] == [1.0] * 2 + [2.0] * 4 + [3.0] * 4
+    assert estimate.start == 5 + 30, "imports and the slowest warm-up"
+    assert estimate.wall_seconds(tasks, 1) == 35 + 2 + 8 + 12
+    assert estimate.wall_seconds(tasks, 3) == 35 + 9, "by hand: 1 2 3 3, 1 2 3 and 2 2 3 seconds, each taking the next"
+    with pytest.raises(InputError, match=r"--workers 10000000: each holds about 1 GB.*use --workers \d+ at most"):
+        cost.refuse_too_much(estimate, 10_000_000)
 
 
 @pytest.mark.parametrize("name", builtin_studies())

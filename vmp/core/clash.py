@@ -39,8 +39,8 @@ def refuse_clash(names: Sequence[str] = SIBLINGS) -> None:
                 f"of a package of this toolkit: uninstall it (pip uninstall {name}), or use an environment of its own"
             )
         raise InputError(
-            f"'{there}' has the name of a package of this toolkit and is imported in its place: start `vmp` from another "
-            "folder, or rename it (is it named in PYTHONPATH?)"
+            f"'{there}' has the name of a package of this toolkit and is imported in its place: start `vmp` elsewhere, "
+            "or rename it (is it named in PYTHONPATH?)"
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -200,6 +201,11 @@ class FileVideos:
         )
         refuse_unlearnable(self.name, self.classes, balance_of(self))
         self.notes: tuple[str, ...] = (*listing.notes, *stream_notes(self._store.infos))
+        self.decoded_bytes = sum(
+            3 * info.frames * math.prod(geometry.shape(info.height, info.width))
+            for info in self._store.infos
+            if isinstance(info, VideoInfo)
+        )
         self.fingerprint = fingerprint([self.classes, dataclasses.asdict(geometry), self._rows(items)])
 
     def read(self, index: int, frames: NDArray[np.int64]) -> NDArray[np.uint8]:
