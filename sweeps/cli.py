@@ -15,6 +15,7 @@ from vmp.commands.parameters import UserPath
 if TYPE_CHECKING:
     from sweeps.propose.settings import SearchSettings
     from sweeps.study import Study
+    from sweeps.weights import Keep
     from vmp.experiment import Runtime
 
 _positive, _natural = click.IntRange(min=1), click.IntRange(min=0)
@@ -114,7 +115,14 @@ def plan(request: _Request, as_json: bool) -> None:
 @_of_a_study
 @click.option("--out", required=True, type=UserPath(file_okay=False), help="Folder of this study.")
 @click.option("--engine", default="local", show_default=True, help="Where cells run: local or ray.")
-def run(request: _Request, out: Path, engine: str) -> None:
+@click.option(
+    "--keep-weights",
+    type=click.Choice(["chosen", "all", "none"]),
+    default="chosen",
+    show_default=True,
+    help="Which trained models stay in --out/models: those of the arm with the best validation, all, or none.",
+)
+def run(request: _Request, out: Path, engine: str, keep_weights: Keep) -> None:
     """Run the missing cells of STUDY in --out. The same command again goes on from there; nothing finished is repeated.
 
     Exit code 0 when all planned cells are complete, 3 when some are missing, failed, stopped or diverged.
@@ -124,7 +132,9 @@ def run(request: _Request, out: Path, engine: str) -> None:
 
     try:
         with ConsoleReporter(request.study.metric) as reporter:
-            status = run_study(**request._asdict(), out=out, engine=engine, reporter=reporter)
+            status = run_study(
+                **request._asdict(), out=out, engine=engine, reporter=reporter, keep_weights=keep_weights
+            )
     except KeyboardInterrupt:
         click.echo(f"\nInterrupted. The finished cells are in '{out}'; the same command goes on from there.", err=True)
         raise click.exceptions.Exit(130) from None

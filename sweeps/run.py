@@ -17,6 +17,7 @@ from sweeps.record import CellRecord, SearchHeader, StudyFolder
 from sweeps.status import StudyStatus, lock_of, read_status
 from sweeps.study import Study
 from sweeps.track.console import Reporter, silent
+from sweeps.weights import MODELS_FOLDER, Keep, KeptWeights
 from vmp.core.errors import InputError
 from vmp.experiment import Runtime
 
@@ -40,6 +41,7 @@ def run_study(
     search: SearchSettings | None = None,
     reporter: Reporter = silent,
     listener: Listener = go_on,
+    keep_weights: Keep = "chosen",
 ) -> StudyStatus:
     """Run the missing cells of `study`.
 
@@ -51,6 +53,7 @@ def run_study(
         runtime: Device, threads and reading processes of each worker; no part of a cell's identity.
         search: How arms are proposed; None for what the study says.
         reporter: Shown the plan and every event.
+        keep_weights: Which trained models stay in ``out/models``: those of the ``chosen`` arm, ``all`` or ``none``.
         listener: Asked after every epoch of a cell whether it is to go on. A stopped cell is final.
 
     Raises:
@@ -70,16 +73,24 @@ def run_study(
     folder = StudyFolder(out)
     # Before the folder is made: a study that cannot be planned leaves nothing behind.
     proposer = make_proposer(study, search or study.search, folder, workers=workers)
+    models = folder.path / MODELS_FOLDER
+    weights = KeptWeights(models, keep_weights, study.metric)
     resources = Resources(
-        workers=workers, runtime=runtime, checkpoints=folder.path / "checkpoints", logs=folder.path / "logs"
+        workers=workers,
+        runtime=runtime,
+        checkpoints=folder.path / "checkpoints",
+        logs=folder.path / "logs",
+        models=models if keep_weights != "none" else None,
     )
     executor = make_executor(engine, resources)
     folder.create()
     with _only_run(folder), executor:
-        session = _Session(study, folder, executor, reporter, listener)
+        session = _Session(study, folder, executor, reporter, listener, weights)
         while tasks := proposer.ask():
             proposer.tell(session.run(tasks, proposer.header))
         session.end(proposer.header)
+        for line in weights.end():
+            reporter.note(line)
     return read_status(folder, computed=session.computed)
 
 
@@ -87,9 +98,15 @@ class _Session:
     """Plans and runs one round of tasks after the other into one folder."""
 
     def __init__(
-        self, study: Study, folder: StudyFolder, executor: Executor, reporter: Reporter, listener: Listener
+        self,
+        study: Study,
+        folder: StudyFolder,
+        executor: Executor,
+        reporter: Reporter,
+        listener: Listener,
+        weights: KeptWeights,
     ) -> None:
-        self.study, self.folder, self.executor = study, folder, executor
+        self.study, self.folder, self.executor, self.weights = study, folder, executor, weights
         self.reporter, self.listener = reporter, listener
         self.tasks: dict[str, Task] = {}
         self.computed = 0
@@ -105,6 +122,8 @@ class _Session:
                 self.reporter.note(line)
         self.folder.write_plan(plan)
         missing = [task for task in round_.values() if not self._is_final(task)]
+        finished = round_.keys() - {task.hash for task in missing}
+        self.weights.plan(round_.values(), {cell: self.folder.read_cell(cell) for cell in finished})
         self.reporter.planned(plan, missing)
         self.executor.run(missing, self._on_event)
         return [self.folder.read_cell(task.hash) for task in tasks]
@@ -123,6 +142,7 @@ class _Session:
         reason = None
         if isinstance(event, CellRecord):
             self.folder.write_cell(event)
+            self.weights.add(event)
             self.computed += 1
             (self.folder.path / "checkpoints" / f"{event.hash}.pt").unlink(missing_ok=True)
         else:

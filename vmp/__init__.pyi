@@ -29,6 +29,10 @@ from .layer.published import VideoMotionPrompt as VideoMotionPrompt
 # videos of any length, and looking at what the layer does
 from .layer.streaming import classify_stream as classify_stream
 from .layer.streaming import stream as stream
+
+# a trained model on its own
+from .saved_model import SavedModel as SavedModel
+from .saved_model import load_model as load_model
 from .show.curve import prepare_curve as prepare_curve
 from .show.explain import prepare_overlay as prepare_overlay
 from .show.explain import prepare_trajectories as prepare_trajectories

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -123,6 +123,7 @@ def run_experiment(
     runtime: Runtime = Runtime(),
     checkpoint: Checkpointing | None = None,
     on_epoch: Listener = go_on,
+    on_trained: Callable[[MotionPrompted, VideoSet], None] | None = None,
 ) -> Outcome:
     """Train on train, measure on val after every epoch and on test once, at the end.
 
@@ -132,6 +133,7 @@ def run_experiment(
         runtime: Device and threads.
         checkpoint: Resume from here, and keep it up to date.
         on_epoch: Called after every epoch with the epochs done and their figures; ends the run by returning a reason.
+        on_trained: Called with the model that was tested and its data, at the end of a complete run.
 
     Returns:
         The outcome. A run whose loss or weights become non-finite ends as ``diverged`` with the reason and no metrics;
@@ -149,11 +151,15 @@ def run_experiment(
     common |= {"protocol": describe_protocol(experiment), "collapse_rule": COLLAPSE_RULE}
     if state.diverged is not None:
         return Outcome(status="diverged", reason=state.diverged, **common)
-    metrics = {name: values[-1] for name, values in state.curves.items() if name not in ("epoch", "lr")}
+    at = -1 if state.stopped is not None else state.selected - 1
+    metrics = {name: values[at] for name, values in state.curves.items() if name not in ("epoch", "lr")}
     if state.stopped is not None:
         return Outcome(status="stopped", reason=state.stopped, metrics=metrics, **common)
     tested = trainer.evaluate(loaders["test"])
     metrics |= {f"test_{name}": tested.figures[name] for name in ("top1", "mean_class", "loss", "count")}
+    if on_trained is not None:
+        on_trained(trainer.model, data)
+    common["selected_epoch"] = state.selected
     return Outcome(status="complete", metrics=metrics, scores={"val": state.scores, "test": tested.scores}, **common)
 
 
@@ -164,10 +170,14 @@ def build_trainer(experiment: Experiment, data: VideoSet, seed: int, runtime: Ru
     device, classes = runtime.torch_device(), len(data.classes)
     # The backbone draws first: whatever the layer draws afterwards, every arm has the same backbone.
     torch.manual_seed(derive_seed(seed, "init"))
-    frames, size = experiment.sampling.num_frames, experiment.data.size
-    backbone = build_backbone(experiment.backbone, num_classes=classes, num_frames=frames, size=size)
-    layer = experiment.layer.build(experiment.normalize.mean, experiment.normalize.std, maps=frames)
-    model = MotionPrompted(backbone, layer).to(device)
+    model = build_model(
+        experiment.backbone,
+        experiment.layer,
+        experiment.normalize,
+        frames=experiment.sampling.num_frames,
+        size=experiment.data.size,
+        classes=classes,
+    ).to(device)
     if runtime.compile:
         model.backbone.compile()
     regularizer = experiment.regularizer if experiment.layer.has_attention else None
@@ -180,6 +190,27 @@ def build_trainer(experiment: Experiment, data: VideoSet, seed: int, runtime: Ru
         seed=seed,
         device=device,
     )
+
+
+def build_model(
+    backbone: BackboneConfig,
+    layer: LayerConfig,
+    normalize: NormalizeConfig,
+    *,
+    frames: int,
+    size: int,
+    classes: int,
+) -> MotionPrompted:
+    """The layer in front of the backbone, with weights from torch's random stream: the backbone draws first.
+
+    Args:
+        backbone, layer, normalize: Their settings.
+        frames: That the backbone gets.
+        size: Side of a clip in pixels.
+        classes: Length of the logits.
+    """
+    network = build_backbone(backbone, num_classes=classes, num_frames=frames, size=size)
+    return MotionPrompted(network, layer.build(normalize.mean, normalize.std, maps=frames))
 
 
 def build_loaders(experiment: Experiment, data: VideoSet, seed: int, runtime: Runtime) -> dict[SplitName, ClipLoader]:

@@ -23,12 +23,14 @@ class Resources:
         runtime: Device, threads and reading processes of each worker.
         checkpoints: Folder for the state of unfinished cells.
         logs: Folder for what workers print.
+        models: Folder for the models that cells have trained; None keeps none.
     """
 
     workers: int
     runtime: Runtime
     checkpoints: Path
     logs: Path
+    models: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

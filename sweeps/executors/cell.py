@@ -8,6 +8,7 @@ import itertools
 import os
 import platform
 import subprocess
+import sys
 import time
 import traceback
 from importlib import metadata
@@ -18,11 +19,14 @@ import torch
 
 from sweeps.plan import Task, code_hash
 from sweeps.record import CellRecord, Hardware, Provenance
+from sweeps.weights import write_model
 from vmp.core.config import from_plain
 from vmp.core.errors import InputError
 from vmp.core.outcome import Outcome
+from vmp.data.base import VideoSet
 from vmp.experiment import Experiment, Runtime, run_experiment
 from vmp.layer.kernels.registry import native_works
+from vmp.layer.prompted import MotionPrompted
 from vmp.training.loop import Checkpointing, Listener, go_on
 
 _PACKAGES = (
@@ -47,6 +51,7 @@ def run_cell(
     runtime: Runtime,
     engine: str,
     checkpoints: Path | None = None,
+    models: Path | None = None,
     on_epoch: Listener = go_on,
 ) -> CellRecord:
     """Run a task to its record. An error inside becomes a ``failed`` record: one cell never takes the study down.
@@ -56,6 +61,7 @@ def run_cell(
         runtime: Device, threads and reading processes.
         engine: Name of the executor, for the record.
         checkpoints: Folder for the state of unfinished cells; a killed cell goes on from there.
+        models: Folder for the trained model; None keeps none. Where it cannot be written, the cell is complete without.
         on_epoch: Called after every epoch; ends the cell by returning a reason.
     """
     number = next(_CELLS)
@@ -63,7 +69,14 @@ def run_cell(
     checkpoint = Checkpointing(path=checkpoints / f"{task.hash}.pt", key=task.hash) if checkpoints else None
     try:
         experiment = from_plain(Experiment, task.settings, source=f"cell {task.hash}")
-        outcome = run_experiment(experiment, task.seed, runtime=runtime, checkpoint=checkpoint, on_epoch=on_epoch)
+        outcome = run_experiment(
+            experiment,
+            task.seed,
+            runtime=runtime,
+            checkpoint=checkpoint,
+            on_epoch=on_epoch,
+            on_trained=functools.partial(_keep_model, models, task, experiment) if models is not None else None,
+        )
     except InputError as error:
         outcome = Outcome(status="failed", reason=str(error))
     except Exception as error:
@@ -86,6 +99,14 @@ def run_cell(
         provenance=provenance,
         **dict(outcome),
     )
+
+
+def _keep_model(folder: Path, task: Task, experiment: Experiment, model: MotionPrompted, data: VideoSet) -> None:
+    try:
+        write_model(folder, task, experiment, model, data)
+    except Exception:  # an hour of training is not lost for a full disk: the sweep says that the model is not there
+        print(f"the model of cell {task.hash} cannot be written:", file=sys.stderr)
+        traceback.print_exc()
 
 
 @functools.cache

@@ -117,6 +117,7 @@ class Outcome(Plain):
         start: The layer's figures before training (slope, shift, attention at rest, ...), validation clips.
         curves: Figures after each epoch; ``curves["epoch"]`` counts from 1.
         scores: Hits of ``val`` and ``test`` by class and stratum; empty unless complete.
+        selected_epoch: The epoch, counted from 1, whose weights gave `metrics` and `scores`; None in older records.
         data: The data set. protocol: How clips were drawn from it. collapse_rule: When ``collapsed`` is true.
     """
 
@@ -126,6 +127,7 @@ class Outcome(Plain):
     start: Figures = {}
     curves: Curves = {}
     scores: dict[Literal["val", "test"], Scores] = {}
+    selected_epoch: int | None = None
     data: DataSummary | None = None
     protocol: Protocol | None = None
     collapse_rule: str | None = None
