@@ -185,7 +185,7 @@ def _lengths(report: ScanReport) -> list[str]:
 def _copies(items: Sequence[Item], store: ClipStore) -> tuple[tuple[tuple[str, SplitName], ...], ...]:
     by_content: defaultdict[object, list[Item]] = defaultdict(list)
     for i, item in enumerate(items):
-        if item.path.is_file():
+        if item.path.exists():
             interval = dataclasses.astuple(item.interval) if item.interval else None
             by_content[(store.content(i), interval)].append(item)
     groups = [group for group in by_content.values() if len({item.split for item in group}) > 1]

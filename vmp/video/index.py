@@ -34,6 +34,7 @@ from vmp.video.containers import (
     tag_of,
     video_streams,
 )
+from vmp.video.frame_folders import image_files, read_image
 from vmp.video.geometry import oriented_size
 
 Ints = NDArray[np.int64]
@@ -127,6 +128,8 @@ def build_index(path: str | Path, *, exact: bool = False) -> PacketIndex:
     Raises:
         InputError: Not a readable video, or (where it must be decoded) damaged.
     """
+    if Path(path).is_dir():
+        return _of_folder(path)
     with open_video(path) as stream:
         if not exact and stream.container.format.name in _ORDERED:
             index = _by_stamps(stream, path)
@@ -134,6 +137,27 @@ def build_index(path: str | Path, *, exact: bool = False) -> PacketIndex:
                 return index
     with open_video(path) as stream:
         return _by_decoding(stream, path)
+
+
+def _of_folder(path: str | Path) -> PacketIndex:
+    """The index of a folder of frames: an image a frame, and each can be read by itself."""
+    files = image_files(path)
+    height, width = read_image(files[0]).shape[:2]
+    numbers, unknown = np.arange(len(files), dtype=np.int64), np.full(len(files), -1, dtype=np.int64)
+    return PacketIndex(
+        position=unknown,
+        stamp=np.full(len(files), NO_STAMP, dtype=np.int64),
+        order=numbers,
+        keys=numbers,
+        seekable=False,
+        sums=np.empty(0, np.int64),
+        times=np.empty(0),
+        fps=float("nan"),
+        height=height,
+        width=width,
+        codec="images",
+        container="folder",
+    )
 
 
 def _by_stamps(stream: VideoStream, path: str | Path) -> PacketIndex | None:

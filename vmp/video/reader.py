@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from vmp.core.errors import InputError
 from vmp.video.containers import decode_packet, frames_of, is_flush, open_video, packets_of, tag_of
+from vmp.video.frame_folders import frames_of_folder, image_files
 from vmp.video.geometry import Converter, Geometry, Pixels
 from vmp.video.index import NO_STAMP, PacketIndex, build_index, checksum
 
@@ -64,7 +65,7 @@ class VideoReader:
         wanted = check_numbers(frames, self.frames, self.path)
         numbers = np.unique(wanted)
         try:
-            pixels = self._by_index(numbers)
+            pixels = self._of_folder(numbers) if self.path.is_dir() else self._by_index(numbers)
         except _IndexMismatch:
             self.fallbacks += 1
             pixels = self._from_start(numbers)
@@ -76,6 +77,11 @@ class VideoReader:
                 f"{number}; set a square working size (fit: crop or stretch)"
             )
         return np.stack([pixels[int(n)] for n in wanted])
+
+    def _of_folder(self, numbers: NDArray[np.int64]) -> dict[int, Pixels]:
+        files, convert = image_files(self.path), Converter(self.geometry, str(self.path))
+        frames = frames_of_folder([files[n] for n in numbers])
+        return {int(n): convert(frame) for n, frame in zip(numbers, frames, strict=True)}
 
     def _by_index(self, numbers: NDArray[np.int64]) -> dict[int, Pixels]:
         if not self.index.seekable or not len(self.index.keys):

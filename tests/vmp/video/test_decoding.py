@@ -220,7 +220,7 @@ def test_unusable_files_are_named_in_one_sentence(tmp_path: Path) -> None:
         "missing.mp4": "no such file",
         "empty.mp4": r"empty \(0 bytes\)",
         "text.avi": "not a readable video file",
-        "folder.mp4": "not a regular file",
+        "folder.mp4": "a folder without images",
         "sound.mp4": "no video stream",
     }
     for name, reason in reasons.items():

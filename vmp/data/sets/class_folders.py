@@ -21,6 +21,7 @@ from vmp.data.notices import shortened_list
 from vmp.data.sets.rows import VIDEO_SUFFIXES, Row, build, group_of
 from vmp.data.sets.video_files import FileDataConfig, Listing
 from vmp.data.splits import split_word
+from vmp.video.frame_folders import IMAGE_SUFFIXES
 
 
 @config
@@ -30,6 +31,7 @@ class FolderData(FileDataConfig):
     With split folders on top, ``<path>/<split>/<class>/.../<video>``, whatever their case and form (``Train``,
     ``validation``, ``testing``), these splits are honoured and a missing val is carved from train; with train and val
     alone (Kinetics' layout), val serves as test. Hidden files and folders and folders without videos are ignored.
+    A video may be a folder of frames, ``<path>/<class>/<video>/<number>.jpg``.
 
     Attributes:
         kind: ``"folder"``.
@@ -152,6 +154,11 @@ def _walk(root: Path) -> _Found:
         seen.add(real)
         here = Path(folder).relative_to(root)
         tops |= set(below) if here == Path() else set()
+        images = [name for name in files if Path(name).suffix.lower() in IMAGE_SUFFIXES and not _is_hidden(name)]
+        if len(here.parts) > 1 and images and len(images) == len([name for name in files if not _is_hidden(name)]):
+            videos.append(here)  # a video that was taken apart: an image for each frame
+            below[:] = []
+            continue
         for name in files:
             if _is_hidden(name):
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 import unicodedata
 from collections import Counter
@@ -18,12 +19,13 @@ from vmp.core.config import config
 from vmp.core.errors import InputError
 from vmp.core.paths import PathText
 from vmp.data.base import SPLITS
+from vmp.data.interval import Interval
 from vmp.data.notices import shortened_list
 from vmp.data.sets.rows import Row, build, read_text, slashes
 from vmp.data.sets.video_files import FileDataConfig, Listing
 from vmp.data.splits import split_word
 
-_FIELDS = ("path", "label", "group", "split")
+_FIELDS = ("path", "label", "group", "split", "start", "end")
 
 
 @config
@@ -44,6 +46,11 @@ class ManifestData(FileDataConfig):
         label_column: Column with the class name.
         group_column: Column with the source; the default name may be absent from the file. None reads no groups.
         split_column: Column with train, val or test; the default name may be absent from the file. None carves splits.
+        start_column: Column with the start of the clip in its file, for lists that cut clips from longer videos; read
+            only where it is named. Clips of one file are of one group unless a group column says otherwise.
+        end_column: Column with its end, the first frame or second that is no longer in it. Of start and end, one alone
+            will do: a clip then starts or ends with the file.
+        interval: Whether start and end are in ``"seconds"`` from the first frame, or ``"frames"`` counted from 0.
         test_fraction: Share of the videos carved out for testing when there is no split column, in [0, 1).
     """
 
@@ -54,6 +61,9 @@ class ManifestData(FileDataConfig):
     label_column: str = "label"
     group_column: str | None = "group"
     split_column: str | None = "split"
+    start_column: str | None = None
+    end_column: str | None = None
+    interval: Literal["seconds", "frames"] = "seconds"
     test_fraction: float = Field(default=0.2, ge=0, lt=1)
 
     def listing(self) -> Listing:
@@ -107,19 +117,40 @@ def read_rows(cfg: ManifestData) -> tuple[list[Row], list[str]]:
         split = split_word(value["split"])
         if columns["split"] and split is None:
             raise InputError(f"{origin}: split {value['split']!r} is none of {', '.join(SPLITS)}")
+        path_in_list = slashes(value["path"], _root(cfg))
+        interval = _interval(cfg, value, origin) if columns["start"] or columns["end"] else None
         rows.append(
             Row(
-                path=slashes(value["path"], _root(cfg)),
+                path=path_in_list,
                 label=unicodedata.normalize("NFC", value["label"]),
                 split=split,
-                group=value["group"] or None,
-                has_group=columns["group"] is not None,
+                group=value["group"] or (path_in_list if interval and not columns["group"] else None),
+                has_group=columns["group"] is not None or interval is not None,
                 origin=origin,
+                interval=interval,
             )
         )
     if not rows:
         raise InputError(f"{path}: lists no videos")
     return rows, [name for name in header if name not in columns.values()]
+
+
+def _interval(cfg: ManifestData, value: dict[str, str], origin: str) -> Interval:
+    try:
+        start = float(value["start"]) if cfg.start_column else 0.0
+        stop = float(value["end"]) if cfg.end_column else math.inf
+    except ValueError:
+        start = stop = math.nan
+    whole = cfg.interval == "seconds" or all(one.is_integer() or one == math.inf for one in (start, stop))
+    if not (0 <= start < stop and whole and (stop < math.inf or cfg.end_column is None)):
+        named = " and ".join(
+            f"{field} {value[field]!r}"
+            for field, column in (("start", cfg.start_column), ("end", cfg.end_column))
+            if column
+        )
+        rule = "a number of seconds" if cfg.interval == "seconds" else "a whole number of frames"
+        raise InputError(f"{origin}: {named} must be {rule} each, 0 or more, and the end after the start")
+    return Interval(start=start, stop=stop, unit=cfg.interval)
 
 
 def _delimiter(cfg: ManifestData, text: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from vmp.core.errors import InputError
 from vmp.core.paths import expand, looked_for
 from vmp.data.base import SplitName
+from vmp.data.interval import Interval
 from vmp.data.sets.video_files import FileDataConfig, Item, Listing
 from vmp.data.splits import complete_splits, without_test
 
@@ -35,6 +36,13 @@ class Row:
     group: str | None = None
     has_group: bool = False
     origin: str = ""
+    interval: Interval | None = None
+
+    @property
+    def id(self) -> str:
+        """Unique within a list that cuts several clips from one file."""
+        cut = self.interval
+        return self.path if cut is None else f"{self.path}/{cut.start:g}-{cut.stop:g}"
 
 
 def build(
@@ -83,7 +91,15 @@ def build(
     )
     find = FileFinder(root)
     items = [
-        Item(id=row.path, path=find(row.path), label=label, split=split, group=row.group, origin=row.origin)
+        Item(
+            id=row.id,
+            path=find(row.path),
+            label=label,
+            split=split,
+            interval=row.interval,
+            group=row.group,
+            origin=row.origin,
+        )
         for row, label, split in zip(rows, labels, splits, strict=True)
     ]
     return Listing(name=name, classes=tuple(names), items=tuple(items), notes=tuple(notes))

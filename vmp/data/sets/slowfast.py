@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic import Field
 
@@ -14,6 +14,19 @@ from vmp.core.paths import PathText, looked_for
 from vmp.data.base import SPLITS, SplitName
 from vmp.data.sets.rows import Row, build, group_of, read_text, slashes
 from vmp.data.sets.video_files import FileDataConfig, Listing
+
+
+class ListSettings(Protocol):
+    """What the lists of several toolboxes have in common."""
+
+    @property
+    def separator(self) -> str: ...
+
+    @property
+    def classes(self) -> str | None: ...
+
+    @property
+    def group_pattern(self) -> str | None: ...
 
 
 @config
@@ -59,13 +72,14 @@ class SlowFastData(FileDataConfig):
                     f"{looked_for(files[split])}: no such file; `path` names the folder with train.csv and test.csv"
                 )
         for split in there:
-            labelled += _read(self, files[split], split, root)
-        names = _names(self, labelled)
+            labelled += read_list(self, files[split], split, root)
+        names = names_of(self, labelled, self.path)
         rows = [dataclasses.replace(row, label=names[label]) for label, row in labelled]
         return build(self, rows, root, name=folder.name, where=self.path, test_fraction=0, classes=names)
 
 
-def _read(cfg: SlowFastData, file: Path, split: SplitName, root: Path) -> list[tuple[int, Row]]:
+def read_list(cfg: ListSettings, file: Path, split: SplitName, root: Path) -> list[tuple[int, Row]]:
+    """``(label, row)`` of every line of a list. Raises InputError where it is missing or a line has no label."""
     rows = []
     for number, line in enumerate(read_text(file, "a list of videos").splitlines(), start=1):
         if not line.strip():
@@ -76,7 +90,7 @@ def _read(cfg: SlowFastData, file: Path, split: SplitName, root: Path) -> list[t
             raise InputError(f"{origin}: {line.strip()!r} is not '<path>{cfg.separator}<label>' with a number as label")
         # Three fields: the middle one counts frames, unless the path itself ends in a number after a separator.
         head, middle, count = path.rpartition(cfg.separator)
-        if middle and count.strip().isdecimal() and not (root / path).is_file():
+        if middle and count.strip().isdecimal() and not (root / path).exists():
             path = head
         name = slashes(path.strip(), root)
         group = group_of(cfg.group_pattern, name, str(file))
@@ -87,10 +101,15 @@ def _read(cfg: SlowFastData, file: Path, split: SplitName, root: Path) -> list[t
     return rows
 
 
-def _names(cfg: SlowFastData, labelled: list[tuple[int, Row]]) -> list[str]:
+def names_of(cfg: ListSettings, labelled: list[tuple[int, Row]], where: str) -> list[str]:
+    """Class names by label: from the file that the settings name, else from the folders of the videos.
+
+    Raises:
+        InputError: Empty lists, or too few or doubled names.
+    """
     count = max((label for label, _ in labelled), default=-1) + 1
     if not labelled:
-        raise InputError(f"{cfg.path}: the lists hold no videos")
+        raise InputError(f"{where}: the lists hold no videos")
     if cfg.classes is not None:
         text = read_text(Path(cfg.classes), "`classes` names a file with one class name a line")
         names = [line.strip() for line in text.splitlines() if line.strip()]

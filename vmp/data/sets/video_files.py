@@ -85,6 +85,7 @@ class FileDataConfig(ABC):
         val_fraction: Share of the videos outside test that becomes the validation split, in [0, 1); by group.
         split_seed: Draws the carved splits; belongs to the study, not to a cell.
         quarantine: CSV file with the column id, written by ``vmp data scan``: these videos are left out.
+        frame_rate: Frames a second where a file does not say, as a folder of frames cannot.
         longest: Seconds; of a longer video only the beginning is used. The factor of a study of video length.
     """
 
@@ -94,6 +95,7 @@ class FileDataConfig(ABC):
     val_fraction: float = Field(default=0.15, ge=0, lt=1)
     split_seed: int = Field(default=0, ge=0)
     quarantine: PathText | None = None
+    frame_rate: float | None = Field(default=None, gt=0, le=1000)
     longest: float | None = Field(default=None, gt=0)
 
     def __post_init__(self) -> None:
@@ -149,7 +151,8 @@ class FileDataConfig(ABC):
         if self.longest is not None:
             items = tuple(shortened(item, self.longest) for item in listing.items)
             listing = dataclasses.replace(listing, items=items)
-        return FileVideos(listing, self.geometry, quarantined=read_quarantine(self.quarantine, listing))
+        quarantined = read_quarantine(self.quarantine, listing)
+        return FileVideos(listing, self.geometry, quarantined=quarantined, frame_rate=self.frame_rate)
 
 
 def shortened(item: Item, longest: float) -> Item:
@@ -168,6 +171,7 @@ class FileVideos:
         listing: The videos. Listed and neither quarantined nor readable is an error: nothing is left out silently.
         geometry: Working size.
         quarantined: ``{id: reason}`` to leave out.
+        frame_rate: Frames a second of videos that do not say.
         folder: Cache; None for the one that the environment names.
     """
 
@@ -177,6 +181,7 @@ class FileVideos:
         geometry: Geometry,
         *,
         quarantined: dict[str, str] | None = None,
+        frame_rate: float | None = None,
         folder: CacheFolder | None = None,
     ) -> None:
         left_out = quarantined or {}
@@ -186,27 +191,26 @@ class FileVideos:
         self.excluded: tuple[tuple[str, str], ...] = (*listing.excluded, *left_out.items())
         self._store = open_store(items, listing.name, geometry, folder or CacheFolder.from_environment())
         refuse_broken(items, self._store.infos)
+        usable = [info for info in self._store.infos if isinstance(info, VideoInfo)]
         self.videos: tuple[Video, ...] = tuple(
             Video(
                 id=item.id,
                 label=item.label,
                 split=item.split,
                 num_frames=info.frames,
-                fps=info.fps,
+                fps=info.fps if frame_rate is None or np.isfinite(info.fps) else frame_rate,
                 group=item.group,
                 tags=item.tags,
             )
-            for item, info in zip(items, self._store.infos, strict=True)
-            if isinstance(info, VideoInfo)
+            for item, info in zip(items, usable, strict=True)
         )
         refuse_unlearnable(self.name, self.classes, balance_of(self))
         self.notes: tuple[str, ...] = (*listing.notes, *stream_notes(self._store.infos))
         self.decoded_bytes = sum(
-            3 * info.frames * math.prod(geometry.shape(info.height, info.width))
-            for info in self._store.infos
-            if isinstance(info, VideoInfo)
+            3 * info.frames * math.prod(geometry.shape(info.height, info.width)) for info in usable
         )
-        self.fingerprint = fingerprint([self.classes, dataclasses.asdict(geometry), self._rows(items)])
+        rates = [frame_rate] if frame_rate is not None and any(np.isnan(info.fps) for info in usable) else []
+        self.fingerprint = fingerprint([self.classes, dataclasses.asdict(geometry), self._rows(items), *rates])
 
     def read(self, index: int, frames: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Frames of ``videos[index]`` at working size, RGB uint8 ``(t, h, w, 3)``. `frames` may repeat; order is kept.
