@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
+from vmp.commands.parameters import UserPath
+
 if TYPE_CHECKING:
     from sweeps.propose.settings import SearchSettings
     from sweeps.study import Study
+    from sweeps.weights import Keep
     from vmp.experiment import Runtime
 
 _WATCH_SECONDS = 1.0
@@ -104,26 +107,26 @@ def sweep() -> None:
 @click.option("--all", "every_arm", is_flag=True, help="Print every arm of a plan with more than 50.")
 def plan(request: _Request, as_json: bool, every_arm: bool) -> None:
     """Print the cells of STUDY, what they will cost, and what they can show. Runs nothing."""
-    from sweeps.cost import estimate_seconds
+    from sweeps.cost import estimate_cost
     from sweeps.forecast import make_forecast
     from sweeps.plan import grid_tasks
 
     tasks = grid_tasks(request.study)
-    seconds = estimate_seconds(tasks, runtime=request.runtime)
-    forecast = make_forecast(request.study, tasks, seconds, search=request.search, workers=request.workers)
+    cost = estimate_cost(tasks, runtime=request.runtime)
+    forecast = make_forecast(request.study, tasks, cost, search=request.search, workers=request.workers)
     click.echo(json.dumps(forecast.to_json()) if as_json else "\n".join(forecast.lines(every_arm=every_arm)))
 
 
 @sweep.command()
 @_of_a_study
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of this study.")
+@click.option("--out", required=True, type=UserPath(file_okay=False), help="Folder of this study.")
 @click.option("--engine", default="local", show_default=True, help="Where cells run: local or ray.")
 @click.option("--only", type=click.Choice(["failed"]), help="Run the cells that failed, and no others.")
 @click.option(
     "--reuse",
     multiple=True,
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=UserPath(),
     help="Take finished equal cells over from the study in DIR. Repeatable.",
 )
 @click.option("--max-cells", type=_positive, help="Cells to compute in this run.")
@@ -135,6 +138,13 @@ def plan(request: _Request, as_json: bool, every_arm: bool) -> None:
 )
 @click.option(
     "--seeds", type=_positive, help="With --confirm: how many fresh seeds [default: what a gain as seen needs]."
+)
+@click.option(
+    "--keep-weights",
+    type=click.Choice(["chosen", "all", "none"]),
+    default="chosen",
+    show_default=True,
+    help="Which trained models stay in --out/models: those of the arm with the best validation, all, or none.",
 )
 def run(
     request: _Request,
@@ -148,6 +158,7 @@ def run(
     seeds_first: bool,
     confirm: bool,
     seeds: int | None,
+    keep_weights: Keep,
 ) -> None:
     """Run the missing cells of STUDY in --out. The same command again goes on from there; nothing finished is repeated.
 
@@ -178,7 +189,9 @@ def run(
             if confirm:
                 status = confirm_study(asked, out, seeds=seeds, **common)
             else:
-                status = run_study(asked, out, search=request.search, only=only, reuse=reuse, **common)
+                status = run_study(
+                    asked, out, search=request.search, only=only, reuse=reuse, keep_weights=keep_weights, **common
+                )
     except KeyboardInterrupt as interrupt:
         click.echo(f"\nInterrupted. The finished cells are in '{out}'; the same command goes on from there.", err=True)
         number = interrupt.signal if isinstance(interrupt, _Signalled) else signal.SIGINT
@@ -217,7 +230,7 @@ def _signals_interrupt() -> Iterator[None]:
 
 
 @sweep.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=UserPath())
 @_json
 @click.option("--watch", is_flag=True, help="Show it again whenever it changes, until no sweep runs in DIR.")
 def status(folder: Path, as_json: bool, watch: bool) -> None:
@@ -241,7 +254,7 @@ def status(folder: Path, as_json: bool, watch: bool) -> None:
 
 
 @sweep.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=UserPath())
 @_of_a_study
 @_json
 def why(request: _Request, folder: Path, as_json: bool) -> None:
@@ -255,7 +268,7 @@ def why(request: _Request, folder: Path, as_json: bool) -> None:
 
 
 @sweep.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=UserPath())
 @click.option("--search", default="race", show_default=True, metavar="NAME", help="The strategy: race.")
 @click.option(
     *("--search-option", "search_options"),
@@ -277,7 +290,7 @@ def replay(folder: Path, search: str, search_options: tuple[str, ...], as_json: 
 
 
 @sweep.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=UserPath())
 @click.option("--difference", type=click.FloatRange(0, 100, min_open=True), help="Points to show [the study's margin].")
 @click.option("--seeds", help="Numbers of seeds to consider, separated by commas.")
 @_json

@@ -2,41 +2,109 @@
 
 from __future__ import annotations
 
+import functools
+import heapq
 import itertools
+import subprocess
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import psutil
 import torch
 
 from sweeps.plan import Task
 from vmp.core.config import from_plain
+from vmp.core.errors import InputError
 from vmp.core.fingerprint import canonical_json
+from vmp.core.text import size_in_words
+from vmp.data.loading import ClipLoader
 from vmp.data.registry import SPLITS, load_data
 from vmp.experiment import Experiment, Runtime, build_loaders, build_trainer
+from vmp.training.loop import Trainer
 
 _STEPS = 3
 
 
-def estimate_seconds(tasks: Sequence[Task], *, runtime: Runtime | None = None) -> dict[str, float]:
-    """Seconds that each task will take on one worker, by its hash.
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What cells take on one worker.
+
+    Attributes:
+        seconds: By the cell's hash, without what a worker's first cell takes on top.
+        start: Seconds until a worker trains at full speed: imports, opening the data, the first step.
+        memory: Bytes that a worker holds to itself, the largest of all cells; mapped clips are shared and not counted.
+        device_memory: Bytes on the GPU, the largest of all cells; None on the CPU.
+    """
+
+    seconds: Mapping[str, float]
+    start: float
+    memory: int
+    device_memory: int | None = None
+
+    def wall_seconds(self, tasks: Iterable[Task], workers: int) -> float:
+        """Seconds until all tasks are done, each worker taking the next one."""
+        busy = [self.start] * workers
+        for task in tasks:
+            heapq.heapreplace(busy, busy[0] + self.seconds[task.hash])
+        return max(busy)
+
+
+def estimate_cost(tasks: Sequence[Task], *, runtime: Runtime | None = None) -> Cost:
+    """Measure what each task will take on one worker.
 
     Tasks that differ in numbers only (seed, lambda, m, n, learning rates) cost the same and are measured once, so this
     takes seconds; reading the data is part of the measurement.
 
     Raises:
-        InputError: A task cannot run at all: wrong data, frames that do not fit the backbone, an absent device.
+        InputError: A task cannot run at all: wrong data, frames that do not fit the backbone, an absent device, more
+            memory than there is.
     """
-    measured: dict[str, float] = {}
+    runtime = runtime or Runtime()
+    measured: dict[str, _Measured] = {}
     seconds: dict[str, float] = {}
     for task in tasks:
         kind = _kind(task.settings)
         if kind not in measured:
-            measured[kind] = _measure(
-                from_plain(Experiment, task.settings, source=f"cell {task.hash}"), runtime or Runtime()
-            )
-        seconds[task.hash] = measured[kind]
-    return seconds
+            experiment = from_plain(Experiment, task.settings, source=f"cell {task.hash}")
+            measured[kind] = _measure(experiment, runtime)
+        seconds[task.hash] = measured[kind].seconds
+    every = measured.values()
+    on_device = [one.device_memory for one in every if one.device_memory is not None]
+    return Cost(
+        seconds=seconds,
+        start=_import_seconds() + max((one.first for one in every), default=0.0),
+        memory=max((one.memory for one in every), default=0),
+        device_memory=max(on_device, default=None),
+    )
+
+
+def refuse_too_much(cost: Cost, workers: int) -> None:
+    """Refuse workers that cannot be held in memory together.
+
+    Raises:
+        InputError: Says what they need and what there is.
+    """
+    total = psutil.virtual_memory().total
+    if workers * cost.memory > total:
+        fitting = total // cost.memory
+        way = f"use --workers {fitting} at most" if fitting else "use a smaller train.batch_size or data.size"
+        raise InputError(
+            f"--workers {workers}: each holds about {size_in_words(cost.memory)}, together more than the "
+            f"{size_in_words(total)} of this machine; {way}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Measured:
+    """seconds: of a cell. first: what a worker's first cell takes on top. memory, device_memory: bytes."""
+
+    seconds: float
+    first: float
+    memory: int
+    device_memory: int | None
 
 
 def _kind(settings: dict[str, Any]) -> str:
@@ -52,24 +120,69 @@ def _words(settings: Any) -> Any:
     return settings if isinstance(settings, str | bool) else None
 
 
-def _measure(experiment: Experiment, runtime: Runtime) -> float:
-    data = load_data(experiment.data)
+@functools.cache
+def _import_seconds() -> float:
+    """How long a new process takes to load what a worker needs."""
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-P", "-c", "import sweeps.executors.cell"], check=True)
+    return time.perf_counter() - started
+
+
+def _measure(experiment: Experiment, runtime: Runtime) -> _Measured:
+    load_data(experiment.data)  # decodes what is not in the cache yet: that happens once
+    started = time.perf_counter()
+    data = experiment.data.load()
+    opened = time.perf_counter() - started
+    device = runtime.torch_device()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    started = time.perf_counter()
     loaders = build_loaders(experiment, data, 0, runtime)
     trainer = build_trainer(experiment, data, 0, runtime)
+    built = time.perf_counter() - started
+    steps = _seconds_of_steps(experiment, trainer, loaders["train"])
+    step = sum(steps[1:]) / len(steps[1:]) if len(steps) > 1 else steps[0]
+    evaluation = _seconds_of_evaluation(trainer, loaders["val"])
+    memory = int(psutil.Process().memory_full_info().uss)
+    train, val, test = (len(loaders[split]) for split in SPLITS)
+    return _Measured(
+        seconds=built + experiment.train.epochs * (train * step + val * evaluation) + test * evaluation,
+        first=opened + max(steps[0] - step, 0.0),
+        memory=memory,
+        device_memory=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
+    )
+
+
+def _seconds_of_steps(experiment: Experiment, trainer: Trainer, loader: ClipLoader) -> list[float]:
+    """Of the first training steps; the first of them warms up."""
     optimizer = experiment.train.optimizer.build(trainer.model, trainer.regularizer)
-    started = 0.0
-    for number, batch in enumerate(itertools.islice(loaders["train"].epoch(0), _STEPS + 1)):
-        if number == 1:  # the first one warms up
-            started = time.perf_counter()
+    seconds = []
+    started = time.perf_counter()
+    for batch in itertools.islice(loader.epoch(0), _STEPS + 1):
         trainer.losses(batch).total.backward()
         optimizer.step()
         optimizer.zero_grad()
-    steps = min(_STEPS, len(loaders["train"]) - 1)
-    step = (time.perf_counter() - started) / steps if steps else 0.0
+        _wait(trainer)
+        now = time.perf_counter()
+        seconds.append(now - started)
+        started = now
+    return seconds
+
+
+def _seconds_of_evaluation(trainer: Trainer, loader: ClipLoader) -> float:
+    """Of the second batch where there are two, since the first warms up."""
+    seconds = 0.0
+    trainer.model.eval()
     started = time.perf_counter()
-    with torch.no_grad():
-        trainer.model.eval()
-        trainer.losses(next(iter(loaders["val"].epoch(0))))
-    evaluation = time.perf_counter() - started
-    train, val, test = (len(loaders[split]) for split in SPLITS)
-    return experiment.train.epochs * (train * step + val * evaluation) + test * evaluation
+    for batch in itertools.islice(loader.epoch(0), 2):
+        with torch.no_grad():
+            trainer.losses(batch)
+        _wait(trainer)
+        now = time.perf_counter()
+        seconds, started = now - started, now
+    return seconds
+
+
+def _wait(trainer: Trainer) -> None:
+    if trainer.device.type == "cuda":
+        torch.cuda.synchronize(trainer.device)

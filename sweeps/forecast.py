@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from sweeps.cost import Cost, refuse_too_much
 from sweeps.describe import describe_factors
-from sweeps.plan import Task
+from sweeps.plan import Task, experiments_of
 from sweeps.propose.race_search import race_rules, race_seeds
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import GRID, SearchSettings
@@ -23,7 +24,12 @@ from sweeps.stats.race import expected_cells, looks_until
 from sweeps.status import SCHEMA
 from sweeps.study import Study
 from vmp.core.config import to_plain
-from vmp.core.text import count, duration, listing
+from vmp.core.outcome import DataSummary
+from vmp.core.text import count, duration, listing, size_in_words
+from vmp.data.registry import load_data
+from vmp.experiment import describe_data
+
+_CLASSES_SHOWN = 12
 
 _SHOWN_ARMS, _FIRST_ARMS = 50, 10
 
@@ -49,6 +55,9 @@ class Forecast:
         workers: Cells at a time.
         seconds: Estimated wall time of everything; of a race, where one arm is ahead by an SD of a paired difference.
         race: What a race is expected to cost; None for another method.
+        cost: What was measured.
+        data: What the cells will be trained on.
+        decoded_bytes: Of all its frames at working size.
     """
 
     study: Study
@@ -57,6 +66,9 @@ class Forecast:
     search: SearchSettings | None
     workers: int
     seconds: float
+    cost: Cost
+    data: DataSummary
+    decoded_bytes: int
     race: RaceForecast | None = None
 
     def lines(self, *, every_arm: bool = False) -> list[str]:
@@ -65,7 +77,7 @@ class Forecast:
         arms = self.arms if every_arm or len(self.arms) <= _SHOWN_ARMS else self.arms[:_FIRST_ARMS]
         names = [describe_factors(arm.factors) for arm in arms]
         width = max(map(len, names))
-        lines = [f"Study '{study.name}': {study.question}".rstrip(": ")]
+        lines = [f"Study '{study.name}': {study.question}".rstrip(": "), *self._of_the_data()]
         for name, arm in zip(names, arms, strict=True):
             cells = " ".join(cell[:8] for cell in arm.cells)
             lines.append(f"  {name:<{width}}  {count(seeds, 'seed')}, about {duration(arm.seconds)} each  {cells}")
@@ -82,8 +94,29 @@ class Forecast:
                 f"search {self.search.method}: up to {number} x {count(seeds, 'seed')} in the ranges of these values"
             )
         workers = count(self.workers, "worker")
-        lines.append(f"about {duration(self.seconds)} with {workers}, from a few measured steps")
+        start = f"of which {duration(self.cost.start)} until the first cell trains at full speed"
+        lines.append(f"about {duration(self.seconds)} with {workers}, {start}; from a few measured steps")
+        on_device = self.cost.device_memory
+        gpu = "" if on_device is None else f" and {size_in_words(on_device)} of the GPU's"
+        lines.append(f"a worker takes about {size_in_words(self.cost.memory)} of memory{gpu}")
         return lines if self.race is not None else [*lines, *self._what_seeds_can_show()]
+
+    def _of_the_data(self) -> list[str]:
+        data = self.data
+        classes = count(len(data.classes), "class", "classes")
+        videos, size = count(data.decodable, "video"), size_in_words(self.decoded_bytes)
+        lines = [f"Data '{data.name}': {videos} of {classes}, {size} decoded"]
+        for split, number in data.splits.items():
+            counts = data.class_counts.get(split, [])
+            if len(counts) <= _CLASSES_SHOWN:
+                shown = ", ".join(f"{name} {n}" for name, n in zip(data.classes, counts, strict=True))
+            else:
+                shown = f"{min(counts)} to {max(counts)} of each class"
+            groups = "" if data.groups is None else f"; {count(data.groups[split], 'group')}"
+            lines.append(f"  {split:<5} {number:>5}: {shown}{groups}")
+        if data.excluded:
+            lines.append(f"  {count(len(data.excluded), 'video')} left out")
+        return [*lines, *(f"  Note: {note}" for note in data.notes)]
 
     @property
     def family(self) -> int:
@@ -126,6 +159,11 @@ class Forecast:
             "race": self.race and self.race.to_json(),
             "workers": self.workers,
             "seconds": self.seconds,
+            "start_seconds": self.cost.start,
+            "memory_bytes": self.cost.memory,
+            "device_memory_bytes": self.cost.device_memory,
+            "decoded_bytes": self.decoded_bytes,
+            "data": self.data.model_dump(mode="json"),
             "comparisons": self.family,
             "smallest_p_value": self.smallest_p_value,
         }
@@ -203,7 +241,7 @@ def forecast_race(study: Study, search: SearchSettings, arms: int) -> RaceForeca
 def make_forecast(
     study: Study,
     tasks: Sequence[Task],
-    seconds: Mapping[str, float],
+    cost: Cost,
     *,
     search: SearchSettings | None,
     workers: int,
@@ -211,29 +249,34 @@ def make_forecast(
     """Sum up the estimates of `sweeps.cost` for every cell of the grid, or for the arms of a search.
 
     Raises:
-        InputError: The search cannot be made.
+        InputError: The search cannot be made, or so many workers do not fit into memory.
     """
+    refuse_too_much(cost, workers)
     arms: dict[str, Arm] = {}
     for task in tasks:
-        cost = seconds[task.hash]
-        arms.setdefault(repr(task.factors), Arm(factors=task.factors, cells=[], seconds=cost)).cells.append(task.hash)
-    total = sum(seconds.values())
-    race = None
+        seconds = cost.seconds[task.hash]
+        arm = arms.setdefault(repr(task.factors), Arm(factors=task.factors, cells=[], seconds=seconds))
+        arm.cells.append(task.hash)
+    total, race = cost.wall_seconds(tasks, workers), None
     if search is not None and search.method != GRID:
         make_proposer(study, search, None)  # says now what would stop the run
+        cells = float(search.arms * len(study.seeds))
         if search.method == RACE:
             race = forecast_race(study, search, len(arms))
-            total = total / len(tasks) * race.expected[0].cells
-        else:
-            total = total / len(tasks) * search.arms * len(study.seeds)
+            cells = race.expected[0].cells
+        total = cost.start + (total - cost.start) / len(tasks) * cells
     else:
         search = None
+    data = load_data(study.data)
     return Forecast(
         study=study,
         tasks=tasks,
         arms=list(arms.values()),
         search=search,
         workers=workers,
-        seconds=total / workers,
+        seconds=total,
         race=race,
+        cost=cost,
+        data=describe_data(data, experiments_of(tasks)),
+        decoded_bytes=data.decoded_bytes,
     )

@@ -19,7 +19,7 @@ from sweeps.record import (
     StudyHeader,
 )
 from sweeps.study import Study
-from vmp.core.config import to_plain
+from vmp.core.config import from_plain, to_plain
 from vmp.core.fingerprint import canonical_json, code_fingerprints, fingerprint
 from vmp.data.registry import load_data
 from vmp.experiment import Experiment, describe_data
@@ -74,6 +74,12 @@ def is_reference(settings: Mapping[str, Any]) -> bool:
     return settings["layer"]["kind"] in ("none", "control")
 
 
+def experiments_of(tasks: Iterable[Task]) -> list[Experiment]:
+    """The experiments of some tasks, each arm's once."""
+    settings = {canonical_json(task.settings): task.settings for task in tasks}
+    return [from_plain(Experiment, plain, source="plan") for plain in settings.values()]
+
+
 def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | None = None) -> Plan:
     """The record of what is to run: arms in the order in which they came up, and the seeds of each together."""
     tasks = list(tasks)
@@ -98,7 +104,7 @@ def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | Non
         seeds=list(seeds) or list(study.seeds),
         search=search or SearchHeader(),
         code=CodeHeader(hash=code_hash(), modules=code_fingerprints()),
-        data=describe_data(load_data(study.data)),
+        data=describe_data(load_data(study.data), experiments_of(tasks)),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         cells=[task.planned() for task in tasks],
     )

@@ -174,6 +174,7 @@ class Provenance(Plain):
         seconds: Wall time of the cell.
         tries: How often the cell was begun, over all runs, this time included; None where that is not known.
         reused_from: The study's folder that the record was taken from by ``--reuse``; None where it was computed.
+        first_of_worker: Whether the cell was its process's first, whose `seconds` hold the warm-up; None if not known.
     """
 
     engine: str
@@ -190,6 +191,7 @@ class Provenance(Plain):
     seconds: float | None = None
     tries: int | None = None
     reused_from: str | None = None
+    first_of_worker: bool | None = None
 
 
 class CellRecord(Outcome):

@@ -22,6 +22,7 @@ from sweeps.record import CellRecord, Plan, SearchHeader, StudyFolder
 from sweeps.status import StudyStatus, lock_of, read_status
 from sweeps.study import Study
 from sweeps.track.console import Reporter, silent
+from sweeps.weights import MODELS_FOLDER, Keep, KeptWeights
 from vmp.core.errors import InputError
 from vmp.core.text import duration
 from vmp.experiment import Runtime
@@ -52,6 +53,7 @@ def run_study(
     only: Literal["failed"] | None = None,
     limits: Limits = NO_LIMITS,
     reuse: Sequence[str | Path] = (),
+    keep_weights: Keep = "chosen",
 ) -> StudyStatus:
     """Run the missing cells of `study`.
 
@@ -63,6 +65,7 @@ def run_study(
         runtime: Device, threads and reading processes of each worker; no part of a cell's identity.
         search: How arms are proposed; None for what the study says.
         reporter: Shown the plan and every event.
+        keep_weights: Which trained models stay in ``out/models``: those of the ``chosen`` arm, ``all`` or ``none``.
         listener: Asked after every epoch of a cell whether it is to go on. A stopped cell is final.
         only: ``failed`` runs the planned cells that failed, and no others.
         limits: What this run may use, and the order of its cells.
@@ -80,10 +83,10 @@ def run_study(
         other.read_plan()  # says that it is a study
     # Before the folder is made: a study that cannot be planned leaves nothing behind.
     proposer = make_proposer(study, search or study.search, folder, workers=workers)
-    executor = make_executor(engine, _resources(study, folder, workers, runtime, limits))
+    executor = make_executor(engine, _resources(study, folder, workers, runtime, limits, keep_weights))
     folder.create()
     with _only_run(folder), executor:
-        session = _Session(study, folder, executor, reporter, listener, limits, others)
+        session = _Session(study, folder, executor, reporter, listener, limits, others, keep_weights)
         try:
             if only == "failed":
                 session.run_failed(proposer.ask())
@@ -93,6 +96,8 @@ def run_study(
                 for line in proposer.news():
                     reporter.note(line)
             session.end(proposer.header)
+            for line in session.weights.end():
+                reporter.note(line)
         except LimitReached as limit:
             reporter.note(f"{limit}; the same command goes on from there")
     return read_status(folder, computed=session.computed)
@@ -126,10 +131,10 @@ def confirm_study(
     runtime = _checked(runtime or Runtime(), workers, engine)
     folder = StudyFolder(out)
     header, tasks = plan_confirmation(folder, study, seeds, reporter.note)
-    executor = make_executor(engine, _resources(study, folder, workers, runtime, limits))
+    executor = make_executor(engine, _resources(study, folder, workers, runtime, limits, "none"))
     with _only_run(folder), executor:
         folder.write_plan(folder.read_plan().model_copy(update={"confirmation": header}))
-        session = _Session(study, folder, executor, reporter, go_on, limits, [])
+        session = _Session(study, folder, executor, reporter, go_on, limits, [], "none")
         try:
             session.execute(folder.read_plan(), tasks)
         except LimitReached as limit:
@@ -151,7 +156,9 @@ def _checked(runtime: Runtime, workers: int, engine: str) -> Runtime:
     return runtime
 
 
-def _resources(study: Study, folder: StudyFolder, workers: int, runtime: Runtime, limits: Limits) -> Resources:
+def _resources(
+    study: Study, folder: StudyFolder, workers: int, runtime: Runtime, limits: Limits, keep: Keep
+) -> Resources:
     return Resources(
         workers=workers,
         runtime=runtime,
@@ -159,6 +166,7 @@ def _resources(study: Study, folder: StudyFolder, workers: int, runtime: Runtime
         logs=folder.path / "logs",
         tries=study.tries,
         cell_timeout=limits.cell_timeout,
+        models=folder.path / MODELS_FOLDER if keep != "none" else None,
     )
 
 
@@ -174,10 +182,12 @@ class _Session:
         listener: Listener,
         limits: Limits,
         others: Sequence[StudyFolder],
+        keep: Keep,
     ) -> None:
         self.study, self.folder, self.executor = study, folder, executor
         self.reporter, self.listener, self.limits = reporter, listener, limits
         self.others = others
+        self.weights = KeptWeights(folder.path / MODELS_FOLDER, keep, study.metric)
         self._started = time.monotonic()
         self._seconds: dict[str, list[float]] = {}  # of finished cells, by arm
         self.tasks: dict[str, Task] = {}
@@ -205,6 +215,8 @@ class _Session:
         missing = [task for task in tasks if not self._is_final(task)]
         if self.others:
             missing = [task for task in missing if not self._take_over(task)]
+        finished = {task.hash for task in tasks} - {task.hash for task in missing}
+        self.weights.plan(tasks, {cell: self.folder.read_cell(cell) for cell in finished})
         for source, cells in self.reused.items():
             self.reporter.note(f"{cells} finished cells are taken over from '{source}'")
         self.reused.clear()
@@ -283,6 +295,7 @@ class _Session:
             tries = self._tries.get(event.hash, 0) + (event.provenance.tries or 1)
             event = event.model_copy(update={"provenance": event.provenance.model_copy(update={"tries": tries})})
             self.folder.write_cell(event)
+            self.weights.add(event)
             self.computed += 1
             if event.status != "failed":  # that one goes on from there
                 (self.folder.path / "checkpoints" / f"{event.hash}.pt").unlink(missing_ok=True)

@@ -22,11 +22,12 @@ from sweeps.propose.settings import SearchSettings
 from sweeps.questions import Factors, compared_factors, compared_sides, matches, named_pairs, value_pairs
 from sweeps.record import Scalar
 from vmp.core.choices import unknown_key
-from vmp.core.config import config, from_plain, to_plain
+from vmp.core.config import config, from_plain, shown, to_plain
 from vmp.core.documents import parse_yaml, read_yaml
 from vmp.core.errors import ConfigError, InputError
 from vmp.core.fingerprint import canonical_json
 from vmp.core.overrides import NotReadError, get, kinds_first, parse_override, put
+from vmp.core.paths import expand, looked_for, rebase, rebase_factors
 from vmp.experiment import Experiment, Settings
 from vmp.identity import canonical, is_read
 
@@ -87,7 +88,7 @@ class Study(Settings):
     def __post_init__(self) -> None:
         for name, values in [("seeds", self.seeds), *((f"factors.{k}", v) for k, v in self.factors.items())]:
             if len(set(map(canonical_json, values))) < len(values):
-                raise ValueError(f"{name} lists a value twice: {list(values)}")
+                raise ValueError(f"{name} lists a value twice: {shown(values)}")
         arms = [factors for factors, _ in self.arms()]  # each a valid experiment, before any of them costs an hour
         self._check_question(arms)
 
@@ -96,7 +97,9 @@ class Study(Settings):
         if self.reference is not None and self.compare is not None:
             raise ValueError("reference and compare both say what is compared; give one of them")
         if self.reference is not None and not any(matches(factors, self.reference) for factors in arms):
-            raise ValueError(f"reference {self.reference} is none of the arms; give factors of one, such as {arms[0]}")
+            raise ValueError(
+                f"reference {shown(self.reference)} is none of the arms; give factors of one, such as {shown(arms[0])}"
+            )
         for name in [*(self.blocks or ()), *compared_factors(self)]:
             if name not in self.factors:
                 raise ValueError(f"{name} {unknown_key(name, list(self.factors))}: blocks and compare name factors")
@@ -106,8 +109,8 @@ class Study(Settings):
         for first, second in compared_sides(self):
             if not named_pairs(arms, first, second):
                 raise ValueError(
-                    f"compare: no arm with {first} and arm with {second} agree in all other factors; "
-                    f"name factors of arms, such as {arms[0]}"
+                    f"compare: no arm with {shown(first)} and arm with {shown(second)} agree in all other factors; "
+                    f"name factors of arms, such as {shown(arms[0])}"
                 )
 
     def arms(self) -> Iterator[Arm]:
@@ -198,9 +201,11 @@ def load_study(
     Raises:
         InputError: No such file or study, not YAML, an unknown key (the nearest is named), a value out of range.
     """
-    source, plain = _read(name)
+    source, plain = _read(name, note)
     if not isinstance(plain, dict):
         raise InputError(f"{source} must hold a mapping of keys to values (name, factors, seeds, data, ...)")
+    if isinstance(name, Path) or not _is_bare(name):
+        _start_paths_from(plain, Path(expand(str(name))).parent)
     changes: dict[str, Any] = {}
     for override in overrides:
         key, value = parse_override(override)
@@ -238,16 +243,35 @@ def _builtin_folder() -> Any:
     return resources.files("sweeps") / "studies"
 
 
-def _read(name: str | Path) -> tuple[str, Any]:
+def _is_bare(name: str | Path) -> bool:
+    """Whether this is the name of a built-in study: what lies in the current folder never hides one."""
+    return str(name) in builtin_studies()
+
+
+def _start_paths_from(plain: dict[str, Any], folder: Path) -> None:
+    """Relative paths in a study file start from its folder; on the command line, from the current one."""
+    rebase(Study, plain, folder)
+    factors = plain.get("factors")
+    if isinstance(factors, dict):
+        named = {FACTOR_NAMES.get(name, name): values for name, values in factors.items() if isinstance(name, str)}
+        rebase_factors(Study, named, folder)
+        plain["factors"] = {
+            name: named.get(FACTOR_NAMES.get(str(name), str(name)), values) for name, values in factors.items()
+        }
+
+
+def _read(name: str | Path, note: Callable[[str], None]) -> tuple[str, Any]:
     """What a study is called in messages, and its plain content."""
-    path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.is_file():
-        return f"study file '{name}'", read_yaml(path, "study file")
-    builtin = builtin_studies()
-    if str(name) not in builtin:
+    path = Path(expand(str(name)))
+    if not _is_bare(name):
+        if path.suffix in (".yaml", ".yml") or path.is_file():
+            return f"study file '{name}'", read_yaml(path, "study file")
         raise InputError(
-            f"no study '{name}': it is neither a file nor one of the built-in studies ({', '.join(builtin)})"
+            f"no study '{name}': it is neither a file (looked for {looked_for(path)}) nor one of the "
+            f"built-in studies ({', '.join(builtin_studies())})"
         )
+    if path.is_file():
+        note(f"'{name}' is the built-in study; the file of that name in this folder is './{name}'")
     source = f"built-in study '{name}'"
     text = (_builtin_folder() / f"{name}.yaml").read_text(encoding="utf-8")
     return source, parse_yaml(text, source=source)

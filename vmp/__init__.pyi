@@ -12,8 +12,8 @@ from .core.presets import finegym_lambda_table as finegym_lambda_table
 from .data.registry import DATASETS as DATASETS
 from .data.registry import load_data as load_data
 from .data.sampling import SAMPLERS as SAMPLERS
+from .data.sets.class_folders import FolderData as FolderData
 from .data.sets.embedded import MotionData as MotionData
-from .data.sets.manifest import FolderData as FolderData
 from .data.sets.manifest import ManifestData as ManifestData
 
 # one training run
@@ -29,6 +29,10 @@ from .layer.published import VideoMotionPrompt as VideoMotionPrompt
 # videos of any length, and looking at what the layer does
 from .layer.streaming import classify_stream as classify_stream
 from .layer.streaming import stream as stream
+
+# a trained model on its own
+from .saved_model import SavedModel as SavedModel
+from .saved_model import load_model as load_model
 from .show.curve import prepare_curve as prepare_curve
 from .show.explain import prepare_overlay as prepare_overlay
 from .show.explain import prepare_trajectories as prepare_trajectories

@@ -12,6 +12,8 @@ from importlib.metadata import entry_points, version
 
 import click
 
+from vmp.core.clash import refuse_clash
+
 GROUP = "vmp.commands"
 
 
@@ -41,6 +43,7 @@ def cli() -> None:
 def main() -> None:
     """Entry point. Exit codes: 0 done, 2 bad input, 3 cells missing, failed, stopped or diverged, 130 interrupted."""
     try:
+        refuse_clash()
         sys.exit(cli.main(standalone_mode=False))
     except click.exceptions.Abort:
         code = 130

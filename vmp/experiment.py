@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from vmp.core.seeding import derive_seed
 from vmp.data.augment import AugmentConfig
 from vmp.data.base import SplitName
 from vmp.data.loading import ClipLoader, NormalizeConfig, TestConfig
+from vmp.data.notices import balance_of, class_notices, frames_notice, groups_of, short_videos
 from vmp.data.registry import SPLITS, DataConfig, MotionData, VideoSet, load_data
 from vmp.data.sampling import SamplingConfig, Uniform
 from vmp.layer.config import LAYERS, LayerConfig, PromptConfig
@@ -121,6 +123,7 @@ def run_experiment(
     runtime: Runtime = Runtime(),
     checkpoint: Checkpointing | None = None,
     on_epoch: Listener = go_on,
+    on_trained: Callable[[MotionPrompted, VideoSet], None] | None = None,
 ) -> Outcome:
     """Train on train, measure on val after every epoch and on test once, at the end.
 
@@ -130,6 +133,7 @@ def run_experiment(
         runtime: Device and threads.
         checkpoint: Resume from here, and keep it up to date.
         on_epoch: Called after every epoch with the epochs done and their figures; ends the run by returning a reason.
+        on_trained: Called with the model that was tested and its data, at the end of a complete run.
 
     Returns:
         The outcome. A run whose loss or weights become non-finite ends as ``diverged`` with the reason and no metrics;
@@ -143,15 +147,19 @@ def run_experiment(
     trainer = build_trainer(experiment, data, seed, runtime)
     start = start_figures(trainer.model.layer)
     state = trainer.fit(loaders["train"], loaders["val"], checkpoint=checkpoint, on_epoch=on_epoch)
-    common: dict[str, Any] = {"start": start, "curves": state.curves, "data": describe_data(data)}
+    common: dict[str, Any] = {"start": start, "curves": state.curves, "data": describe_data(data, [experiment])}
     common |= {"protocol": describe_protocol(experiment), "collapse_rule": COLLAPSE_RULE}
     if state.diverged is not None:
         return Outcome(status="diverged", reason=state.diverged, **common)
-    metrics = {name: values[-1] for name, values in state.curves.items() if name not in ("epoch", "lr")}
+    at = -1 if state.stopped is not None else state.selected - 1
+    metrics = {name: values[at] for name, values in state.curves.items() if name not in ("epoch", "lr")}
     if state.stopped is not None:
         return Outcome(status="stopped", reason=state.stopped, metrics=metrics, **common)
     tested = trainer.evaluate(loaders["test"])
     metrics |= {f"test_{name}": tested.figures[name] for name in ("top1", "mean_class", "loss", "count")}
+    if on_trained is not None:
+        on_trained(trainer.model, data)
+    common["selected_epoch"] = state.selected
     return Outcome(status="complete", metrics=metrics, scores={"val": state.scores, "test": tested.scores}, **common)
 
 
@@ -162,10 +170,14 @@ def build_trainer(experiment: Experiment, data: VideoSet, seed: int, runtime: Ru
     device, classes = runtime.torch_device(), len(data.classes)
     # The backbone draws first: whatever the layer draws afterwards, every arm has the same backbone.
     torch.manual_seed(derive_seed(seed, "init"))
-    frames, size = experiment.sampling.num_frames, experiment.data.size
-    backbone = build_backbone(experiment.backbone, num_classes=classes, num_frames=frames, size=size)
-    layer = experiment.layer.build(experiment.normalize.mean, experiment.normalize.std, maps=frames)
-    model = MotionPrompted(backbone, layer).to(device)
+    model = build_model(
+        experiment.backbone,
+        experiment.layer,
+        experiment.normalize,
+        frames=experiment.sampling.num_frames,
+        size=experiment.data.size,
+        classes=classes,
+    ).to(device)
     if runtime.compile:
         model.backbone.compile()
     regularizer = experiment.regularizer if experiment.layer.has_attention else None
@@ -180,9 +192,30 @@ def build_trainer(experiment: Experiment, data: VideoSet, seed: int, runtime: Ru
     )
 
 
+def build_model(
+    backbone: BackboneConfig,
+    layer: LayerConfig,
+    normalize: NormalizeConfig,
+    *,
+    frames: int,
+    size: int,
+    classes: int,
+) -> MotionPrompted:
+    """The layer in front of the backbone, with weights from torch's random stream: the backbone draws first.
+
+    Args:
+        backbone, layer, normalize: Their settings.
+        frames: That the backbone gets.
+        size: Side of a clip in pixels.
+        classes: Length of the logits.
+    """
+    network = build_backbone(backbone, num_classes=classes, num_frames=frames, size=size)
+    return MotionPrompted(network, layer.build(normalize.mean, normalize.std, maps=frames))
+
+
 def build_loaders(experiment: Experiment, data: VideoSet, seed: int, runtime: Runtime) -> dict[SplitName, ClipLoader]:
     """A loader for each split. Raises InputError for an empty split."""
-    frames = experiment.sampling.num_frames + experiment.layer.extra_frames
+    frames = clip_frames(experiment)
     return {
         split: ClipLoader(
             data,
@@ -200,8 +233,24 @@ def build_loaders(experiment: Experiment, data: VideoSet, seed: int, runtime: Ru
     }
 
 
-def describe_data(data: VideoSet) -> DataSummary:
-    """What a result must say of its data: hash, decodable count, splits, classes, what is left out."""
+def clip_frames(experiment: Experiment) -> int:
+    """Frames that the sampler draws for a clip: what the backbone gets, and what the layer takes on top."""
+    return experiment.sampling.num_frames + experiment.layer.extra_frames
+
+
+def describe_data(data: VideoSet, experiments: Sequence[Experiment]) -> DataSummary:
+    """What a result must say of its data: hash, decodable count, splits, classes, what is left out, what is wrong.
+
+    Args:
+        data: The videos.
+        experiments: Those that draw clips from them; videos are too short if they are for any.
+    """
+    balance = balance_of(data)
+    demands = {(experiment.sampling, clip_frames(experiment)) for experiment in experiments}
+    lengths = [(video.split, video.num_frames, video.fps) for video in data.videos]
+    counted = [(frames, short_videos(lengths, sampling, frames)) for sampling, frames in demands]
+    frames, short = max(counted, key=lambda one: (sum(one[1].values()), one[0]), default=(None, {}))
+    sentence = frames_notice(short, frames, len(data.videos)) if frames is not None else None
     return DataSummary(
         name=data.name,
         hash=data.fingerprint,
@@ -209,6 +258,11 @@ def describe_data(data: VideoSet) -> DataSummary:
         classes=list(data.classes),
         decodable=len(data.videos),
         excluded=[Excluded(id=name, reason=reason) for name, reason in data.excluded],
+        class_counts={split: [balance.get((name, split), 0) for name in data.classes] for split in SPLITS},
+        groups=groups_of(data),
+        notes=[*data.notes, *class_notices(data.classes, balance), *([sentence] if sentence else [])],
+        clip_frames=frames,
+        short=short,
     )
 
 

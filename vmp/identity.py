@@ -34,6 +34,8 @@ def identity(experiment: Experiment) -> dict[str, Any]:
     for section in settings.values():
         if isinstance(section, dict):
             section.pop("checkpoint", None)  # its content counts, below
+    if settings["train"]["select"] == "last":  # what every cell did before there was a choice
+        del settings["train"]["select"]
     return settings | {"files": {name: file_hash(path) for name, path in outside_files(experiment).items()}}
 
 

@@ -25,6 +25,7 @@ class Resources:
         logs: Folder for what workers print.
         tries: How often a cell is tried whose worker dies under it.
         cell_timeout: Seconds after which a cell is killed and recorded as failed; None for no limit.
+        models: Folder for the models that cells have trained; None keeps none.
     """
 
     workers: int
@@ -33,6 +34,7 @@ class Resources:
     logs: Path
     tries: int = 2
     cell_timeout: float | None = None
+    models: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import functools
+import itertools
 import math
 import os
 import platform
 import subprocess
+import sys
 import time
 import traceback
 from importlib import metadata
@@ -19,11 +21,14 @@ import torch
 
 from sweeps.plan import Task, code_hash
 from sweeps.record import CellRecord, Hardware, Provenance
+from sweeps.weights import write_model
 from vmp.core.config import from_plain
 from vmp.core.errors import InputError
 from vmp.core.outcome import Outcome
+from vmp.data.base import VideoSet
 from vmp.experiment import Experiment, Runtime, run_experiment
 from vmp.layer.kernels.registry import native_works
+from vmp.layer.prompted import MotionPrompted
 from vmp.training.checkpoint import save_checkpoint
 from vmp.training.loop import Checkpointing, Listener, go_on
 
@@ -40,6 +45,9 @@ _PACKAGES = (
     "ray",
 )
 
+_CELLS = itertools.count()
+"""Numbers the cells that this process computes."""
+
 
 def run_cell(
     task: Task,
@@ -47,6 +55,7 @@ def run_cell(
     runtime: Runtime,
     engine: str,
     checkpoints: Path | None = None,
+    models: Path | None = None,
     on_epoch: Listener = go_on,
 ) -> CellRecord:
     """Run a task to its record. An error inside becomes a ``failed`` record: one cell never takes the study down.
@@ -56,8 +65,10 @@ def run_cell(
         runtime: Device, threads and reading processes.
         engine: Name of the executor, for the record.
         checkpoints: Folder for the state of unfinished cells; a killed cell goes on from there.
+        models: Folder for the trained model; None keeps none. Where it cannot be written, the cell is complete without.
         on_epoch: Called after every epoch; ends the cell by returning a reason.
     """
+    number = next(_CELLS)
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     checkpoint = None
     if checkpoints:
@@ -65,14 +76,21 @@ def run_cell(
         checkpoint = Checkpointing(path=path, key=task.hash, every_seconds=CHECKPOINT_SECONDS)
     try:
         experiment = from_plain(Experiment, task.settings, source=f"cell {task.hash}")
+        run = functools.partial(
+            run_experiment,
+            experiment,
+            task.seed,
+            runtime=runtime,
+            on_epoch=on_epoch,
+            on_trained=functools.partial(_keep_model, models, task, experiment) if models is not None else None,
+        )
         try:
-            outcome = run_experiment(experiment, task.seed, runtime=runtime, checkpoint=checkpoint, on_epoch=on_epoch)
+            outcome = run(checkpoint=checkpoint)
         except (OSError, RuntimeError) as error:
             if checkpoint is None or not _while_saving(error):
                 raise
             print(f"warning: cell {task.hash} goes on without saving its state, which cannot be written: {error}")
-            checkpoint = dataclasses.replace(checkpoint, every_seconds=math.inf)  # from the last state that could
-            outcome = run_experiment(experiment, task.seed, runtime=runtime, checkpoint=checkpoint, on_epoch=on_epoch)
+            outcome = run(checkpoint=dataclasses.replace(checkpoint, every_seconds=math.inf))  # from the last saved
     except InputError as error:
         outcome = Outcome(status="failed", reason=str(error))
     except Exception as error:
@@ -81,7 +99,11 @@ def run_cell(
         outcome = Outcome(status="failed", reason=f"{type(error).__name__} at {at}: {error}")
         traceback.print_exc()
     provenance = environment(engine, runtime).model_copy(
-        update={"started": started.isoformat(timespec="seconds"), "seconds": round(time.monotonic() - clock, 3)}
+        update={
+            "started": started.isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - clock, 3),
+            "first_of_worker": number == 0,
+        }
     )
     return CellRecord(
         hash=task.hash,
@@ -96,6 +118,14 @@ def run_cell(
 def _while_saving(error: BaseException) -> bool:
     """Whether an error comes from writing a checkpoint: a full disk, or a folder that may not be written."""
     return any(frame.name == save_checkpoint.__name__ for frame in traceback.extract_tb(error.__traceback__))
+
+
+def _keep_model(folder: Path, task: Task, experiment: Experiment, model: MotionPrompted, data: VideoSet) -> None:
+    try:
+        write_model(folder, task, experiment, model, data)
+    except Exception:  # an hour of training is not lost for a full disk: the sweep says that the model is not there
+        print(f"the model of cell {task.hash} cannot be written:", file=sys.stderr)
+        traceback.print_exc()
 
 
 @functools.cache

@@ -161,6 +161,7 @@ class LocalExecutor:
                 [
                     *(sys.executable, "-P", "-m", "sweeps.executors.worker", str(task_read), str(answer_write)),
                     *(json.dumps(asdict(runtime)), str(self._resources.checkpoints)),
+                    *([str(self._resources.models)] if self._resources.models is not None else []),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

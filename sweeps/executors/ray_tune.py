@@ -87,6 +87,7 @@ class CellTrainable(tune.Trainable):
                 runtime=Runtime(**self._config["runtime"]),
                 engine="ray",
                 checkpoints=Path(self._config["checkpoints"]),
+                models=Path(self._config["models"]) if self._config["models"] else None,
                 on_epoch=on_epoch,
             )
             results.put({"record": record.model_dump_json(), "done": True})
@@ -212,6 +213,7 @@ class RayTuneExecutor:
                     "code": code_hash(),
                     "runtime": dataclasses.asdict(runtime),
                     "checkpoints": str(self._resources.checkpoints.resolve()),
+                    "models": str(self._resources.models.resolve()) if self._resources.models else "",
                     "folder": str(Path.cwd()),
                     "mailbox": mailbox,
                 },

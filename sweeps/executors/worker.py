@@ -20,8 +20,10 @@ from vmp.core.outcome import Figures
 
 
 def main() -> None:
-    """Arguments: file descriptors to read from and to answer on, the `Runtime` as JSON, folder for checkpoints."""
+    """Arguments: file descriptors to read from and to answer on, the `Runtime` as JSON, folders for checkpoints and for
+    models (none are kept without)."""
     inbox_fd, outbox_fd, checkpoints = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[4])
+    models = Path(sys.argv[5]) if len(sys.argv) > 5 else None
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the sweep decides what to do
     inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(inbox_fd, inbox), daemon=True).start()
@@ -48,7 +50,9 @@ def main() -> None:
         send({"ready": True})
         while True:
             task = Task(**inbox.get()["task"])
-            record = run_cell(task, runtime=runtime, engine="local", checkpoints=checkpoints, on_epoch=on_epoch)
+            record = run_cell(
+                task, runtime=runtime, engine="local", checkpoints=checkpoints, models=models, on_epoch=on_epoch
+            )
             send({"record": record.model_dump(mode="json")})
 
 

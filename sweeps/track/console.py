@@ -89,6 +89,8 @@ class ConsoleReporter:
         self._is_search = plan.search.arms is not None
         self._rounds += 1
         if self._rounds == 1:
+            for text in plan.data.notes:
+                self.note(f"Note: {text}")
             self.note(f"{self._total} cells planned, {self._finished} already there, {len(missing)} to run")
         if self._bar and not self._bar.tasks:
             self._bar.add_task("cells", remaining="", latest="")

@@ -98,11 +98,18 @@ def test_yaml_and_python_make_the_same_study(tmp_path: Path) -> None:
 
 def test_cost_is_measured_once_for_cells_that_differ_in_numbers_only(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = iter(range(1, 9))
-    monkeypatch.setattr(cost, "_measure", lambda experiment, device: float(next(measured)))
+    made = lambda seconds: cost._Measured(seconds=seconds, first=10 * seconds, memory=10**9, device_memory=None)  # noqa: E731
+    monkeypatch.setattr(cost, "_measure", lambda experiment, runtime: made(float(next(measured))))
+    monkeypatch.setattr(cost, "_import_seconds", lambda: 5.0)
     factors = {"prompt": ("control", "vmp"), "motion": ("frame_difference", "codec_vectors"), "lambda": (0, 1)}
     tasks = grid_tasks(Study(name="cost", factors=factors, seeds=(0, 1)))
-    seconds = cost.estimate_seconds(tasks)
-    assert [seconds[task.hash] for task in tasks] == [1.0] * 2 + [2.0] * 4 + [3.0] * 4
+    estimate = cost.estimate_cost(tasks)
+    assert [estimate.seconds[task.hash] for task in tasks] == [1.0] * 2 + [2.0] * 4 + [3.0] * 4
+    assert estimate.start == 5 + 30, "imports and the slowest warm-up"
+    assert estimate.wall_seconds(tasks, 1) == 35 + 2 + 8 + 12
+    assert estimate.wall_seconds(tasks, 3) == 35 + 9, "by hand: 1 2 3 3, 1 2 3 and 2 2 3 seconds, each taking the next"
+    with pytest.raises(InputError, match=r"--workers 10000000: each holds about 1 GB.*use --workers \d+ at most"):
+        cost.refuse_too_much(estimate, 10_000_000)
 
 
 @pytest.mark.parametrize("name", builtin_studies())
@@ -144,15 +151,15 @@ def test_overrides() -> None:
         ("sampling.num_frames=1", r"sampling\.num_frames = 1 makes a single map; sample at least 2 frames"),
         ("sampling.window=32", r"sampling\.window is read by dense alone: set sampling\.kind"),
         ("train.epochs=[1, 2]", r"train\.epochs must be a whole number, got \[1, 2\]"),
-        ("data.speed=3", r"data\.speed must be a list, got 3"),
+        ("data.speed=3", r"data\.speed must be a list of 2 numbers, got 3"),
         ("data.kind=folder", r"data\.path is required and missing"),
         ("data.kind=videos", r"data\.kind: unknown data set 'videos'.*manifest"),
         ("data.sise=3", r"data\.sise is an unknown key; did you mean 'size'"),
-        ("reference={lambda: 7}", r"reference \{'lambda': 7\} is none of the arms"),
+        ("reference={lambda: 7}", r"reference \{lambda: 7\} is none of the arms"),
         ("seeds=[]", r"seeds.*at least 1"),
         ("metric=accuracy", r"metric.*'top1'"),
         ("factors.motion=[motion_tokens]", r"motion 'motion_tokens' needs .* multiples of 8, got 36. Use 40"),
-        ("backbone.checkpoint=absent.pth", r"absent\.pth does not exist"),
+        ("backbone.checkpoint=absent.pth", r"absent\.pth \(in .*\) does not exist"),
         ("backbone={kind: custom, factory: no_such:thing}", r"cannot import 'no_such'"),
         ("train.epochs", r"must be key=value"),
         ("train.epochs=[", r"not valid YAML"),

@@ -253,6 +253,7 @@ DATA_OTHERS: dict[str, list[Any]] = {
     "FileDataConfig.split_seed": [1],
     "FileDataConfig.quarantine": ["quarantine.csv"],
     "FileDataConfig.longest": [0.2, 100.0],
+    "FileDataConfig.frame_rate": [10.0],  # these files state theirs
     "ManifestData.path": ["moved/list.csv", "list2.csv"],
     "ManifestData.root": [".", "moved"],
     "ManifestData.path_column": ["other_path"],
@@ -260,6 +261,8 @@ DATA_OTHERS: dict[str, list[Any]] = {
     "ManifestData.group_column": ["other_group"],
     "ManifestData.split_column": ["other_split"],
     "ManifestData.test_fraction": [0.5],
+    "ManifestData.start_column": ["start"],
+    "ManifestData.end_column": ["end"],
 }
 
 
@@ -267,12 +270,14 @@ DATA_OTHERS: dict[str, list[Any]] = {
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a list of tiny wide videos, the same list at another place, and one that leaves out a video."""
     root = tmp_path_factory.mktemp("videos")
-    header = "path,label,group,other_path,other_label,other_group,other_split\n"
+    header = "path,label,group,other_path,other_label,other_group,other_split,start,end\n"
     rows = []
     for i in range(12):
         write_video(root / f"{i}.mp4", 8, video=i, width=96)
         part = ("train", "val", "test")[i // 2 % 3]
-        rows.append(f"{i}.mp4,{'ab'[i % 2]},source{i // 2},{11 - i}.mp4,{'ab'[i % 3 // 2]},source{i // 3},{part}\n")
+        rows.append(
+            f"{i}.mp4,{'ab'[i % 2]},source{i // 2},{11 - i}.mp4,{'ab'[i % 3 // 2]},source{i // 3},{part},0.08,0.24\n"
+        )
     (root / "list.csv").write_text(header + "".join(rows))
     (root / "list2.csv").write_text(header + "".join(rows[:-1]))
     (root / "quarantine.csv").write_text("id,reason\n3.mp4,broken\n")

@@ -40,6 +40,7 @@ TABLES: dict[str, dict[str, Any]] = {
     "regularizer.remedy": REMEDIES,
 }
 REQUIRED = {
+    "train": "train.txt",
     "milestones": [1],
     "name": "authors_code",
     "path": "somewhere",

@@ -21,6 +21,7 @@ from vmp.backbones.weights import check_is_there, load_checkpoint
 from vmp.core.choices import find_object, foreign_source
 from vmp.core.config import config
 from vmp.core.errors import InputError
+from vmp.core.paths import PathField
 
 _log = logging.getLogger(__name__)
 
@@ -143,7 +144,7 @@ class BackboneConfig(ABC):
     """
 
     kind: str
-    checkpoint: Path | None = None
+    checkpoint: PathField | None = None
 
     def check(self, *, num_classes: int, num_frames: int, size: tuple[int, int]) -> None:
         """Raise `InputError` if the backbone cannot take such clips. Nothing is built.

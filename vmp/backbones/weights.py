@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vmp.core.errors import InputError
+from vmp.core.paths import looked_for
 
 _NESTED = ("model_state", "state_dict", "model", "module")  # where training scripts keep the weights
 _STRIPPED = ("module.", "model.", "backbone.", "network.")  # what wrappers put in front of a name
@@ -51,7 +52,7 @@ class CheckpointReport:
 def check_is_there(path: Path) -> None:
     """Raise `InputError` unless `path` is a file."""
     if not path.is_file():
-        raise InputError(f"checkpoint {path} does not exist. Give a local .safetensors or torch file.")
+        raise InputError(f"checkpoint {looked_for(path)} does not exist. Give a local .safetensors or torch file.")
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vmp.commands.parameters import UserPath
+
 if TYPE_CHECKING:
     from vmp.data.sets.video_files import FileDataConfig
 
 _SET = click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Set a field of the data set.")
-_DATASET = click.argument("dataset", type=click.Path(path_type=Path))
+_DATASET = click.argument("dataset", type=UserPath())
 
 
 @click.group()
@@ -25,15 +27,18 @@ def data() -> None:
 @data.command()
 @_DATASET
 @_SET
-@click.option("--quarantine", type=click.Path(path_type=Path), help="Write the broken videos to this CSV file.")
-def scan(dataset: Path, settings: tuple[str, ...], quarantine: Path | None) -> None:
+@click.option("--quarantine", type=UserPath(), help="Write the broken videos to this CSV file.")
+@click.option("--frames", type=click.IntRange(2, 4096), help="Frames of a clip, with the layer's extra one [9].")
+def scan(dataset: Path, settings: tuple[str, ...], quarantine: Path | None, frames: int | None) -> None:
     """Decode everything and list what is broken, unbalanced or leaking between splits.
 
     Exit code 3 if some video is broken and not quarantined.
     """
     from vmp.data import scan as scanning
+    from vmp.data.resolve import resolve_sampler
 
-    report = scanning.scan(_dataset(dataset, settings))
+    cfg, sampler = _dataset(dataset, settings), resolve_sampler(dataset)
+    report = scanning.scan(cfg, sampler=sampler, frames=frames or sampler.num_frames + 1)
     click.echo(scanning.describe(report))
     if quarantine is not None:
         count = scanning.write_quarantine(report, quarantine)
@@ -54,6 +59,8 @@ def prepare(dataset: Path, settings: tuple[str, ...]) -> None:
     loaded = _dataset(dataset, settings).load()
     clips, size = CacheFolder.from_environment().usage()
     click.echo(f"{loaded.name}: {len(loaded.videos)} videos ready, hash {loaded.fingerprint}")
+    for note in loaded.notes:
+        click.echo(f"  {note}")
     click.echo(f"The cache holds {clips} clips, {size / 1e9:.2f} GB.")
 
 

@@ -11,8 +11,8 @@ import dataclasses
 import types
 import typing
 from collections.abc import Mapping
-from pathlib import PurePath
-from typing import Any, TypeVar, dataclass_transform
+from pathlib import Path, PurePath
+from typing import Annotated, Any, TypeVar, dataclass_transform
 
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -87,10 +87,10 @@ class Choice:
         if dataclasses.is_dataclass(plain):
             return str(getattr(plain, "kind", None))
         if not isinstance(plain, Mapping):
-            raise ConfigError(f"must be the name of a {self.what} or a mapping with its `kind`, got {plain!r}")
+            raise ConfigError(f"must be the name of a {self.what} or a mapping with its `kind`, got {shown(plain)}")
         kind = plain.get("kind", self.default)
         if not isinstance(kind, str):
-            raise ConfigError(f"must be one of {', '.join(self.table)}, got {kind!r}", where=("kind",))
+            raise ConfigError(f"must be one of {', '.join(self.table)}, got {shown(kind)}", where=("kind",))
         return kind
 
     def validate(self, value: Any) -> Any:
@@ -211,27 +211,82 @@ def _explain(cls: Any, problem: Any) -> ConfigError:
             owner = (part_of(owner, parent) or (None,))[0] if dataclasses.is_dataclass(owner) else None
         valid = keys_of(owner) if owner is not None and dataclasses.is_dataclass(owner) else []
         return ConfigError(unknown_key(key, valid), where=tuple(where))
-    if kind == "missing":
+    if kind == "missing" and not where[-1].isdigit():
         return ConfigError("is required and missing", where=tuple(where))
     if kind == "value_error":
         inner = problem["ctx"]["error"]
         if isinstance(inner, ConfigError) and not inner.source:
             return ConfigError(inner.rule, where=(*where, *inner.where))
         return ConfigError(str(inner), where=tuple(where), is_sentence=True)
-    wanted = next((words for name, words in _IN_WORDS.items() if kind.startswith(name) and "_" in kind), None)
-    rule = f"must be {wanted}" if wanted and kind.endswith(("_type", "_parsing")) else problem["msg"]
+    where, wanted = _of_file(cls, where)
+    if wanted is None:
+        names = (words for name, words in _IN_WORDS.items() if kind.startswith(name) and "_" in kind)
+        wanted = next(names, None) if kind.endswith(("_type", "_parsing")) else None
+    rule = problem["msg"]
+    if wanted is not None and (kind.endswith(("_type", "_parsing", "_from_float")) or kind in _OF_LENGTH):
+        least = problem.get("ctx", {}).get("min_length") if kind == "too_short" else None
+        rule = f"must be {wanted}" + (
+            f" with at least {least}" if least is not None and not wanted[10:11].isdigit() else ""
+        )
     rule = rule.replace("Input should be", "must be")
-    return ConfigError(f"{rule[:1].lower()}{rule[1:]}, got {_shown(problem['input'])}", where=tuple(where))
+    return ConfigError(f"{rule[:1].lower()}{rule[1:]}, got {shown(problem['input'])}", where=tuple(where))
 
 
-def _shown(value: Any) -> str:
-    """A value as a YAML file would have it."""
+def _of_file(cls: Any, where: list[str]) -> tuple[list[str], str | None]:
+    """The keys of `where` without what only a validator sees, and what must stand there, as a person would say it."""
+    owner, path = cls, []
+    for part in where:
+        if typing.get_origin(owner) is dict:
+            path.append(part)
+            owner = typing.get_args(owner)[1]
+            continue
+        found = part_of(owner, part) if dataclasses.is_dataclass(owner) else None
+        if found is None:
+            break
+        path.append(part)
+        owner = found[0]
+    beyond = where[len(path) :]
+    numbers = [part for part in beyond if part.isdigit()]
+    if dataclasses.is_dataclass(owner) or not path:
+        return where, None
+    words = words_of(owner)
+    return [*path, *numbers[:1]] if numbers and not words else path, words or None
+
+
+def words_of(annotation: Any) -> str:
+    """What a value of this type is, in the words of a YAML file: ``a list of 3 numbers``; empty if none are known."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is Annotated:
+        return words_of(arguments[0])
+    if origin in (typing.Union, types.UnionType):
+        words = [words_of(one) for one in arguments if one is not type(None)]
+        plain = {"a whole number", "a number"}
+        if plain <= set(words):
+            words.remove("a whole number")
+        null = " (or null)" if type(None) in arguments else ""
+        return " or ".join(dict.fromkeys(words)) + null if all(words) else ""
+    if origin in (tuple, list):
+        inner = [one for one in arguments if one is not Ellipsis]
+        item = words_of(inner[0]) if inner else ""
+        number = f"{len(inner)} " if origin is tuple and Ellipsis not in arguments else ""
+        return f"a list of {number}{_PLURAL.get(item.removesuffix(' (or null)'), 'values')}"
+    if origin is typing.Literal:
+        return f"one of {', '.join(shown(one) for one in arguments)}"
+    return _TYPES.get(annotation, "")
+
+
+_TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Path: "a path"}
+_PLURAL = {"a whole number": "whole numbers", "a number": "numbers", "a text": "texts"}
+_OF_LENGTH = ("too_long", "too_short", "missing")
+
+
+def shown(value: Any) -> str:
+    """A value as a YAML file would have it, on one line."""
     if dataclasses.is_dataclass(value):
         value = to_plain(value)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {shown(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_shown, value)) + "]"
-    return (
-        {True: "true", False: "false", None: "null"}.get(value, repr(value))
-        if isinstance(value, bool | None)
-        else repr(value)
-    )
+        return "[" + ", ".join(map(shown, value)) + "]"
+    words = {True: "true", False: "false", None: "null"}
+    return words.get(value, repr(value)) if isinstance(value, bool | None) else repr(value)

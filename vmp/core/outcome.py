@@ -75,6 +75,12 @@ class DataSummary(Plain):
         classes: Names by class index.
         decodable: Videos that can be read.
         excluded: The others.
+        class_counts: For each split, videos of each class by class index; empty in older records.
+        groups: Sources in each split; None where no source is known.
+        notes: Sentences that a reader of the results must see: what was ignored, what is not known of the data, classes
+            that cannot be learnt or measured.
+        clip_frames: Frames of a clip as the sampler draws it, with those that the layer takes; the largest in a plan.
+        short: For each split, videos that are too short for such a clip, so that it repeats frames or starts again.
     """
 
     name: str
@@ -83,6 +89,11 @@ class DataSummary(Plain):
     classes: list[str]
     decodable: int
     excluded: list[Excluded] = []
+    class_counts: dict[str, list[int]] = {}
+    groups: dict[str, int] | None = None
+    notes: list[str] = []
+    clip_frames: int | None = None
+    short: dict[str, int] = {}
 
 
 class Protocol(Plain):
@@ -106,6 +117,7 @@ class Outcome(Plain):
         start: The layer's figures before training (slope, shift, attention at rest, ...), validation clips.
         curves: Figures after each epoch; ``curves["epoch"]`` counts from 1.
         scores: Hits of ``val`` and ``test`` by class and stratum; empty unless complete.
+        selected_epoch: The epoch, counted from 1, whose weights gave `metrics` and `scores`; None in older records.
         data: The data set. protocol: How clips were drawn from it. collapse_rule: When ``collapsed`` is true.
     """
 
@@ -115,6 +127,7 @@ class Outcome(Plain):
     start: Figures = {}
     curves: Curves = {}
     scores: dict[Literal["val", "test"], Scores] = {}
+    selected_epoch: int | None = None
     data: DataSummary | None = None
     protocol: Protocol | None = None
     collapse_rule: str | None = None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 from vmp.core.choices import unknown_key
-from vmp.core.config import Choice, keys_of, part_of
+from vmp.core.config import Choice, keys_of, part_of, shown
 from vmp.core.documents import parse_yaml
 from vmp.core.errors import ConfigError, InputError
 
@@ -76,7 +76,7 @@ def get(plain: Any, path: str) -> Any:
 
 def _choose(section: MutableMapping[str, Any], choice: Choice, value: Any, where: tuple[str, ...]) -> None:
     if not isinstance(value, str):
-        raise ConfigError(f"must be the name of a {choice.what}, got {value!r}", where=where)
+        raise ConfigError(f"must be the name of a {choice.what}, got {shown(value)}", where=where)
     if value == choice.kind_of(section or {KIND: choice.default or value}):
         section[KIND] = value
         return

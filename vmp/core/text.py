@@ -17,6 +17,15 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def size_in_words(number: float) -> str:
+    """Bytes as ``512 B``, ``3.4 MB``, ``1.2 GB`` (powers of ten)."""
+    for unit in ("B", "kB", "MB"):
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} GB"
+
+
 def count(number: int, noun: str, plural: str = "") -> str:
     """``1 arm``, ``3 arms``."""
     return f"{number} {noun if number == 1 else plural or noun + 's'}"

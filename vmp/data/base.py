@@ -46,6 +46,8 @@ class VideoSet(Protocol):
         videos: All usable videos.
         excluded: ``(id, reason)`` of every video that is listed but not used; never replaced by another one.
         fingerprint: 16 hex digits over everything that decides which pixels belong to which label and split.
+        decoded_bytes: What all frames take at working size, in the cache or in memory.
+        notes: Sentences that everybody who uses the data should read: what was ignored or is not known.
     """
 
     name: str
@@ -53,6 +55,8 @@ class VideoSet(Protocol):
     videos: tuple[Video, ...]
     excluded: tuple[tuple[str, str], ...]
     fingerprint: str
+    notes: tuple[str, ...]
+    decoded_bytes: int
 
     def read(self, index: int, frames: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Frames of ``videos[index]`` at working size, RGB, ``(t, h, w, 3)``. `frames` may repeat; order is kept."""

@@ -15,7 +15,7 @@ from vmp.video import PacketIndex
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A part of a longer video: ``[start, stop)`` in frames or in seconds from the first frame."""
+    """A part of a longer video: ``[start, stop)`` in frames or in seconds from the first frame; stop may be inf."""
 
     start: float
     stop: float
@@ -28,11 +28,11 @@ class Interval:
             InputError: The interval is empty or lies outside the video.
         """
         if self.unit == "frames":
-            first, end = int(self.start), int(self.stop)
+            first, end = int(self.start), int(min(self.stop, index.frames))
         elif len(index.times):
             first, end = (bisect.bisect_left(index.times, t - 1e-6) for t in (self.start, self.stop))
         elif np.isfinite(index.fps):
-            first, end = (int(np.ceil(t * index.fps - 1e-6)) for t in (self.start, self.stop))
+            first, end = (int(np.ceil(min(t * index.fps, index.frames) - 1e-6)) for t in (self.start, self.stop))
         else:
             raise InputError(f"{source}: states no frame rate, so seconds cannot be found in it")
         end = max(end, first + 1) if self.unit == "seconds" else end

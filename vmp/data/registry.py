@@ -7,19 +7,24 @@ from typing import Annotated
 
 from vmp.core.config import Choice
 from vmp.data.base import SPLITS, Video, VideoSet
+from vmp.data.sets.class_folders import FolderData
 from vmp.data.sets.embedded import MotionData
 from vmp.data.sets.finegym import FineGymData
 from vmp.data.sets.hmdb51 import Hmdb51Data
-from vmp.data.sets.manifest import FolderData, ManifestData
+from vmp.data.sets.manifest import ManifestData
+from vmp.data.sets.mmaction import MMActionData
 from vmp.data.sets.mpii import MpiiCooking2Data
 from vmp.data.sets.slowfast import SlowFastData
 
-AnyData = MotionData | FolderData | ManifestData | SlowFastData | Hmdb51Data | MpiiCooking2Data | FineGymData
+AnyData = (
+    MotionData | FolderData | ManifestData | SlowFastData | MMActionData | Hmdb51Data | MpiiCooking2Data | FineGymData
+)
 DATASETS: dict[str, type[AnyData]] = {
     "motion": MotionData,
     "folder": FolderData,
     "manifest": ManifestData,
     "slowfast": SlowFastData,
+    "mmaction": MMActionData,
     "hmdb51": Hmdb51Data,
     "mpii-cooking-2": MpiiCooking2Data,
     "finegym": FineGymData,

@@ -10,6 +10,8 @@ from vmp.core.config import Choice
 from vmp.core.documents import read_yaml
 from vmp.core.errors import ConfigError, InputError
 from vmp.core.overrides import parse_override
+from vmp.core.paths import looked_for, rebase
+from vmp.data.sampling import SAMPLERS, Sampler, Uniform
 from vmp.data.sets.video_files import FileDataConfig
 
 
@@ -26,7 +28,7 @@ def resolve_dataset(path: Path, settings: Sequence[str] = ()) -> FileDataConfig:
     """
     from vmp.data.registry import DATASETS
 
-    plain = _plain(path)
+    plain = _plain(path)[0]
     plain |= dict(parse_override(setting) for setting in settings)
     try:
         cfg: object = Choice(DATASETS, "data set").validate(plain)
@@ -37,19 +39,38 @@ def resolve_dataset(path: Path, settings: Sequence[str] = ()) -> FileDataConfig:
     return cfg
 
 
-def _plain(path: Path) -> dict[str, Any]:
+def resolve_sampler(path: Path) -> Sampler:
+    """How clips will be drawn: as a study at `path` says, else by the default sampler.
+
+    Raises:
+        InputError: The study names no sampler that exists.
+    """
+    sampling = _plain(path)[1].get("sampling")
+    return Choice(SAMPLERS, "sampler").validate(sampling) if sampling is not None else Uniform()
+
+
+def _plain(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The data set's own fields, and the study that holds them (empty if there is none)."""
+    from vmp.data.registry import DATASETS
+
     if path.is_dir():
-        return {"kind": "folder", "path": str(path)}
+        return {"kind": "folder", "path": str(path)}, {}
     if not path.is_file():
-        raise InputError(f"{path}: no such folder or file; name a folder of class folders, a CSV or a YAML file")
-    if path.suffix.lower() == ".csv":
-        return {"kind": "manifest", "path": str(path)}
+        raise InputError(
+            f"{looked_for(path)}: no such folder or file; name a folder of class folders, a CSV or a YAML file"
+        )
+    if path.suffix.lower() in (".csv", ".tsv"):
+        return {"kind": "manifest", "path": str(path)}, {}
     try:
         plain = read_yaml(path)
     except InputError as error:
         raise InputError(f"{path}: is neither a CSV nor a YAML file; name a folder, a .csv or a .yaml file") from error
+    study = {}
     if isinstance(plain, dict) and isinstance(plain.get("data"), dict):
-        plain = plain["data"]
+        study, plain = plain, plain["data"]
     if not isinstance(plain, dict) or "kind" not in plain:
         raise InputError(f"{path}: names no data set: it needs the key `kind`, or `data` with `kind` in it")
-    return plain
+    cls = DATASETS.get(str(plain["kind"]))
+    if cls is not None:
+        rebase(cls, plain, path.parent)
+    return plain, study

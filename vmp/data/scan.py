@@ -17,8 +17,12 @@ from vmp.core.files import replacing
 from vmp.data.base import SplitName
 from vmp.data.cache.clips import ClipStore
 from vmp.data.cache.folder import CacheFolder
-from vmp.data.sets.video_files import FileDataConfig, Item, Listing, open_store, read_quarantine
+from vmp.data.notices import class_notices, frames_notice, short_videos
+from vmp.data.sampling import Sampler, Uniform
+from vmp.data.sets.video_files import FileDataConfig, Item, Listing, open_store, read_quarantine, stream_notes
 from vmp.video import VideoInfo
+
+_DEFAULT = Uniform()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +45,8 @@ class ScanReport:
         concealed: ``(id, frames)`` of videos with frames that the decoder patched up.
         copies: Groups of ids with the same content in different splits, as ``(id, split)``.
         shared_sources: ``{group: splits}`` of sources that occur in more than one split.
+        notes: Sentences on what was ignored or is not known, on classes that cannot be learnt or measured, and on
+            videos that are too short for a clip.
     """
 
     name: str
@@ -58,10 +64,19 @@ class ScanReport:
     concealed: tuple[tuple[str, int], ...]
     copies: tuple[tuple[tuple[str, SplitName], ...], ...]
     shared_sources: dict[str, tuple[SplitName, ...]]
+    notes: tuple[str, ...]
 
 
-def scan(cfg: FileDataConfig, *, folder: CacheFolder | None = None) -> ScanReport:
+def scan(
+    cfg: FileDataConfig, *, sampler: Sampler = _DEFAULT, frames: int = 9, folder: CacheFolder | None = None
+) -> ScanReport:
     """Decode every video of a data set (into the cache) and report; broken videos are found, not raised.
+
+    Args:
+        cfg: The data set.
+        sampler: How clips will be drawn.
+        frames: Frames of a clip, with the one that the layer takes.
+        folder: Cache; None for the one that the environment names.
 
     Raises:
         InputError: The annotation cannot be read, or the cache cannot be used.
@@ -72,6 +87,10 @@ def scan(cfg: FileDataConfig, *, folder: CacheFolder | None = None) -> ScanRepor
     store = open_store(items, listing.name, cfg.geometry, folder or CacheFolder.from_environment())
     pairs = list(zip(items, store.infos, strict=True))
     good = [(item, info) for item, info in pairs if isinstance(info, VideoInfo)]
+    balance = dict(Counter((listing.classes[item.label], item.split) for item, _ in good))
+    short = short_videos([(item.split, info.frames, info.fps) for item, info in good], sampler, frames)
+    sentence = frames_notice(short, frames, len(good))
+    notes = [*listing.notes, *stream_notes(store.infos), *class_notices(listing.classes, balance)]
     return ScanReport(
         name=listing.name,
         listed=len(listing.items),
@@ -79,7 +98,7 @@ def scan(cfg: FileDataConfig, *, folder: CacheFolder | None = None) -> ScanRepor
         broken=tuple((item.id, item.split, str(e)) for item, e in pairs if isinstance(e, InputError)),
         quarantined=tuple(quarantined.items()),
         excluded=listing.excluded,
-        balance=dict(Counter((listing.classes[item.label], item.split) for item, _ in good)),
+        balance=balance,
         seconds=tuple(info.frames / info.fps for _, info in good if np.isfinite(info.fps)),
         frames=tuple(info.frames for _, info in good),
         rates=dict(Counter(round(info.fps, 2) if np.isfinite(info.fps) else float("nan") for _, info in good)),
@@ -88,6 +107,7 @@ def scan(cfg: FileDataConfig, *, folder: CacheFolder | None = None) -> ScanRepor
         concealed=tuple((item.id, info.concealed) for item, info in good if info.concealed),
         copies=_copies(items, store),
         shared_sources=_shared(listing),
+        notes=(*notes, *([sentence] if sentence else [])),
     )
 
 
@@ -112,6 +132,7 @@ def write_quarantine(report: ScanReport, path: str | Path) -> int:
 def describe(report: ScanReport) -> str:
     """The report as text for a terminal."""
     lines = [f"{report.name}: {report.usable} of {report.listed} listed videos can be used"]
+    lines += _section("To look at", report.notes)
     lines += _section("Broken", [f"{name} ({split}): {reason}" for name, split, reason in report.broken])
     lines += _section("Quarantined", [f"{name}: {reason}" for name, reason in report.quarantined])
     reasons = Counter(reason for _, reason in report.excluded)
@@ -164,7 +185,7 @@ def _lengths(report: ScanReport) -> list[str]:
 def _copies(items: Sequence[Item], store: ClipStore) -> tuple[tuple[tuple[str, SplitName], ...], ...]:
     by_content: defaultdict[object, list[Item]] = defaultdict(list)
     for i, item in enumerate(items):
-        if item.path.is_file():
+        if item.path.exists():
             interval = dataclasses.astuple(item.interval) if item.interval else None
             by_content[(store.content(i), interval)].append(item)
     groups = [group for group in by_content.values() if len({item.split for item in group}) > 1]

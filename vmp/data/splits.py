@@ -5,6 +5,7 @@ Clips cut from one recording share background and actors; a split that separates
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +14,33 @@ from numpy.typing import NDArray
 from vmp.core.errors import InputError
 from vmp.core.seeding import generator
 from vmp.data.base import SplitName
+
+_WORDS: dict[str, SplitName] = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "validate"), "val"),
+    **dict.fromkeys(("test", "testing", "tst"), "test"),
+}
+
+
+def split_word(text: str) -> SplitName | None:
+    """The split that a folder or a field names, whatever its case and form: ``Training``, ``val_set``, ``test2017``."""
+    word = re.sub(r"[\W\d_]", "", text.casefold())
+    for ending in ("", "set", "split", "data", "videos", "clips"):
+        if word.endswith(ending) and (found := _WORDS.get(word.removesuffix(ending))):
+            return found
+    return None
+
+
+def without_test(given: Sequence[SplitName | None]) -> tuple[list[SplitName | None], str | None]:
+    """Splits that say train and val and never test (Kinetics' layout): val becomes test, and a sentence says so."""
+    names = {*given}
+    if names != {"train", "val"}:
+        return list(given), None
+    sentence = (
+        "there are training and validation videos and none for testing: the published validation videos serve as test, "
+        "and validation is carved from train by group"
+    )
+    return ["test" if split == "val" else split for split in given], sentence
 
 
 def complete_splits(

@@ -19,6 +19,7 @@ from vmp.data.motion_scores import motion_scores
 from vmp.data.sampling import Sampler, Timeline, sample_indices
 from vmp.layer import functional as F
 from vmp.layer.published import VideoMotionPrompt
+from vmp.saved_model import SavedModel
 from vmp.show.curve import CurveData, draw_curve
 from vmp.training.checkpoint import load_checkpoint
 from vmp.video import Geometry, Pixels, VideoReader, decode
@@ -86,6 +87,17 @@ def build_layer(
     return VideoMotionPrompt(
         (0.45,) * 3, (0.225,) * 3, channel_order, learn_slope=False, learn_shift=False, **parameters
     )
+
+
+def layer_of(model: SavedModel) -> VideoMotionPrompt:
+    """The layer that a kept model has learnt. Raises InputError where it is not of the published kind."""
+    layer = model.model.layer
+    if not isinstance(layer, VideoMotionPrompt):
+        raise InputError(
+            f"the model's layer is of the kind {model.settings.layer.kind!r} ({type(layer).__name__}) and has no "
+            "single attention curve to show: name a model with the published layer"
+        )
+    return layer
 
 
 def choose_frames(reader: VideoReader, sampling: Sampler) -> NDArray[np.int64]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -30,35 +31,67 @@ def render_video(
     stride: int = 1,
     steps: int = 300,
 ) -> int:
-    """Write an H.264 video: frame, difference, attention and prompt side by side. Returns the steps written.
+    """Write a film: frame, difference, attention and prompt side by side. Returns the steps written.
 
     Args:
         reader: The video.
-        path: File to write; it appears only when it is complete.
+        path: File to write, H.264 in .mp4, .mov or .mkv, or a looping .gif; it appears only when it is complete.
         layer: The layer.
         first: First frame.
         stride: Frames from one to the next.
         steps: At most so many.
 
     Raises:
-        InputError: Fewer than two frames from `first` on, or the file cannot be written.
+        InputError: Fewer than two frames from `first` on, another ending, or the file cannot be written.
     """
+    write = check_ending(path)
     indices = np.arange(first, reader.index.frames, stride, dtype=np.int64)[: steps + 1]
     if len(indices) < 2:
         raise InputError(f"{reader.path}: has no two frames from frame {first} on at stride {stride}")
     rate = Fraction(reader.index.fps if np.isfinite(reader.index.fps) else 25).limit_denominator(1001) / stride
     try:
-        with replacing(path) as temporary, av.open(str(temporary), "w", format="mp4") as container:
-            stream = container.add_stream("libx264", rate=rate, options={"crf": "18"})
-            stream.pix_fmt = "yuv420p"
-            for number, picture in enumerate(_strips(reader, indices, layer)):
-                if not number:
-                    stream.height, stream.width = picture.shape[:2]
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-            container.mux(stream.encode(None))
+        with replacing(path) as temporary:
+            write(temporary, _strips(reader, indices, layer), rate)
     except (OSError, av.FFmpegError) as error:
         raise InputError(f"{path}: the video cannot be written ({error.strerror})") from error
     return len(indices) - 1
+
+
+Writer = Callable[[Path, Iterator[Pixels], Fraction], None]
+
+
+def check_ending(path: str | Path) -> Writer:
+    """What writes a film under this name. Raises InputError for an ending that names no kind of film."""
+    ending = Path(path).suffix.lower()
+    if ending == ".gif":
+        return _write_gif
+    if ending not in _FORMATS:
+        raise InputError(f"{path}: films are written as {', '.join(_FORMATS)} or .gif")
+    return functools.partial(_write_h264, _FORMATS[ending])
+
+
+_FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
+
+
+def _write_h264(form: str, path: Path, pictures: Iterator[Pixels], rate: Fraction) -> None:
+    with av.open(str(path), "w", format=form) as container:
+        stream = container.add_stream("libx264", rate=rate, options={"crf": "18"})
+        stream.pix_fmt = "yuv420p"
+        for number, picture in enumerate(pictures):
+            if not number:
+                stream.height, stream.width = picture.shape[:2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+def _write_gif(path: Path, pictures: Iterator[Pixels], rate: Fraction) -> None:
+    """A GIF counts time in hundredths of a second, and viewers slow down what is faster than 50 frames a second."""
+    from PIL import Image
+
+    images = (Image.fromarray(picture) for picture in pictures)
+    first = next(images)
+    pause = max(round(100 / rate), 2) * 10
+    first.save(path, format="GIF", save_all=True, append_images=images, duration=pause, loop=0, disposal=1)
 
 
 def _strips(reader: VideoReader, indices: NDArray[np.int64], layer: VideoMotionPrompt) -> Iterator[Pixels]:

@@ -49,6 +49,8 @@ class TrainConfig:
         epochs: Passes over the training split.
         batch_size: Clips in a batch.
         accumulate: Batches whose gradients are added before the weights move (published: 8 clips x 8 = 64).
+        select: The weights that are tested and kept: those after the ``last`` epoch, or those of the epoch with the
+            highest accuracy on validation (``best_val``; the earliest of equals), which also names the figures.
         precision: ``float32``, or ``bfloat16`` autocast around the forward pass.
         optimizer: Optimiser, learning rates, schedule.
     """
@@ -56,6 +58,7 @@ class TrainConfig:
     epochs: Annotated[int, Field(ge=1)] = 8
     batch_size: Annotated[int, Field(ge=1)] = 16
     accumulate: Annotated[int, Field(ge=1)] = 1
+    select: Literal["last", "best_val"] = "last"
     precision: Literal["float32", "bfloat16"] = "float32"
     optimizer: Annotated[Optimizer, Choice(OPTIMIZERS, "optimizer", default="adamw")] = AdamW()
 
@@ -67,7 +70,8 @@ class TrainingState:
     Attributes:
         epoch: Epochs done; every list of `curves` has as many entries.
         curves: Measured after each epoch: training figures, and validation figures with the attention's.
-        scores: Validation hits after the last epoch.
+        scores: Validation hits after the last epoch, or after the selected one.
+        best: The best epoch so far on validation, kept where the weights are selected by it.
         diverged: Where the loss or the weights became non-finite, or None.
         stopped: Why the listener ended the training early, or None.
     """
@@ -77,6 +81,22 @@ class TrainingState:
     scores: Scores = field(default_factory=Scores)
     diverged: str | None = None
     stopped: str | None = None
+    best: Best | None = None
+
+    @property
+    def selected(self) -> int:
+        """The epoch, counted from 1, whose weights the model holds at the end."""
+        return self.best.epoch if self.best is not None else self.epoch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Best:
+    """The epoch with the highest validation accuracy: counted from 1, with its weights and validation hits."""
+
+    epoch: int
+    top1: float
+    weights: dict[str, Tensor]
+    scores: Scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +192,8 @@ class Trainer:
             state.epoch += 1
             validated = self.evaluate(val_loader)
             state.scores = validated.scores
+            if self.settings.select == "best_val":
+                state.best = self._better(state, validated)
             figures |= {"epoch": state.epoch} | _named(validated.figures, "val")
             for name, value in figures.items():
                 state.curves.setdefault(name, []).append(value)
@@ -186,7 +208,18 @@ class Trainer:
             ):
                 saved = time.monotonic()
                 self._save(checkpoint, optimizer, state)
+        if state.best is not None and state.diverged is None and state.stopped is None:
+            self.model.load_state_dict(state.best.weights)
+            state.scores = state.best.scores
         return state
+
+    def _better(self, state: TrainingState, validated: Evaluation) -> Best:
+        """The best epoch with this one counted."""
+        top1 = float(validated.figures["top1"] or 0.0)
+        if state.best is not None and state.best.top1 >= top1:
+            return state.best
+        weights = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        return Best(epoch=state.epoch, top1=top1, weights=weights, scores=validated.scores)
 
     def _fit_epoch(self, loader: ClipLoader, optimizer: torch.optim.Optimizer, epoch: int) -> Figures:
         settings = self.settings
@@ -241,7 +274,7 @@ class Trainer:
                 prompt, maps, variation = self.model.layer(self._clip(batch))
                 logits = self.model.classify(prompt)
             labels = batch.labels.to(self.device)
-            scores = _average_views(logits.float(), len(labels))
+            scores = average_views(logits.float(), len(labels))
             accuracy.update(scores, labels)
             correct.append((scores.argmax(1) == labels).cpu())
             attention.update(maps)
@@ -259,10 +292,7 @@ class Trainer:
         )
 
     def _clip(self, batch: Batch) -> Tensor:
-        frames, statistics = batch.frames.to(self.device, non_blocking=True), self.normalization
-        if self.model.layer.reads_bytes(statistics.mean, statistics.std):
-            return frames.permute(0, 4, 1, 2, 3)
-        return normalize(frames, statistics)
+        return prepare_clip(batch.frames, self.model.layer, self.normalization, self.device)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16")
@@ -271,6 +301,8 @@ class Trainer:
         content: dict[str, Any] = {"key": checkpoint.key, "epoch": state.epoch, "curves": state.curves}
         content |= {"model": self.model.state_dict(), "regularizer": self.regularizer.state_dict()}
         content |= {"optimizer": optimizer.state_dict()}
+        if state.best is not None:
+            content["best"] = vars(state.best) | {"scores": state.best.scores.model_dump(mode="json")}
         save_checkpoint(checkpoint.path, content)
 
     def _resume(self, checkpoint: Checkpointing | None, optimizer: torch.optim.Optimizer) -> TrainingState:
@@ -282,10 +314,21 @@ class Trainer:
         self.model.load_state_dict(saved["model"])
         self.regularizer.load_state_dict(saved["regularizer"])
         optimizer.load_state_dict(saved["optimizer"])
-        return TrainingState(epoch=saved["epoch"], curves=saved["curves"])
+        best = saved.get("best")
+        if best is not None:
+            best = Best(**best | {"scores": Scores(**best["scores"])})
+        return TrainingState(epoch=saved["epoch"], curves=saved["curves"], best=best)
 
 
-def _average_views(logits: Tensor, videos: int) -> Tensor:
+def prepare_clip(frames: Tensor, layer: PromptLayer, statistics: NormalizeConfig, device: torch.device) -> Tensor:
+    """What a layer gets of uint8 frames ``(b, t, h, w, 3)``: ``(b, 3, t, h, w)``, normalised unless it reads bytes."""
+    frames = frames.to(device, non_blocking=True)
+    if layer.reads_bytes(statistics.mean, statistics.std):
+        return frames.permute(0, 4, 1, 2, 3)
+    return normalize(frames, statistics)
+
+
+def average_views(logits: Tensor, videos: int) -> Tensor:
     """Log of the mean probability over a video's clips, ``(videos, classes)``, from ``(videos * clips, classes)``."""
     clips = logits.log_softmax(-1).reshape(videos, -1, logits.shape[-1])
     return clips.logsumexp(1) - math.log(clips.shape[1])

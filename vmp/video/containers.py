@@ -18,6 +18,7 @@ import av
 from av.codec.context import Flags
 from av.container import InputContainer
 from av.packet import Packet
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -54,7 +55,7 @@ def tag_of(frame: VideoFrame) -> Tag | None:
 
 @contextmanager
 def open_video(path: str | Path) -> Iterator[VideoStream]:
-    """The first video stream of a file, one decoder thread, closed on the way out whatever happens.
+    """The first video stream of a file, which is not a cover picture; one decoder thread, closed whatever happens.
 
     Raises:
         InputError: Missing, not a regular file, empty, no known container, no video stream, or an absurd picture size.
@@ -76,7 +77,7 @@ def open_video(path: str | Path) -> Iterator[VideoStream]:
     with container:
         if not container.streams.video:
             raise InputError(f"{path}: has no video stream; exclude it")
-        stream = container.streams.video[0]
+        stream = video_streams(container)[0]
         context = stream.codec_context
         if context is None:
             raise InputError(f"{path}: the video stream uses a codec that this build of FFmpeg does not know")
@@ -87,6 +88,13 @@ def open_video(path: str | Path) -> Iterator[VideoStream]:
         stream.thread_type = "NONE"
         context.thread_count = 1
         yield stream
+
+
+def video_streams(container: InputContainer) -> list[VideoStream]:
+    """The video streams of a file in stored order, without cover pictures where there is anything else."""
+    streams = list(container.streams.video)
+    moving = [stream for stream in streams if not stream.disposition & Disposition.attached_pic]
+    return moving or streams
 
 
 def packets_of(stream: VideoStream, path: str | Path) -> Iterator[Packet[VideoStream]]:

@@ -6,6 +6,7 @@ frame the time 0. So frames are counted by decoding, in decoder output order.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from vmp.core.errors import InputError
-from vmp.video.containers import frame_rate, frames_of, open_video, tag_of
+from vmp.video.containers import frame_rate, frames_of, open_video, tag_of, video_streams
+from vmp.video.frame_folders import frames_of_folder, image_files
 from vmp.video.geometry import Converter, Geometry, Pixels, oriented_size
 
 NATIVE = Geometry()
@@ -32,6 +34,7 @@ class VideoInfo:
         container: Name of the container, e.g. ``"avi"``.
         concealed: Frames that the decoder itself marks as damaged and patched up.
         key_frames: Frames that the codec stores whole.
+        streams: Video streams in the file, of which the first is read.
     """
 
     frames: int
@@ -42,6 +45,7 @@ class VideoInfo:
     container: str
     concealed: int = 0
     key_frames: tuple[int, ...] = ()
+    streams: int = 1
 
 
 def decode(path: str | Path, geometry: Geometry = NATIVE) -> tuple[Pixels, VideoInfo]:
@@ -62,13 +66,16 @@ def decode_to(
     *,
     expect: Callable[[int], object] = lambda count: None,
 ) -> VideoInfo:
-    """Decode a file once and hand every frame, ``(h, w, 3)`` RGB uint8 at working size, to `emit` in order.
+    """Decode a file, or read a folder of frames, and hand every frame in order to `emit`.
 
-    `expect` receives how many frames the header claims (0: nothing), before the first one comes: a hint, often wrong.
+    Frames are ``(h, w, 3)`` RGB uint8 at working size. `expect` receives how many frames the header claims (0: none),
+    before the first one comes: a hint, often wrong.
 
     Raises:
         InputError: The file is missing, is no video, is damaged, or changes its working size on the way.
     """
+    if Path(path).is_dir():
+        return _folder_to(path, geometry, emit)
     stamps: list[int | None] = []
     keys: list[int] = []
     size, shape, concealed = (0, 0), (0, 0, 3), 0
@@ -101,7 +108,33 @@ def decode_to(
             container=stream.container.format.name,
             concealed=concealed,
             key_frames=tuple(keys),
+            streams=len(video_streams(stream.container)),  # type: ignore[arg-type]
         )
+
+
+def _folder_to(path: str | Path, geometry: Geometry, emit: Callable[[Pixels], object]) -> VideoInfo:
+    """As `decode_to`, for a folder with an image for each frame."""
+    convert, files = Converter(geometry, str(path)), image_files(path)
+    size, shape = (0, 0), (0, 0, 3)
+    for count, frame in enumerate(frames_of_folder(files)):
+        array = convert(frame)
+        if not count:
+            size, shape = (frame.height, frame.width), array.shape
+        elif array.shape != shape:
+            raise InputError(
+                f"{files[count]}: the picture changes from {shape[1]} x {shape[0]} to {array.shape[1]} x "
+                f"{array.shape[0]}; set a square working size (fit: crop or stretch)"
+            )
+        emit(array)
+    return VideoInfo(
+        frames=len(files),
+        fps=math.nan,
+        height=size[0],
+        width=size[1],
+        codec="images",
+        container="folder",
+        key_frames=tuple(range(len(files))),
+    )
 
 
 class _Growing:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import av
 import numpy as np
+from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
@@ -77,8 +79,7 @@ class Converter:
         if size is not None and self.geometry.fit == "crop":
             top, left = (height - size) // 2, (width - size) // 2
             array = array[top : top + size, left : left + size]
-        turns = round(frame.rotation / 90) % 4
-        return np.ascontiguousarray(np.rot90(array, turns) if turns else array)
+        return np.ascontiguousarray(orientation_of(frame).apply(array))
 
     def _scale(self, frame: VideoFrame, height: int, width: int) -> Pixels:
         # threads=1: swscale's default starts threads for every single frame, which costs more than the scaling.
@@ -93,7 +94,44 @@ class Converter:
         return cast("Pixels", scaled.to_ndarray())
 
 
+@dataclass(frozen=True, kw_only=True)
+class Orientation:
+    """How a stored picture is shown: turned by quarter turns against the clock, then perhaps mirrored left and right.
+
+    Attributes:
+        turns: Quarter turns, 0 to 3.
+        mirrored: Whether left and right change places after the turn.
+    """
+
+    turns: int = 0
+    mirrored: bool = False
+
+    def apply(self, picture: Pixels) -> Pixels:
+        """A picture ``(h, w, 3)`` as it is shown; its sides change places for odd `turns`."""
+        turned = np.rot90(picture, self.turns) if self.turns else picture
+        return turned[:, ::-1] if self.mirrored else turned
+
+
+def orientation_of(frame: VideoFrame) -> Orientation:
+    """The orientation that a frame's display matrix asks for, to the nearest quarter turn.
+
+    A picture's point (x, y) is shown at (a x + c y, b x + d y) with y down. Cameras that face their user mirror, which
+    an angle alone cannot say.
+    """
+    if Type.DISPLAYMATRIX not in frame.side_data:
+        return Orientation()
+    matrix = np.frombuffer(bytes(cast("Any", frame.side_data)[Type.DISPLAYMATRIX]), np.int32)
+    if matrix.size < 5:
+        return Orientation()
+    a, b, _, c, d = (float(value) / 2**16 for value in matrix[:5])
+    mirrored = a * d - b * c < 0
+    if mirrored:  # shown = mirror of a turn: take the mirror away to read the turn
+        a, c = -a, -c
+    # A turn by t against the clock, with y down, takes (1, 0) to (cos t, -sin t).
+    return Orientation(turns=round(math.degrees(math.atan2(-b, a)) / 90) % 4, mirrored=mirrored)
+
+
 def oriented_size(frame: VideoFrame) -> tuple[int, int]:
     """``(height, width)`` of the picture as it is shown, i.e. after rotation metadata."""
-    turned = round(frame.rotation / 90) % 2 == 1
+    turned = orientation_of(frame).turns % 2 == 1
     return (frame.width, frame.height) if turned else (frame.height, frame.width)

@@ -32,7 +32,9 @@ from vmp.video.containers import (
     open_video,
     packets_of,
     tag_of,
+    video_streams,
 )
+from vmp.video.frame_folders import image_files, read_image
 from vmp.video.geometry import oriented_size
 
 Ints = NDArray[np.int64]
@@ -59,6 +61,7 @@ class PacketIndex:
         width: Pixels, upright.
         codec: Name of the codec.
         container: Name of the container.
+        streams: Video streams in the file, of which the first is read.
     """
 
     position: Ints
@@ -73,6 +76,7 @@ class PacketIndex:
     width: int
     codec: str
     container: str
+    streams: int = 1
 
     @property
     def frames(self) -> int:
@@ -124,6 +128,8 @@ def build_index(path: str | Path, *, exact: bool = False) -> PacketIndex:
     Raises:
         InputError: Not a readable video, or (where it must be decoded) damaged.
     """
+    if Path(path).is_dir():
+        return _of_folder(path)
     with open_video(path) as stream:
         if not exact and stream.container.format.name in _ORDERED:
             index = _by_stamps(stream, path)
@@ -131,6 +137,27 @@ def build_index(path: str | Path, *, exact: bool = False) -> PacketIndex:
                 return index
     with open_video(path) as stream:
         return _by_decoding(stream, path)
+
+
+def _of_folder(path: str | Path) -> PacketIndex:
+    """The index of a folder of frames: an image a frame, and each can be read by itself."""
+    files = image_files(path)
+    height, width = read_image(files[0]).shape[:2]
+    numbers, unknown = np.arange(len(files), dtype=np.int64), np.full(len(files), -1, dtype=np.int64)
+    return PacketIndex(
+        position=unknown,
+        stamp=np.full(len(files), NO_STAMP, dtype=np.int64),
+        order=numbers,
+        keys=numbers,
+        seekable=False,
+        sums=np.empty(0, np.int64),
+        times=np.empty(0),
+        fps=float("nan"),
+        height=height,
+        width=width,
+        codec="images",
+        container="folder",
+    )
 
 
 def _by_stamps(stream: VideoStream, path: str | Path) -> PacketIndex | None:
@@ -201,6 +228,7 @@ def _assemble(
         width=size[1],
         codec=stream.codec_context.name,
         container=stream.container.format.name,
+        streams=len(video_streams(stream.container)),  # type: ignore[arg-type]
     )
 
 

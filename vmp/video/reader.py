@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from vmp.core.errors import InputError
 from vmp.video.containers import decode_packet, frames_of, is_flush, open_video, packets_of, tag_of
+from vmp.video.frame_folders import frames_of_folder, image_files
 from vmp.video.geometry import Converter, Geometry, Pixels
 from vmp.video.index import NO_STAMP, PacketIndex, build_index, checksum
 
@@ -58,16 +59,29 @@ class VideoReader:
         """Frames by number, ``(t, h, w, 3)`` RGB uint8 at working size. Any order, repeats allowed.
 
         Raises:
-            InputError: A number outside the file, or a file that does not decode up to the last one.
+            InputError: A number outside the file, one that does not decode up to the last frame, or whose picture
+                changes its working size between the frames asked for.
         """
         wanted = check_numbers(frames, self.frames, self.path)
         numbers = np.unique(wanted)
         try:
-            pixels = self._by_index(numbers)
+            pixels = self._of_folder(numbers) if self.path.is_dir() else self._by_index(numbers)
         except _IndexMismatch:
             self.fallbacks += 1
             pixels = self._from_start(numbers)
+        shapes = {pixels[int(n)].shape[:2]: int(n) for n in reversed(wanted)}
+        if len(shapes) > 1:
+            (before, _), (after, number) = sorted(shapes.items(), key=lambda one: one[1])[:2]
+            raise InputError(
+                f"{self.path}: the picture changes from {before[1]} x {before[0]} to {after[1]} x {after[0]} by frame "
+                f"{number}; set a square working size (fit: crop or stretch)"
+            )
         return np.stack([pixels[int(n)] for n in wanted])
+
+    def _of_folder(self, numbers: NDArray[np.int64]) -> dict[int, Pixels]:
+        files, convert = image_files(self.path), Converter(self.geometry, str(self.path))
+        frames = frames_of_folder([files[n] for n in numbers])
+        return {int(n): convert(frame) for n, frame in zip(numbers, frames, strict=True)}
 
     def _by_index(self, numbers: NDArray[np.int64]) -> dict[int, Pixels]:
         if not self.index.seekable or not len(self.index.keys):

@@ -14,18 +14,18 @@ import pytest
 from tests.vmp.data.tiny_videos import numbers, write_video
 from vmp.core.errors import InputError
 from vmp.data.cache.folder import CacheError, CacheFolder
-from vmp.data.sets.manifest import FolderData
+from vmp.data.sets.class_folders import FolderData
 
 LOAD = """
 import sys, numpy as np
-from vmp.data.sets.manifest import FolderData
+from vmp.data.sets.class_folders import FolderData
 data = FolderData(path=sys.argv[1], size=32).load()
 print(data.fingerprint, sum(int(data.read(i, np.arange(v.num_frames)).sum()) for i, v in enumerate(data.videos)))
 """
 KILLED = """
 import os, signal, sys
 from vmp.data.cache import clips
-from vmp.data.sets.manifest import FolderData
+from vmp.data.sets.class_folders import FolderData
 whole = clips.decode_to
 def half(path, geometry, emit):
     count = [0]

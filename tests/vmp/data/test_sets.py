@@ -13,13 +13,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from tests.vmp.data.tiny_videos import numbers, write_video
+from tests.vmp.data.tiny_videos import numbers, picture, write_video
 from vmp.core.errors import InputError
 from vmp.data.base import SPLITS
+from vmp.data.sets.class_folders import FolderData
 from vmp.data.sets.finegym import FineGymData
 from vmp.data.sets.hmdb51 import Hmdb51Data
-from vmp.data.sets.manifest import FolderData, ManifestData
+from vmp.data.sets.manifest import ManifestData
+from vmp.data.sets.mmaction import MMActionData
 from vmp.data.sets.mpii import MAT_FILE, MpiiCooking2Data
 from vmp.data.sets.slowfast import SlowFastData
 from vmp.data.sets.video_files import FileDataConfig, FileVideos
@@ -59,6 +62,41 @@ def make_slowfast(root: Path, **settings) -> FileDataConfig:
     for part, text in lines.items():
         (root / f"{part}.csv").write_text("\n".join(text) + "\n")
     return SlowFastData(path=str(root), group_pattern=r"(s\d+)-cam", **settings)
+
+
+def write_frames(folder: Path, frames: int, video: int) -> None:
+    """A video as a folder of images without leading zeros, which sort wrongly by their names."""
+    folder.mkdir(parents=True)
+    for number in range(frames):
+        grey = picture(number, video)
+        Image.fromarray(np.repeat(grey[..., None], 3, axis=2)).save(folder / f"img_{number + 1}.png")
+
+
+def make_frames(root: Path, **settings) -> FileDataConfig:
+    for i in range(16):
+        write_frames(root / f"class {i % 2}" / f"clip{i}", 8 + i, video=i)
+    return FolderData(path=str(root), frame_rate=25, **settings)
+
+
+def make_cuts(root: Path, **settings) -> FileDataConfig:
+    rows = [["path", "label", "start", "end"]]
+    for i in range(6):
+        write_video(root / f"{i}.mp4", 60, video=i, **QUICK)
+        rows += [[f"{i}.mp4", "ab"[part % 2], str(part * 0.8), str(part * 0.8 + 0.8)] for part in range(3)]
+    path = str(write_csv(root / "cuts.csv", rows))
+    return ManifestData(path=path, start_column="start", end_column="end", **settings)
+
+
+def make_mmaction(root: Path, **settings) -> FileDataConfig:
+    lines: dict[str, list[str]] = {"train": [], "val": []}
+    for i in range(12):
+        part, name = "train" if i < 8 else "val", f"{'ab'[i % 2]}/{i}"
+        write_frames(root / "rawframes" / name, 8 + i, video=i)
+        lines[part].append(f"{name} {8 + i} {i % 2}")
+    for part, text in lines.items():
+        (root / f"x_{part}_split_1_rawframes.txt").write_text("\n".join(text) + "\n")
+    lists = {part: str(root / f"x_{part}_split_1_rawframes.txt") for part in lines}
+    return MMActionData(**lists, root=str(root / "rawframes"), frame_rate=25, **settings)
 
 
 def make_hmdb51(root: Path, **settings) -> FileDataConfig:
@@ -152,6 +190,9 @@ MAKERS: dict[str, Callable[..., FileDataConfig]] = {
     "folder": make_folder,
     "manifest": make_manifest,
     "slowfast": make_slowfast,
+    "frames": make_frames,
+    "cuts": make_cuts,
+    "mmaction": make_mmaction,
     "hmdb51": make_hmdb51,
     "mpii": make_mpii,
     "finegym": make_finegym,
@@ -305,6 +346,48 @@ def test_missing_broken_and_repeated_videos_are_named(tmp_path: Path) -> None:
     (root / "list.csv").write_text(listing + "videos/0.mp4,a,source0\n")
     with pytest.raises(InputError, match=r"line 18: 'videos/0\.mp4' is listed a second time \(first: .*line 2\)"):
         cfg.load()
+
+
+def test_a_manifest_cuts_clips_by_seconds_and_by_frames(tmp_path: Path) -> None:
+    seconds = make_cuts(tmp_path)
+    data = seconds.load()
+    shown = by_id(data)
+    assert shown["2.mp4/0-0.8"] == (0, 20)
+    assert shown["2.mp4/0.8-1.6"] == (20, 20)
+    assert all(len({v.split for v in data.videos if v.group == f"{i}.mp4"}) == 1 for i in range(6))
+    rows = [["path", "label", "from", "to"]] + [[f"{i}.mp4", "ab"[i % 2], "7", str(17 + i)] for i in range(6)]
+    path = str(write_csv(tmp_path / "frames.csv", rows))
+    frames = ManifestData(path=path, start_column="from", end_column="to", interval="frames", val_fraction=0.3)
+    assert by_id(frames.load())["3.mp4/7-20"] == (7, 13)
+    assert any("unused columns: from, to" in note for note in ManifestData(path=path).listing().notes)
+    for start, end in (("5", "5"), ("-1", "4"), ("a", "4"), ("1.5", "4"), ("nan", "4")):
+        write_csv(tmp_path / "frames.csv", [rows[0], ["0.mp4", "a", start, end]])
+        with pytest.raises(InputError, match=rf"line 2: start '{start}' and end '{end}' must be a whole number"):
+            frames.listing()
+    write_csv(tmp_path / "frames.csv", rows)
+    for unit, first in (("frames", 7), ("seconds", 49)):
+        rest = [[*row[:2], "1.96" if unit == "seconds" else row[2], row[3]] for row in rows[1:]]
+        write_csv(tmp_path / "frames.csv", [rows[0], *rest])
+        open_end = dataclasses.replace(frames, end_column=None, interval=unit).load()
+        assert set(by_id(open_end).values()) == {(first, 60 - first)}, "to the end of the file"
+    write_csv(tmp_path / "frames.csv", rows)
+    assert by_id(dataclasses.replace(frames, start_column=None).load())["3.mp4/0-20"] == (0, 20)
+
+
+def test_folders_of_frames_are_read_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    config = make_frames(tmp_path / "v")
+    assert by_id(config.load())["class 1/clip15"] == (0, 23)
+    slower = dataclasses.replace(config, frame_rate=10)
+    assert slower.load().fingerprint != config.load().fingerprint, "what is sampled by time depends on the rate"
+    assert make_mmaction_notes(tmp_path / "m") == ["validation videos serve as test", "no groups are known"]
+    (tmp_path / "v" / "class 0" / "clip0" / "img_3.png").write_bytes(b"no image")
+    with pytest.raises(InputError, match=r"img_3\.png: is not a readable image"):
+        config.load()
+
+
+def make_mmaction_notes(root: Path) -> list[str]:
+    notes = " ".join(make_mmaction(root).listing().notes)
+    return [text for text in ("validation videos serve as test", "no groups are known") if text in notes]
 
 
 def test_folders_without_videos_are_named(tmp_path: Path) -> None:

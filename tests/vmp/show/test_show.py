@@ -59,6 +59,17 @@ def test_command_writes_a_picture_and_a_video(video: Path, tmp_path: Path) -> No
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "a.png", "state.pt"], "nothing half-written is left"
 
 
+def test_a_gif_is_a_gif(video: Path, tmp_path: Path) -> None:
+    target = tmp_path / "a.gif"
+    options = ["--out", tmp_path / "a.png", "--video", target, "--frames", 4, "--size", 48]
+    result = CliRunner().invoke(show, [str(o) for o in (video, *options)])
+    assert result.exit_code == 0, result.output
+    assert target.read_bytes().startswith(b"GIF89a")
+    frames, info = decode(target)
+    assert (info.frames, info.fps, info.container) == (29, pytest.approx(25), "gif")
+    assert numbers(frames[:, :, :48]) == [(0, i) for i in range(1, 30)]
+
+
 def test_mistakes_are_named(video: Path, tmp_path: Path) -> None:
     def error(*options: object) -> str:
         raised = CliRunner().invoke(show, [str(o) for o in (video, "--out", tmp_path / "x.png", *options)]).exception
@@ -68,6 +79,7 @@ def test_mistakes_are_named(video: Path, tmp_path: Path) -> None:
     assert "slope" in error("--slope", 3)
     assert "unknown sampler 'random-ish'" in error("--sampling", "random-ish")
     assert "written as .png" in error("--out", tmp_path / "x.jpeg")
+    assert "films are written as .mp4, .m4v, .mov, .mkv or .gif" in error("--video", tmp_path / "x.webp")
     assert "cannot be written" in error("--out", tmp_path / "nowhere" / "x.png")
     torch.save({"model": {"backbone.weight": torch.zeros(1)}}, tmp_path / "control.pt")
     assert "holds no learnt slope and shift" in error("--checkpoint", tmp_path / "control.pt")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from vmp.backbones.registry import BACKBONES
 from vmp.core.config import from_plain
 from vmp.core.errors import InputError
-from vmp.core.outcome import Figures
+from vmp.core.outcome import Figures, Outcome
 from vmp.data.augment import AugmentConfig
 from vmp.data.loading import ClipLoader
 from vmp.data.registry import MotionData, load_data
@@ -43,9 +44,11 @@ class _Killed(Exception):
     pass
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("select", ["last", "best_val"])
+def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path, select: Literal["last", "best_val"]) -> None:
     """Killed in every epoch in turn, with dropout, momentum and a decaying rate: the numbers must not move."""
-    whole = run_experiment(TINY, seed=3)
+    tiny = dataclasses.replace(TINY, train=dataclasses.replace(TINY.train, select=select))
+    whole = run_experiment(tiny, seed=3)
     checkpoint = Checkpointing(path=tmp_path / "cell.pt", key="cell", every_seconds=0.0)
     for survived in range(1, TINY.train.epochs):
 
@@ -54,11 +57,37 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
                 raise _Killed
 
         with pytest.raises(_Killed):
-            run_experiment(TINY, seed=3, checkpoint=checkpoint, on_epoch=die)
+            run_experiment(tiny, seed=3, checkpoint=checkpoint, on_epoch=die)
         assert load_checkpoint(checkpoint.path)["epoch"] == survived
-    resumed = run_experiment(TINY, seed=3, checkpoint=checkpoint)
+    resumed = run_experiment(tiny, seed=3, checkpoint=checkpoint)
     assert resumed.curves == whole.curves
     assert resumed.metrics == whole.metrics
+    assert (resumed.scores, resumed.selected_epoch) == (whole.scores, whole.selected_epoch)
+
+
+def test_the_weights_of_the_best_epoch_are_tested_and_kept() -> None:
+    """Right value: the test accuracy of a training that ends at the best epoch, whose rate does not know its end."""
+    constant = TrainConfig(epochs=6, batch_size=8, optimizer=AdamW(lr=3e-2, schedule=ConstantRate()))
+    models = {}
+
+    def run(name: str, **changes: object) -> Outcome:
+        train = dataclasses.replace(constant, **changes)
+        kept = lambda model, data: models.update({name: model.state_dict()})  # noqa: E731
+        return run_experiment(dataclasses.replace(TINY, train=train), seed=1, on_trained=kept)
+
+    best = run("best", select="best_val")
+    accuracies = [value for value in best.curves["val_top1"] if value is not None]
+    epoch = accuracies.index(max(accuracies)) + 1
+    assert epoch < constant.epochs, "else this shows nothing: take another seed"
+    assert best.selected_epoch == epoch
+    assert best.metrics["val_top1"] == max(accuracies)
+    short = run("short", epochs=epoch)
+    assert (short.selected_epoch, run("last").selected_epoch) == (epoch, constant.epochs)
+    for figure in ("test_top1", "test_loss", "val_loss", "slope"):
+        assert best.metrics[figure] == short.metrics[figure]
+    assert best.scores == short.scores
+    assert all(torch.equal(models["best"][name], value) for name, value in models["short"].items())
+    assert any(not torch.equal(models["last"][name], value) for name, value in models["short"].items())
 
 
 def test_a_training_from_bytes_has_the_figures_of_one_from_floats(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import random
 import shutil
+import struct
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from tests.vmp.data.tiny_videos import numbers, picture, write_video
 from vmp.core.errors import InputError
+from vmp.layer.streaming import video_frames
 from vmp.video import Geometry, PacketIndex, VideoReader, build_index, decode
 
 NATIVE = Geometry()
@@ -89,6 +92,68 @@ def test_rotation_is_applied(tmp_path: Path) -> None:
         assert np.array_equal(VideoReader(path, NATIVE).read([2, 0]), frames[[2, 0]])
 
 
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_the_display_matrix_says_where_each_pixel_goes(tmp_path: Path, turns: int, mirrored: bool) -> None:
+    """A front camera's matrix mirrors, which no angle can say. Right answer: every pixel moved by the matrix itself."""
+    path = write_video(tmp_path / "a.mp4", 3, width=64)
+    upright = decode(path)[0]
+    a, b, c, d = {0: (1, 0, 0, 1), 1: (0, -1, 1, 0), 2: (-1, 0, 0, -1), 3: (0, 1, -1, 0)}[turns]
+    if mirrored:
+        a, c = -a, -c
+    content = bytearray(path.read_bytes())
+    matrix = content.index(b"tkhd") + 44  # ISO 14496-12, track header box: a b u, c d v, x y w as 16.16 and 2.30
+    content[matrix : matrix + 20] = struct.pack(">5i", a << 16, b << 16, 0, c << 16, d << 16)
+    path.write_bytes(content)
+
+    height, width = upright.shape[1:3]
+    y, x = np.mgrid[:height, :width]
+    shown_x, shown_y = a * x + c * y, b * x + d * y
+    shown_x, shown_y = shown_x - shown_x.min(), shown_y - shown_y.min()
+    expected = np.zeros((3, shown_y.max() + 1, shown_x.max() + 1, 3), np.uint8)
+    expected[:, shown_y, shown_x] = upright
+    frames, info = decode(path)
+    assert np.array_equal(frames, expected)
+    assert (info.height, info.width) == expected.shape[1:3]
+    assert np.array_equal(VideoReader(path, NATIVE).read([2, 0]), expected[[2, 0]])
+    assert np.array_equal(np.stack(list(video_frames(path))), expected)
+
+
+def test_the_first_film_of_several_streams_is_read_and_a_cover_picture_is_none(tmp_path: Path) -> None:
+    two, cover = tmp_path / "two.mkv", tmp_path / "cover.mp4"
+    for path, kinds in ((two, ("libx264", "libx264")), (cover, ("mjpeg", "libx264"))):
+        with av.open(str(path), "w") as out:
+            streams = []
+            for kind in kinds:
+                stream = out.add_stream(kind, rate=25)
+                stream.width, stream.height = 48, 48
+                stream.pix_fmt = "yuvj420p" if kind == "mjpeg" else "yuv420p"
+                streams.append(stream)
+            if kinds[0] == "mjpeg":
+                streams[0].disposition = Disposition.attached_pic
+            for number, stream in enumerate(streams):
+                for frame in range(1 if kinds[number] == "mjpeg" else 6):
+                    grey = picture(frame, number)
+                    made = av.VideoFrame.from_ndarray(np.repeat(grey[..., None], 3, axis=2), format="rgb24")
+                    made.pts = frame
+                    out.mux(stream.encode(made))
+                out.mux(stream.encode(None))
+    frames, info = decode(two)
+    assert (info.streams, numbers(frames)) == (2, [(0, i) for i in range(6)])
+    assert build_index(two).streams == 2
+    frames, info = decode(cover)
+    assert (info.streams, numbers(frames)) == (1, [(1, i) for i in range(6)])
+
+
+def test_a_picture_that_changes_its_size_is_one_sentence_for_single_frames_too(tmp_path: Path) -> None:
+    parts = [write_video(tmp_path / f"{side}.h264", 4, width=side, container="h264") for side in (48, 80)]
+    both = tmp_path / "both.h264"
+    both.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with pytest.raises(InputError, match=r"both\.h264: the picture changes from 48 x 48 to 80 x 48"):
+        VideoReader(both, NATIVE).read([0, 7])
+    assert VideoReader(both, Geometry(size=32)).read([0, 7]).shape == (2, 32, 32, 3)
+
+
 def test_frames_hidden_by_an_edit_list_do_not_count(tmp_path: Path) -> None:
     source = write_video(tmp_path / "whole.mp4", 20, options={"x264-params": "keyint=20:bframes=0"})
     cut = tmp_path / "cut.mp4"
@@ -155,7 +220,7 @@ def test_unusable_files_are_named_in_one_sentence(tmp_path: Path) -> None:
         "missing.mp4": "no such file",
         "empty.mp4": r"empty \(0 bytes\)",
         "text.avi": "not a readable video file",
-        "folder.mp4": "not a regular file",
+        "folder.mp4": "a folder without images",
         "sound.mp4": "no video stream",
     }
     for name, reason in reasons.items():

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from vmp.core.errors import InputError
 from vmp.data.cache.folder import CacheError, CacheFolder
 from vmp.data.cache.frames import ClipCache, clip_key
-from vmp.data.cache.memo import FileMemo, packet_index
+from vmp.data.cache.memo import FileMemo, digest, packet_index
 from vmp.data.interval import Source
-from vmp.video import Geometry, Pixels, VideoInfo, VideoReader, decode_to
+from vmp.video import Geometry, Pixels, VideoInfo, VideoReader, build_index, decode_to
+from vmp.video.frame_folders import image_files
 
 _OPEN_CLIPS = 256  # each holds a file descriptor; most systems allow 1024 a process
 _OPEN_READERS = 64
@@ -76,8 +77,10 @@ class ClipStore:
                 self.infos[i] = _or_error(lambda i=i: self._describe(i))  # type: ignore[misc]
 
     def content(self, i: int) -> str:
-        """SHA-256 of the clip's whole file."""
+        """SHA-256 of the clip's whole file, or of a folder of frames: of the images in their order."""
         path = self._sources[i].path
+        if path.is_dir():
+            return digest(*(self._memo.content_hash(file) for file in image_files(path)))
         if not path.is_file():
             raise InputError(f"{path}: no such video file")
         return self._memo.content_hash(path)
@@ -141,6 +144,7 @@ class ClipStore:
             codec=index.codec,
             container=index.container,
             key_frames=tuple(keys.tolist()),
+            streams=index.streams,
         )
 
     def _decode(self, i: int, frames: NDArray[np.int64]) -> Pixels:
@@ -153,7 +157,12 @@ class ClipStore:
         path = source.path
         if path not in self._readers:
             # A whole file counts as many frames as decode, as in the cache; in an interval of a long one time counts.
-            index = packet_index(self._folder, path, self._memo.content_hash(path), exact=source.interval is None)
+            content = "" if path.is_dir() else self._memo.content_hash(path)
+            index = (
+                build_index(path)
+                if path.is_dir()
+                else packet_index(self._folder, path, content, exact=source.interval is None)
+            )
             self._readers[path] = VideoReader(path, self.geometry, index)
             if len(self._readers) > _OPEN_READERS:
                 self._readers.popitem(last=False)

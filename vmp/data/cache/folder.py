@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from vmp.core.errors import InputError
 from vmp.core.files import replacing
+from vmp.core.paths import expand
 
 FOLDER_VARIABLE = "VMP_CACHE_DIR"
 LIMIT_VARIABLE = "VMP_CACHE_LIMIT_GB"
@@ -54,7 +55,7 @@ class CacheFolder:
             limit = -1.0
         if not 0 <= limit < float("inf"):
             raise CacheError(f"{LIMIT_VARIABLE} is {text!r}: give a number of gigabytes, 0 for no clip cache")
-        return cls(os.environ.get(FOLDER_VARIABLE) or platformdirs.user_cache_dir("vmp"), int(limit * 1e9))
+        return cls(expand(os.environ.get(FOLDER_VARIABLE, "")) or platformdirs.user_cache_dir("vmp"), int(limit * 1e9))
 
     def store(self, path: Path, write: Callable[[IO[bytes]], object]) -> None:
         """Write a small file atomically."""

@@ -12,7 +12,7 @@ import av
 from vmp.data.cache.folder import CacheError, CacheFolder
 from vmp.video import PacketIndex, build_index
 
-_VERSION = 1
+_VERSION = 2  # 2: mirrored display matrices, cover pictures are no video stream
 
 
 class FileMemo:

@@ -111,7 +111,9 @@ class MotionVideos:
         self.settings, self.name = settings, "motion"
         self.classes: tuple[str, ...] = CLASSES
         self.excluded: tuple[tuple[str, str], ...] = ()
+        self.notes: tuple[str, ...] = ()
         counts: dict[SplitName, int] = {"train": settings.train, "val": settings.val, "test": settings.test}
+        self.decoded_bytes = sum(counts.values()) * settings.num_frames * settings.size**2  # grey
         fps = FRAME_RATE / settings.decimation
         self.videos = tuple(
             Video(

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from vmp.core.config import config
 from vmp.core.errors import InputError
+from vmp.core.paths import PathText, looked_for
 from vmp.data.base import SplitName
 from vmp.data.interval import Interval
 from vmp.data.sets.rows import VIDEO_SUFFIXES
@@ -45,8 +46,8 @@ class FineGymData(FileDataConfig):
     """
 
     kind: Literal["finegym"] = "finegym"
-    path: str = Field(min_length=1)
-    annotations: str = Field(min_length=1)
+    path: PathText = Field(min_length=1)
+    annotations: PathText = Field(min_length=1)
     subset: Literal["gym99", "gym288"] = "gym99"
     version: Literal["v1.1", "v1.0"] = "v1.1"
     drop_shared_sources: bool = False
@@ -126,8 +127,13 @@ def interval_of(element: str, times: dict[str, Any], origin: str) -> Interval:
 def _read_times(file: Path) -> dict[str, Any]:
     try:
         times = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file}: the annotation cannot be read ({error}); download it again") from error
+    except OSError as error:
+        raise InputError(
+            f"{looked_for(file)}: the annotation cannot be read ({(error.strerror or str(error)).lower()}); "
+            "`annotations` names the folder with this file and the element lists"
+        ) from error
+    except ValueError as error:
+        raise InputError(f"{file}: is damaged ({error}); download it again") from error
     if not isinstance(times, dict):
         raise InputError(f"{file}: is not the official annotation: it must hold an object by video id")
     return times

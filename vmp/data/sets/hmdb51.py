@@ -10,7 +10,9 @@ from pydantic import Field
 
 from vmp.core.config import config
 from vmp.core.errors import InputError
+from vmp.core.paths import PathText, looked_for
 from vmp.data.base import SplitName
+from vmp.data.sets.rows import read_text
 from vmp.data.sets.video_files import FileDataConfig, Item, Listing
 
 # <source>_<class>_<visible body>_<camera>_np<persons>_<viewpoint>_<quality>_<clip>; class names hold "_" themselves.
@@ -36,8 +38,8 @@ class Hmdb51Data(FileDataConfig):
     """
 
     kind: Literal["hmdb51"] = "hmdb51"
-    path: str = Field(min_length=1)
-    annotations: str = Field(min_length=1)
+    path: PathText = Field(min_length=1)
+    annotations: PathText = Field(min_length=1)
     split: Literal[1, 2, 3] = 1
 
     def listing(self) -> Listing:
@@ -75,11 +77,13 @@ def read_split(folder: str | Path, number: int) -> list[tuple[str, str, SplitNam
     """
     files = sorted(Path(folder).glob(f"*_test_split{number}.txt"))
     if not files:
-        raise InputError(f"{folder}: holds no files <class>_test_split{number}.txt; `annotations` names their folder")
+        raise InputError(
+            f"{looked_for(folder)}: holds no files <class>_test_split{number}.txt; `annotations` names their folder"
+        )
     rows = []
     for file in files:
         name = file.name.removesuffix(f"_test_split{number}.txt")
-        for line_number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        for line_number, line in enumerate(read_text(file, "a split file").splitlines(), start=1):
             if not line.strip():
                 continue
             video, _, code = line.strip().rpartition(" ")

@@ -1,18 +1,31 @@
-"""Generic data sets: a manifest CSV with optional groups and splits, and a folder with one subfolder a class."""
+"""A manifest: a CSV file with a header that lists videos with their labels, optional groups and optional splits."""
 
 from __future__ import annotations
 
 import csv
+import io
+import math
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 from pydantic import Field
 
 from vmp.core.config import config
 from vmp.core.errors import InputError
-from vmp.data.base import SPLITS, SplitName
-from vmp.data.sets.rows import VIDEO_SUFFIXES, Row, build, group_of
+from vmp.core.paths import PathText
+from vmp.data.base import SPLITS
+from vmp.data.interval import Interval
+from vmp.data.notices import shortened_list
+from vmp.data.sets.rows import Row, build, read_text, slashes
 from vmp.data.sets.video_files import FileDataConfig, Listing
+from vmp.data.splits import split_word
+
+_FIELDS = ("path", "label", "group", "split", "start", "end")
 
 
 @config
@@ -20,8 +33,10 @@ class ManifestData(FileDataConfig):
     """Videos listed in a CSV file with a header: path, label, and optionally a group and a split for each.
 
     Videos of one group (clips cut from one recording) never straddle a split; with a group column, a video whose group
-    is empty is of unknown source and goes to train. Without one, every video is its own group. A split column holds
-    train, val or test in every row and is honoured; if no row says val, the validation split is carved from train.
+    is empty is of unknown source and goes to train. Without one, every video is its own group. A split column names
+    train, val or test in every row (``Training`` and ``valid`` are read, too) and is honoured; if no row says val, the
+    validation split is carved from train; if none says test, val serves as test. Fields are separated by commas,
+    semicolons or tabs.
 
     Attributes:
         kind: ``"manifest"``.
@@ -29,18 +44,26 @@ class ManifestData(FileDataConfig):
         root: Folder that relative video paths start from; None for the folder of the CSV file.
         path_column: Column with the video's path.
         label_column: Column with the class name.
-        group_column: Column with the source; the default name may be absent from the file.
-        split_column: Column with train, val or test; the default name may be absent from the file.
+        group_column: Column with the source; the default name may be absent from the file. None reads no groups.
+        split_column: Column with train, val or test; the default name may be absent from the file. None carves splits.
+        start_column: Column with the start of the clip in its file, for lists that cut clips from longer videos; read
+            only where it is named. Clips of one file are of one group unless a group column says otherwise.
+        end_column: Column with its end, the first frame or second that is no longer in it. Of start and end, one alone
+            will do: a clip then starts or ends with the file.
+        interval: Whether start and end are in ``"seconds"`` from the first frame, or ``"frames"`` counted from 0.
         test_fraction: Share of the videos carved out for testing when there is no split column, in [0, 1).
     """
 
     kind: Literal["manifest"] = "manifest"
-    path: str = Field(min_length=1)
-    root: str | None = None
+    path: PathText = Field(min_length=1)
+    root: PathText | None = None
     path_column: str = "path"
     label_column: str = "label"
-    group_column: str = "group"
-    split_column: str = "split"
+    group_column: str | None = "group"
+    split_column: str | None = "split"
+    start_column: str | None = None
+    end_column: str | None = None
+    interval: Literal["seconds", "frames"] = "seconds"
     test_fraction: float = Field(default=0.2, ge=0, lt=1)
 
     def listing(self) -> Listing:
@@ -49,86 +72,39 @@ class ManifestData(FileDataConfig):
         Raises:
             InputError: Unreadable list (names row and column), or splits that cannot be.
         """
-        rows = read_rows(self)
-        root = Path(self.root) if self.root is not None else Path(self.path).parent
-        return build(self, rows, root, name=Path(self.path).stem, where=self.path, test_fraction=self.test_fraction)
-
-
-@config
-class FolderData(FileDataConfig):
-    """Videos in one folder for each class: ``<path>/<class>/.../<video>``.
-
-    With the folders train, val and test (at least train and test) on top, ``<path>/<split>/<class>/<video>``, these
-    splits are honoured and a missing val is carved from train.
-
-    Attributes:
-        kind: ``"folder"``.
-        path: The folder.
-        group_pattern: Regular expression with one group that finds a video's source in its path below `path`; None
-            takes every video for a source of its own.
-        test_fraction: Share of the videos carved out for testing when the folders do not say, in [0, 1).
-    """
-
-    kind: Literal["folder"] = "folder"
-    path: str = Field(min_length=1)
-    group_pattern: str | None = None
-    test_fraction: float = Field(default=0.2, ge=0, lt=1)
-
-    def listing(self) -> Listing:
-        """List the folders and carve the splits.
-
-        Raises:
-            InputError: No such folder, no class folders, no videos, or splits that cannot be.
-        """
-        root = Path(self.path)
-        if not root.is_dir():
-            raise InputError(f"{root}: no such folder; `path` names a folder with one subfolder for each class")
-        tops = {p.name for p in root.iterdir() if p.is_dir()}
-        given = {"train", "test"} <= tops and tops <= {*SPLITS}
-        files = sorted(
-            (p for p in root.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()),
-            key=lambda p: p.relative_to(root).as_posix(),
+        rows, unused = read_rows(self)
+        notes = [f"unused columns: {shortened_list(unused, 12)}"] if unused else []
+        return build(
+            self,
+            rows,
+            _root(self),
+            name=Path(self.path).stem,
+            where=self.path,
+            test_fraction=self.test_fraction,
+            notes=notes,
+            groups_from="group_column",
         )
-        files = [p for p in files if len(p.relative_to(root).parts) > 1 + given]
-        if not files:
-            raise InputError(
-                f"{root}: holds no videos in class folders (<class>/<video>{', '.join(sorted(VIDEO_SUFFIXES))})"
-            )
-        rows = []
-        for file in files:
-            parts = file.relative_to(root).parts
-            rows.append(
-                Row(
-                    path=Path(*parts).as_posix(),
-                    label=parts[1] if given else parts[0],
-                    split=cast("SplitName", parts[0]) if given else None,
-                    group=group_of(self.group_pattern, Path(*parts).as_posix(), self.path),
-                    has_group=self.group_pattern is not None,
-                    origin=str(root),
-                )
-            )
-        return build(self, rows, root, name=root.name, where=self.path, test_fraction=self.test_fraction)
 
 
-def read_rows(cfg: ManifestData) -> list[Row]:
-    """The rows of the CSV file.
+def _root(cfg: ManifestData) -> Path:
+    return Path(cfg.root) if cfg.root is not None else Path(cfg.path).parent
+
+
+def read_rows(cfg: ManifestData) -> tuple[list[Row], list[str]]:
+    """The rows of the CSV file, and the names of the columns that nothing reads.
 
     Raises:
-        InputError: Missing or no UTF-8, a named column that is not there, or an empty or wrong field (names the line).
+        InputError: Missing or no UTF-8, a named column that is not there, a column nearly named like one that is read,
+            or an empty or wrong field (names the line).
     """
     path = Path(cfg.path)
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; `path` names a CSV file with the columns path and label")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path}: is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
-        ) from error
-    reader = csv.DictReader(text.splitlines())
+    text = read_text(path, "`path` names a CSV file with the columns path and label")
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(cfg, text))
     header = [name.strip() for name in reader.fieldnames or []]
     reader.fieldnames = header
-    columns = {field: _column(cfg, field, header) for field in ("path", "label", "group", "split")}
+    if twice := [name for name, number in Counter(header).items() if number > 1]:
+        raise InputError(f"{path}: has several columns {twice[0]!r}; give each a name of its own")
+    columns = {field: _column(cfg, field, header) for field in _FIELDS}
     rows = []
     for raw in reader:
         origin = f"{path}, line {reader.line_num}"
@@ -138,28 +114,84 @@ def read_rows(cfg: ManifestData) -> list[Row]:
         for field in ("path", "label"):
             if not value[field]:
                 raise InputError(f"{origin}: the column {columns[field]!r} is empty")
-        if columns["split"] and value["split"] not in SPLITS:
+        split = split_word(value["split"])
+        if columns["split"] and split is None:
             raise InputError(f"{origin}: split {value['split']!r} is none of {', '.join(SPLITS)}")
+        path_in_list = slashes(value["path"], _root(cfg))
+        interval = _interval(cfg, value, origin) if columns["start"] or columns["end"] else None
         rows.append(
             Row(
-                path=Path(value["path"]).as_posix(),
-                label=value["label"],
-                split=cast("SplitName", value["split"]) if columns["split"] else None,
-                group=value["group"] or None,
-                has_group=columns["group"] is not None,
+                path=path_in_list,
+                label=unicodedata.normalize("NFC", value["label"]),
+                split=split,
+                group=value["group"] or (path_in_list if interval and not columns["group"] else None),
+                has_group=columns["group"] is not None or interval is not None,
                 origin=origin,
+                interval=interval,
             )
         )
     if not rows:
         raise InputError(f"{path}: lists no videos")
-    return rows
+    return rows, [name for name in header if name not in columns.values()]
 
 
-def _column(cfg: ManifestData, field: str, header: list[str]) -> str | None:
+def _interval(cfg: ManifestData, value: dict[str, str], origin: str) -> Interval:
+    try:
+        start = float(value["start"]) if cfg.start_column else 0.0
+        stop = float(value["end"]) if cfg.end_column else math.inf
+    except ValueError:
+        start = stop = math.nan
+    whole = cfg.interval == "seconds" or all(one.is_integer() or one == math.inf for one in (start, stop))
+    if not (0 <= start < stop and whole and (stop < math.inf or cfg.end_column is None)):
+        named = " and ".join(
+            f"{field} {value[field]!r}"
+            for field, column in (("start", cfg.start_column), ("end", cfg.end_column))
+            if column
+        )
+        rule = "a number of seconds" if cfg.interval == "seconds" else "a whole number of frames"
+        raise InputError(f"{origin}: {named} must be {rule} each, 0 or more, and the end after the start")
+    return Interval(start=start, stop=stop, unit=cfg.interval)
+
+
+def _delimiter(cfg: ManifestData, text: str) -> str:
+    """What separates the fields: the sign by which most of the columns that are read stand in the header."""
+    first = text.partition("\n")[0]
+    named = {_plain(getattr(cfg, f"{field}_column") or "") for field in _FIELDS}
+
+    def known(sign: str) -> int:
+        return sum(_plain(name) in named for name in next(csv.reader([first], delimiter=sign), []))
+
+    return max((",", ";", "\t"), key=known)
+
+
+def _column(cfg: ManifestData, field: str, header: Sequence[str]) -> str | None:
     """The header's name of a field, or None if the file need not have it (default group and split columns)."""
-    name: str = getattr(cfg, f"{field}_column")
-    if name in header:
+    name: str | None = getattr(cfg, f"{field}_column")
+    if name is None or name in header:
         return name
-    if name == field and field in ("group", "split"):
+    used = {getattr(cfg, f"{other}_column") for other in _FIELDS if other != field}
+    near = _nearest(name, [one for one in header if one not in used])
+    optional = field in ("group", "split")
+    if near is not None:
+        ignored = f", or {field}_column: null if it means something else" if optional else ""
+        raise InputError(
+            f"{cfg.path}: has no column {name!r} but a column {near!r}; set {field}_column: {near}{ignored}"
+        )
+    if name == field and optional:
         return None
     raise InputError(f"{cfg.path}: has no column {name!r} ({field}_column); it has: {', '.join(header) or 'nothing'}")
+
+
+def _nearest(name: str, header: Sequence[str]) -> str | None:
+    """The column that a person would take for `name`: another case or form of it, a longer name, a slip of the keys."""
+    plain = {_plain(one): one for one in reversed(header)}
+    wanted = _plain(name)
+    for one, original in plain.items():
+        if one == wanted or (wanted and one.startswith(wanted) and len(one) <= len(wanted) + 4):
+            return original
+    close = get_close_matches(wanted, plain, n=1, cutoff=0.8)
+    return plain[close[0]] if close else None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name.casefold())

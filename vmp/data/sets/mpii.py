@@ -12,6 +12,7 @@ from pydantic import Field
 
 from vmp.core.config import config
 from vmp.core.errors import InputError
+from vmp.core.paths import PathText, looked_for
 from vmp.data.base import SplitName
 from vmp.data.interval import Interval
 from vmp.data.sets.video_files import FileDataConfig, Item, Listing
@@ -39,7 +40,7 @@ class MpiiCooking2Data(FileDataConfig):
     """
 
     kind: Literal["mpii-cooking-2"] = "mpii-cooking-2"
-    path: str = Field(min_length=1)
+    path: PathText = Field(min_length=1)
 
     def listing(self) -> Listing:
         """Read annotation and split files.
@@ -88,7 +89,7 @@ def read_annotations(file: Path) -> list[tuple[str, str, int, int]]:
     import h5py
 
     if not file.is_file():
-        raise InputError(f"{file}: no such file; `path` names the folder that holds {MAT_FILE}")
+        raise InputError(f"{looked_for(file)}: no such file; `path` names the folder that holds {MAT_FILE}")
     try:
         with h5py.File(file, "r") as mat:
             annos = mat["annos"]
@@ -98,6 +99,8 @@ def read_annotations(file: Path) -> list[tuple[str, str, int, int]]:
                 (_text(mat, activity), _text(mat, video), int(first), int(last))
                 for activity, video, first, last in zip(*columns, strict=True)
             ]
+    except PermissionError as error:
+        raise InputError(f"{file}: may not be read ({error.strerror}); check its permissions") from error
     except (OSError, KeyError, ValueError, TypeError, IndexError) as error:
         raise InputError(f"{file}: is not the official annotation ({error}); download it again") from error
     rows = list(dict.fromkeys(row for row in rows if row[0] in known))
@@ -118,7 +121,7 @@ def read_sequences(folder: Path) -> dict[str, SplitName]:
         if not file.is_file():
             if split == "val":
                 continue  # carved from train instead
-            raise InputError(f"{file}: no such file; the official experimentalSetup folder has it")
+            raise InputError(f"{looked_for(file)}: no such file; the official experimentalSetup folder has it")
         for line in file.read_text(encoding="utf-8").splitlines():
             if line.split():
                 video = line.split()[0] + _CAMERA

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vmp.core.errors import InputError
+from vmp.core.paths import expand, looked_for
 from vmp.data.base import SplitName
+from vmp.data.interval import Interval
 from vmp.data.sets.video_files import FileDataConfig, Item, Listing
-from vmp.data.splits import complete_splits
+from vmp.data.splits import complete_splits, without_test
 
 VIDEO_SUFFIXES = frozenset(
-    (".avi", ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".ts", ".3gp", ".gif")
+    (
+        *(".avi", ".divx", ".mp4", ".m4v", ".mov", ".3gp", ".3g2", ".mkv", ".webm", ".mpg", ".mpeg", ".m2v", ".vob"),
+        *(".ts", ".mts", ".m2ts", ".wmv", ".asf", ".flv", ".f4v", ".ogv", ".mxf", ".dv", ".gif"),
+    )
+)
+NO_GROUPS = (
+    "no groups are known: each video counts as a source of its own, and clips of one recording may feed two splits"
 )
 
 
@@ -27,6 +36,13 @@ class Row:
     group: str | None = None
     has_group: bool = False
     origin: str = ""
+    interval: Interval | None = None
+
+    @property
+    def id(self) -> str:
+        """Unique within a list that cuts several clips from one file."""
+        cut = self.interval
+        return self.path if cut is None else f"{self.path}/{cut.start:g}-{cut.stop:g}"
 
 
 def build(
@@ -38,6 +54,8 @@ def build(
     where: str,
     test_fraction: float,
     classes: Sequence[str] | None = None,
+    notes: Sequence[str] = (),
+    groups_from: str = "group_pattern",
 ) -> Listing:
     """The data set of these rows; splits that the rows leave open are carved by group.
 
@@ -49,6 +67,8 @@ def build(
         where: File or folder, for messages.
         test_fraction: Share of test if the rows have no splits.
         classes: Names by index; None sorts the names that occur.
+        notes: What the reader has to say.
+        groups_from: The setting that would tell the sources.
 
     Raises:
         InputError: Splits that cannot be.
@@ -56,8 +76,12 @@ def build(
     names = sorted({row.label for row in rows}) if classes is None else list(classes)
     labels = [names.index(row.label) for row in rows]
     groups = [row.group if row.has_group else row.path for row in rows]
+    given, sentence = without_test([row.split for row in rows])
+    notes = [*notes, *([sentence] if sentence else [])]
+    if not any(row.group for row in rows):
+        notes.append(f"{NO_GROUPS} ({groups_from} names them)")
     splits = complete_splits(
-        [row.split for row in rows],
+        given,
         labels,
         groups,
         val_fraction=cfg.val_fraction,
@@ -65,11 +89,69 @@ def build(
         seed=cfg.split_seed,
         where=where,
     )
+    find = FileFinder(root)
     items = [
-        Item(id=row.path, path=root / row.path, label=label, split=split, group=row.group, origin=row.origin)
+        Item(
+            id=row.id,
+            path=find(row.path),
+            label=label,
+            split=split,
+            interval=row.interval,
+            group=row.group,
+            origin=row.origin,
+        )
         for row, label, split in zip(rows, labels, splits, strict=True)
     ]
-    return Listing(name=name, classes=tuple(names), items=tuple(items))
+    return Listing(name=name, classes=tuple(names), items=tuple(items), notes=tuple(notes))
+
+
+class FileFinder:
+    """Finds files whose names a list spells in another Unicode form than the disk (macOS takes accents apart).
+
+    Args:
+        root: Folder that relative paths start from.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._names: dict[Path, dict[str, str]] = {}
+
+    def __call__(self, path: str) -> Path:
+        """The file that `path` means; where there is none, `path` below the root as it stands."""
+        listed = self._root / expand(path)
+        if path.isascii() or listed.exists():
+            return listed
+        found = Path(listed.anchor)
+        for part in listed.parts[bool(listed.anchor) :]:
+            if found not in self._names:
+                there = found.iterdir() if found.is_dir() else ()
+                self._names[found] = {unicodedata.normalize("NFC", one.name): one.name for one in there}
+            name = self._names[found].get(unicodedata.normalize("NFC", part))
+            if name is None:
+                return listed
+            found /= name
+        return found
+
+
+def read_text(path: Path, what: str) -> str:
+    """The text of a list. Raises InputError, which says `what` the setting names, where there is none to read."""
+    if not path.is_file():
+        raise InputError(f"{looked_for(path)}: no such file; {what}")
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8"
+        ) from error
+    except OSError as error:
+        raise InputError(f"{path}: may not be read ({error.strerror}); check its permissions") from error
+
+
+def slashes(path: str, root: Path) -> str:
+    """A listed path in POSIX form; backslashes (of a list from Windows) separate folders unless such a file exists."""
+    if "\\" in path and not (root / path).exists():
+        path = path.replace("\\", "/")
+    return Path(path).as_posix()
 
 
 def group_of(pattern: str | None, path: str, where: str) -> str | None:

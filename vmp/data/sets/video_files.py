@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +18,13 @@ from pydantic import Field
 from vmp.core.config import config
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import fingerprint
+from vmp.core.paths import PathText, looked_for
 from vmp.data.base import SplitName, Video
 from vmp.data.cache.clips import ClipStore
 from vmp.data.cache.folder import CacheFolder
 from vmp.data.interval import Interval, Source
 from vmp.data.motion_scores import motion_scores
+from vmp.data.notices import balance_of, refuse_unlearnable
 from vmp.data.sampling import Timeline
 from vmp.data.splits import complete_splits
 from vmp.video import Geometry, VideoInfo
@@ -61,12 +64,14 @@ class Listing:
         classes: Label names by index.
         items: The videos.
         excluded: ``(id, reason)`` of videos that the annotation lists and this data set leaves out.
+        notes: Sentences on what was ignored, read in another way than it stands, or is not known.
     """
 
     name: str
     classes: tuple[str, ...]
     items: tuple[Item, ...]
     excluded: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @config
@@ -80,6 +85,7 @@ class FileDataConfig(ABC):
         val_fraction: Share of the videos outside test that becomes the validation split, in [0, 1); by group.
         split_seed: Draws the carved splits; belongs to the study, not to a cell.
         quarantine: CSV file with the column id, written by ``vmp data scan``: these videos are left out.
+        frame_rate: Frames a second where a file does not say, as a folder of frames cannot.
         longest: Seconds; of a longer video only the beginning is used. The factor of a study of video length.
     """
 
@@ -88,7 +94,8 @@ class FileDataConfig(ABC):
     fit: Literal["crop", "short", "stretch"] = "crop"
     val_fraction: float = Field(default=0.15, ge=0, lt=1)
     split_seed: int = Field(default=0, ge=0)
-    quarantine: str | None = None
+    quarantine: PathText | None = None
+    frame_rate: float | None = Field(default=None, gt=0, le=1000)
     longest: float | None = Field(default=None, gt=0)
 
     def __post_init__(self) -> None:
@@ -144,7 +151,8 @@ class FileDataConfig(ABC):
         if self.longest is not None:
             items = tuple(shortened(item, self.longest) for item in listing.items)
             listing = dataclasses.replace(listing, items=items)
-        return FileVideos(listing, self.geometry, quarantined=read_quarantine(self.quarantine, listing))
+        quarantined = read_quarantine(self.quarantine, listing)
+        return FileVideos(listing, self.geometry, quarantined=quarantined, frame_rate=self.frame_rate)
 
 
 def shortened(item: Item, longest: float) -> Item:
@@ -163,6 +171,7 @@ class FileVideos:
         listing: The videos. Listed and neither quarantined nor readable is an error: nothing is left out silently.
         geometry: Working size.
         quarantined: ``{id: reason}`` to leave out.
+        frame_rate: Frames a second of videos that do not say.
         folder: Cache; None for the one that the environment names.
     """
 
@@ -172,6 +181,7 @@ class FileVideos:
         geometry: Geometry,
         *,
         quarantined: dict[str, str] | None = None,
+        frame_rate: float | None = None,
         folder: CacheFolder | None = None,
     ) -> None:
         left_out = quarantined or {}
@@ -181,20 +191,26 @@ class FileVideos:
         self.excluded: tuple[tuple[str, str], ...] = (*listing.excluded, *left_out.items())
         self._store = open_store(items, listing.name, geometry, folder or CacheFolder.from_environment())
         refuse_broken(items, self._store.infos)
+        usable = [info for info in self._store.infos if isinstance(info, VideoInfo)]
         self.videos: tuple[Video, ...] = tuple(
             Video(
                 id=item.id,
                 label=item.label,
                 split=item.split,
                 num_frames=info.frames,
-                fps=info.fps,
+                fps=info.fps if frame_rate is None or np.isfinite(info.fps) else frame_rate,
                 group=item.group,
                 tags=item.tags,
             )
-            for item, info in zip(items, self._store.infos, strict=True)
-            if isinstance(info, VideoInfo)
+            for item, info in zip(items, usable, strict=True)
         )
-        self.fingerprint = fingerprint([self.classes, dataclasses.asdict(geometry), self._rows(items)])
+        refuse_unlearnable(self.name, self.classes, balance_of(self))
+        self.notes: tuple[str, ...] = (*listing.notes, *stream_notes(self._store.infos))
+        self.decoded_bytes = sum(
+            3 * info.frames * math.prod(geometry.shape(info.height, info.width)) for info in usable
+        )
+        rates = [frame_rate] if frame_rate is not None and any(np.isnan(info.fps) for info in usable) else []
+        self.fingerprint = fingerprint([self.classes, dataclasses.asdict(geometry), self._rows(items), *rates])
 
     def read(self, index: int, frames: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Frames of ``videos[index]`` at working size, RGB uint8 ``(t, h, w, 3)``. `frames` may repeat; order is kept.
@@ -254,6 +270,12 @@ def open_store(items: Sequence[Item], name: str, geometry: Geometry, folder: Cac
     return store
 
 
+def stream_notes(infos: Sequence[VideoInfo | InputError]) -> list[str]:
+    """A sentence where files hold more than one video stream."""
+    number = sum(isinstance(info, VideoInfo) and info.streams > 1 for info in infos)
+    return [f"{number} files hold several video streams: the first of each is read"] if number else []
+
+
 def refuse_broken(items: Sequence[Item], infos: Sequence[VideoInfo | InputError]) -> None:
     """Refuse to go on without a listed video.
 
@@ -286,7 +308,10 @@ def read_quarantine(path: str | None, listing: Listing) -> dict[str, str]:
                 raise InputError(f"{path}: has no column id; a quarantine file has the columns id and reason")
             rows = {row["id"]: row.get("reason") or "quarantined" for row in reader}
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: the quarantine file cannot be read ({error}); run `vmp data scan` again") from error
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise InputError(
+            f"{looked_for(path)}: the quarantine file cannot be read ({reason}); `vmp data scan` writes one"
+        ) from error
     unknown = rows.keys() - {item.id for item in listing.items}
     if unknown:
         raise InputError(f"{path}: quarantines {min(unknown)!r}, which {listing.name} does not list; scan again")
