@@ -111,6 +111,7 @@ class SavedModel(
         classes: Names by index of the logits.
         about: What made it, for people: cell, seed, factors, metrics; ``seconds`` is the usual length of a video.
         format: Of the file; this version reads 1.
+        model: The network, if there is one already; None builds it with random weights.
 
     Raises:
         InputError: Another format, or settings that cannot be.
@@ -123,6 +124,7 @@ class SavedModel(
         classes: list[str],
         about: dict[str, Any] | None = None,
         format: int = FORMAT,
+        model: MotionPrompted | None = None,
     ) -> None:
         super().__init__()
         if format != FORMAT:
@@ -131,15 +133,7 @@ class SavedModel(
             raise InputError(f"{CONFIG_FILE}: classes must be a list of texts, got {shown(classes)}")
         self.settings = from_plain(ModelSettings, _without_checkpoint(settings), source=CONFIG_FILE)
         self.classes, self.about = tuple(classes), dict(about or {})
-        with torch.random.fork_rng(devices=[]):
-            self.model = build_model(
-                self.settings.backbone,
-                self.settings.layer,
-                self.settings.normalize,
-                frames=self.settings.sampling.num_frames,
-                size=self.settings.size,
-                classes=len(classes),
-            )
+        self.model = self._build() if model is None else model
         self.eval()
 
     @classmethod
@@ -147,9 +141,18 @@ class SavedModel(
         cls, experiment: Experiment, model: MotionPrompted, classes: Sequence[str], about: Mapping[str, Any]
     ) -> Self:
         """The model that an experiment has trained; shares its parameters."""
-        made = cls(settings=to_plain(settings_of(experiment)), classes=list(classes), about=dict(about))
-        made.model = model
-        return made
+        return cls(settings=to_plain(settings_of(experiment)), classes=list(classes), about=dict(about), model=model)
+
+    def _build(self) -> MotionPrompted:
+        with torch.random.fork_rng(devices=[]):
+            return build_model(
+                self.settings.backbone,
+                self.settings.layer,
+                self.settings.normalize,
+                frames=self.settings.sampling.num_frames,
+                size=self.settings.size,
+                classes=len(self.classes),
+            )
 
     def forward(self, clip: Tensor) -> Tensor:
         """Logits ``(b, classes)`` of normalised clips ``(b, 3, t, h, w)``, t with the frame that the layer takes."""
