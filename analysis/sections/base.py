@@ -164,6 +164,13 @@ def priorities(conclusions: Conclusions) -> Mapping[str, float]:
     }
 
 
+def why_none(conclusions: Conclusions, reason: str) -> str:
+    """Why a study has no comparisons: `reason`, or that it was raced."""
+    return (
+        "the race decides between its arms, with intervals that allow for its stopping" if conclusions.race else reason
+    )
+
+
 def block_figures(
     conclusions: Conclusions, make: Callable[[Study, BlockVerdict, str], ReportFigure | None]
 ) -> list[ReportFigure]:

@@ -24,6 +24,7 @@ from analysis.sections.manipulation import MANIPULATION
 from analysis.sections.methods import METHODS
 from analysis.sections.origin import PROVENANCE
 from analysis.sections.other_comparisons import ON_BASELINE, ON_CONTROL
+from analysis.sections.race import RACE
 from analysis.sections.results import RESULTS
 from analysis.sections.seed_by_seed import SEED_BY_SEED
 from analysis.sections.seed_std import SEED_STD
@@ -37,6 +38,7 @@ SECTIONS: tuple[Section, ...] = (
     GLANCE,
     CONFIRMATION,
     HERO,
+    RACE,
     FINDINGS,
     EFFECTS,
     RESULTS,

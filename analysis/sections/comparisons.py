@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from analysis.figures.forest import forest_figure
-from analysis.sections.base import Column, Row, Section, SectionContent, Table
+from analysis.sections.base import Column, Row, Section, SectionContent, Table, why_none
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
 from analysis.words.phrases import VERDICT_WORDS
@@ -88,7 +88,7 @@ def comparisons_section(
         return SectionContent(tables=[comparisons_table(name.replace("-", "_"), what, family(conclusions))])
 
     def applies(conclusions: Conclusions) -> Literal[True] | str:
-        return _has_verdicts(family(conclusions), absent)
+        return _has_verdicts(family(conclusions), why_none(conclusions, absent))
 
     return Section(name=name, title=title, order=order, compute=compute, applies=applies, is_folded=True)
 
@@ -100,7 +100,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
 
 
 def _applies(conclusions: Conclusions) -> Literal[True] | str:
-    return _has_verdicts(conclusions.primary, "the study has no two arms to compare")
+    return _has_verdicts(conclusions.primary, why_none(conclusions, "the study has no two arms to compare"))
 
 
 def _has_verdicts(contrasts: Sequence[Contrast], absent: str) -> Literal[True] | str:

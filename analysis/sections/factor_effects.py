@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from analysis.figures.forest import forest_figure
-from analysis.sections.base import Column, Row, Section, SectionContent, Table, Value
+from analysis.sections.base import Column, Row, Section, SectionContent, Table, Value, why_none
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.effects import Effect
@@ -80,7 +80,7 @@ def _rate(rate: Rate) -> tuple[str, tuple[float, float]]:
 
 
 def _applies(conclusions: Conclusions) -> Literal[True] | str:
-    return any(v.effects for v in conclusions.verdicts) or "the study does not cross two factors"
+    return any(v.effects for v in conclusions.verdicts) or why_none(conclusions, "the study does not cross two factors")
 
 
 EFFECTS = Section(name="effects", title="Effects of factors", order=25, compute=_compute, applies=_applies)

@@ -6,7 +6,7 @@ import math
 from typing import Literal
 
 from analysis.figures.std_over_seeds import seed_std_figure
-from analysis.sections.base import Column, Row, Section, SectionContent, Table
+from analysis.sections.base import Column, Row, Section, SectionContent, Table, why_none
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
 from analysis.words.findings import Finding
@@ -88,7 +88,7 @@ def _finding(contrasts: tuple[Contrast, ...], comparisons: tuple[StdComparison, 
 def _applies(conclusions: Conclusions) -> Literal[True] | str:
     _, comparisons = _comparisons(conclusions)
     if not comparisons:
-        return "the study has no reference arm"
+        return why_none(conclusions, "the study has no reference arm")
     return any(not math.isnan(s.p) for s in comparisons) or "it takes 3 seeds and two arms whose accuracy varies"
 
 

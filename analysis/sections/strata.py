@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from analysis.sections.base import Column, Row, Section, SectionContent, Table
+from analysis.sections.base import Column, Row, Section, SectionContent, Table, why_none
 from analysis.study.cells import HASH, stratum_column
 from analysis.verdict.conclusions import Conclusions
 
@@ -48,6 +48,8 @@ def _compute(conclusions: Conclusions) -> SectionContent:
 
 
 def _applies(conclusions: Conclusions) -> Literal[True] | str:
+    if not conclusions.primary:
+        return why_none(conclusions, "the study has no two arms to compare")
     return bool(conclusions.study.strata) or "no tag divides the test videos"
 
 

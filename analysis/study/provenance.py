@@ -64,6 +64,7 @@ def provenance(study: Study) -> ProvenanceFacts:
         ("search", ", ".join(f"{key} = {value}" for key, value in search.items())),
         ("data set", plan.data.name or NOT_RECORDED),
         ("data hash", plan.data.hash or NOT_RECORDED),
+        ("groups", "not known" if plan.data.groups is None else _in_words(plan.data.groups)),
         ("splits", _in_words(plan.data.splits) or NOT_RECORDED),
         fact("decodable videos", lambda r: r.data and r.data.decodable),
         fact("protocol", lambda r: r.protocol, alike=False),
@@ -77,7 +78,8 @@ def provenance(study: Study) -> ProvenanceFacts:
         ("compute", compute),
         ("run", f"{started[0]} to {started[-1]} (starts of the first and last cell)" if started else NOT_RECORDED),
     ]
-    return ProvenanceFacts(facts=tuple(facts), warnings=(*warnings, *_contradictions(study, records)), seconds=total)
+    about = (*warnings, *_contradictions(study, records), *_of_the_data(study))
+    return ProvenanceFacts(facts=tuple(facts), warnings=about, seconds=total)
 
 
 def changed_code(plan: Plan) -> str | None:
@@ -123,6 +125,19 @@ def _contradictions(study: Study, records: list[CellRecord]) -> list[str]:
         if differing := sum(value is not None and value != planned for value in recorded):
             notes.append(f"{differing} of {len(records)} cells carry another {name} hash than the plan.")
     return notes
+
+
+def _of_the_data(study: Study) -> list[str]:
+    """What was ignored in the data, or is wrong with them, as the plan and the cells say."""
+    notes: dict[str, None] = dict.fromkeys(study.plan.data.notes)
+    for record in study.records.values():
+        notes |= dict.fromkeys(record.data.notes if record.data else ())
+    data = study.plan.data
+    for split, number in data.short.items():
+        if number:
+            clips = f"a clip of {data.clip_frames} frames, which then repeats frames: their differences are zero"
+            notes[f"{number} of {data.splits.get(split, number)} {split} videos are too short for {clips}."] = None
+    return [f"Data: {note}" for note in notes]
 
 
 def _plain(value: Any) -> Any:

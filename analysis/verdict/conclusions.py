@@ -14,6 +14,7 @@ from analysis.verdict.evidence import Evidence
 from analysis.verdict.over_blocks import OverBlocks, over_blocks
 from analysis.verdict.summaries import ArmSummary
 from analysis.verdict.verdicts import BlockVerdict, block_verdicts
+from sweeps.race_state import RaceState, read_race
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,11 @@ class Conclusions:
     def on_baseline(self) -> tuple[Contrast, ...]:
         """Every arm against the backbone alone, where that is not the question."""
         return tuple(contrast for verdict in self.verdicts for contrast in verdict.on_baseline)
+
+    @cached_property
+    def race(self) -> RaceState | None:
+        """The race that decided between the arms; None for a study of another method."""
+        return read_race(self.study.plan, self.study.records.values())
 
     @cached_property
     def confirmed(self) -> Confirmed | None:

@@ -14,6 +14,7 @@ from analysis.verdict.effects import Effect, compare_collapse, effect_family, in
 from analysis.verdict.evidence import Evidence
 from analysis.verdict.summaries import ArmSummary
 from sweeps.questions import BASELINE, CONTROL, asked_factors, compared_pairs, counterpart, main_pair
+from sweeps.race_state import RACE
 from sweeps.record import Scalar
 from sweeps.stats.decisions import Verdict
 from sweeps.stats.factorial import trend
@@ -117,6 +118,8 @@ def block_verdicts(evidence: Evidence) -> tuple[BlockVerdict, ...]:
     study = evidence.study
     names = block_factors(study)
     blocks = _blocks(study, names)
+    if study.plan.search.method == RACE:
+        return _undecided(evidence, blocks)
     pairs = question_pairs(study)
     contrasts = evidence.compare([Sides.pair(*one) for one in pairs], QUESTION)
     factors = {key: varied_factors(arms, list(study.plan.factors)) for key, arms in blocks.items()}
@@ -147,6 +150,32 @@ def block_verdicts(evidence: Evidence) -> tuple[BlockVerdict, ...]:
             )
         )
     return tuple(verdicts)
+
+
+def _undecided(evidence: Evidence, blocks: Mapping[tuple[Scalar, ...], list[Arm]]) -> tuple[BlockVerdict, ...]:
+    """The arms of a race without comparisons: it stopped them for a reason, so only its own intervals hold."""
+    names = list(evidence.study.plan.factors)
+    curves = {key: _curve(arms, varied_factors(arms, names)) for key, arms in blocks.items()}
+    return tuple(
+        BlockVerdict(
+            block="",
+            key=key,
+            factors=varied_factors(arms, names),
+            candidates=tuple(evidence.summary(arm) for arm in arms),
+            contrasts=(),
+            chosen=None,
+            excluded=(),
+            main=None,
+            effects=(),
+            interactions=(),
+            trend=None,
+            on_control=(),
+            on_baseline=(),
+            control=_reference(evidence, arms, CONTROL),
+            baseline=_reference(evidence, arms, BASELINE),
+        )
+        for key, (arms, _) in curves.items()
+    )
 
 
 def _decide(

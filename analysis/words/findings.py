@@ -12,12 +12,13 @@ from analysis.verdict.summaries import ArmSummary
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.claims import healthy_note, pairing_note, sign_flip_note
 from analysis.words.phrases import names, percent
+from sweeps.race_state import RaceState
 from sweeps.stats.collapse import Rate
 from sweeps.stats.decisions import Verdict
 from sweeps.stats.variances import StdComparison
 from vmp.core.text import count, listing
 
-Behind = Contrast | StdComparison | Rates | Rate
+Behind = Contrast | StdComparison | Rates | Rate | RaceState
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,6 +23,8 @@ def headline(conclusions: Conclusions) -> Finding:
         clause = f"confirmation on fresh seeds: {claim_clause(subject_name(confirmation), confirmation)}"
         text = provisional(fresh.evidence.completeness, clause + mixed_runs(confirmation))
         return Finding(topic="", text=text, contrasts=(confirmation,))
+    if conclusions.race is not None:
+        return Finding(topic="", text=conclusions.race.sentence(), contrasts=(conclusions.race,))
     clause, behind = _claim(conclusions)
     return Finding(topic="", text=provisional(conclusions.completeness, clause), contrasts=behind)
 
