@@ -18,7 +18,7 @@ from sweeps.limits import LimitReached, Limits, arm_name, in_order
 from sweeps.plan import Task, explain_changes, make_plan
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import GRID, SearchSettings
-from sweeps.record import CellRecord, Plan, SearchHeader, StudyFolder
+from sweeps.record import CellRecord, Plan, SearchHeader, StudyFolder, confirmation_plan
 from sweeps.status import StudyStatus, lock_of, read_status
 from sweeps.study import Study
 from sweeps.track.console import Reporter, silent
@@ -136,7 +136,7 @@ def confirm_study(
         folder.write_plan(folder.read_plan().model_copy(update={"confirmation": header}))
         session = _Session(study, folder, executor, reporter, go_on, limits, [], "none")
         try:
-            session.execute(folder.read_plan(), tasks)
+            session.execute(confirmation_plan(folder.read_plan()) or folder.read_plan(), tasks)
         except LimitReached as limit:
             reporter.note(f"{limit}; the same command goes on from there")
     return read_status(folder, computed=session.computed, of_confirmation=True)

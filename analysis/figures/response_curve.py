@@ -78,6 +78,8 @@ def prepare_response_curve(study: Study, verdict: BlockVerdict) -> ResponseCurve
         interval, center = (
             (contrast.interval, contrast.mean) if contrast else (summary.test_interval, summary.test_mean)
         )
+        if contrast is None and summary.has_collapse:  # an interval of a mean that lies where no run does
+            interval = None
         columns["low"].append(of_all + 100 * (interval.low - center) if interval else math.nan)
         columns["high"].append(of_all + 100 * (interval.high - center) if interval else math.nan)
         for (seed, accuracy, collapsed), cell in zip(study.seed_values(summary.arm), summary.hashes, strict=True):
