@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from analysis.cli import report
 from analysis.study.cells import load_study
 from analysis.verdict.conclusions import conclude
-from analysis.words.headline import headline
+from analysis.words.headline import beside_headline, findings, headline
 from sweeps.record import StudyFolder, confirmation_plan
 from tests.conftest import ROOT
 
@@ -29,7 +32,19 @@ def test_a_reference_study_is_complete_and_says_what_made_it(path: Path) -> None
         assert record.provenance.code == plan.code.hash
 
 
-def test_the_readme_quotes_the_verdict_of_the_records() -> None:
-    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").replace("\n> ", " ").split())
-    sentence = headline(conclude(load_study(ROOT / "results" / "reference" / "lambda"))).text
-    assert " ".join(sentence.split()) in readme
+def test_every_quotation_of_the_readme_is_a_sentence_of_a_reference_report() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    parts = re.findall(r"(?:^> .*\n)+", text, re.MULTILINE)
+    quoted = [" ".join(part.replace("\n> ", " ")[2:].split()) for part in parts]
+    sentences: set[str] = set()
+    for path in REFERENCES:
+        conclusions = conclude(load_study(path))
+        supporting = [finding for _, some in findings(conclusions) for finding in some]
+        found = [headline(conclusions), beside_headline(conclusions), *supporting]
+        sentences |= {one.text for one in found if one}
+    for command in re.findall(r"`vmp report (\S+) --compare (\S+) (\S+)`", text):
+        if command[0].startswith("results/reference"):
+            printed = CliRunner().invoke(report, [str(ROOT / command[0]), "--compare", *command[1:]])
+            sentences |= set(printed.stdout.splitlines())
+    assert len(quoted) >= 6
+    assert set(quoted) <= sentences, set(quoted) - sentences
