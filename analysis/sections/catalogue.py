@@ -27,6 +27,7 @@ from analysis.sections.other_comparisons import ON_BASELINE, ON_CONTROL
 from analysis.sections.results import RESULTS
 from analysis.sections.seed_by_seed import SEED_BY_SEED
 from analysis.sections.seed_std import SEED_STD
+from analysis.sections.specification import SPECIFICATION
 from analysis.sections.strata import STRATA
 from analysis.sections.training import TRAINING
 from vmp.core.errors import InputError
@@ -41,6 +42,7 @@ SECTIONS: tuple[Section, ...] = (
     EFFECTS,
     RESULTS,
     COMPARISONS,
+    SPECIFICATION,
     ON_CONTROL,
     ON_BASELINE,
     STRATA,
