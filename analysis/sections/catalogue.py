@@ -11,6 +11,7 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 
 from analysis.sections.base import Section
+from analysis.sections.by_class import BY_CLASS
 from analysis.sections.cell_list import CELL_LIST
 from analysis.sections.cell_status import COMPLETENESS
 from analysis.sections.comparisons import COMPARISONS
@@ -45,6 +46,7 @@ SECTIONS: tuple[Section, ...] = (
     SPECIFICATION,
     ON_CONTROL,
     ON_BASELINE,
+    BY_CLASS,
     STRATA,
     ENDINGS,
     SEED_STD,
