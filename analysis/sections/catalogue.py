@@ -15,6 +15,7 @@ from analysis.sections.by_class import BY_CLASS
 from analysis.sections.cell_list import CELL_LIST
 from analysis.sections.cell_status import COMPLETENESS
 from analysis.sections.comparisons import COMPARISONS
+from analysis.sections.cost import COST
 from analysis.sections.endings import ENDINGS
 from analysis.sections.factor_effects import EFFECTS
 from analysis.sections.fresh_seeds import CONFIRMATION
@@ -50,6 +51,7 @@ SECTIONS: tuple[Section, ...] = (
     STRATA,
     ENDINGS,
     SEED_STD,
+    COST,
     COMPLETENESS,
     MANIPULATION,
     SEED_BY_SEED,

@@ -19,7 +19,7 @@ from vmp.core.text import count
 
 MIN_ARMS = 3
 _COLUMNS = (
-    Column(key="rank", header="place", format="count"),
+    Column(key="rank", header="place"),
     Column(key="arm", header="arm"),
     Column(key="reference", header="against", on_page="if varied"),
     Column(key="n", header="n", format="count", on_page="if varied"),

@@ -108,6 +108,7 @@ def test_every_figure_is_there_as_svg_and_png_and_in_words(folder: Path) -> None
     figures = folder / "report" / "figures"
     names = {path.stem for path in figures.iterdir()}
     assert names == {
+        "cost",
         "response",
         "manipulation",
         "differences",
