@@ -1,4 +1,4 @@
-"""``vmp report``: parses, concludes, writes or prints. Nothing heavy is imported before it runs."""
+"""``vmp report`` and ``vmp audit``: parse, conclude, write or print. Nothing heavy is imported before it runs."""
 
 from __future__ import annotations
 
@@ -74,3 +74,27 @@ def _report(conclusions: Conclusions, folder: Path, out: Path | None, as_json: b
     if (beside := beside_headline(conclusions)) is not None:
         click.echo(beside.text)
     click.echo(str(page))
+
+
+@click.command(short_help="Recompute what a printed table claims from its own numbers.")
+@click.argument("table", metavar="TABLE.csv", type=click.Path(path_type=Path))
+def audit(table: Path) -> None:
+    """Recompute the numbers of TABLE.csv that follow from others in it, and name those that disagree.
+
+    Counts (TP, FP, FN, TN, correct, total) give precision, recall, F1 and accuracy, columns 'seed 0', 'seed 1', ...
+    their mean and std, a column 'A - B' the difference of two others. Ends with 3 if any number disagrees.
+    """
+    from analysis.audit import audit_table
+    from vmp.core.text import count, listing
+
+    result = audit_table(table)
+    for line in (*result.disagreements, *result.reversals):
+        click.echo(str(line))
+    for line in result.unread:
+        click.echo(f"Note: {line}, so it was left out", err=True)
+    if result.unchecked:
+        click.echo(f"Note: nothing in the table to check {listing(list(result.unchecked))} against", err=True)
+    wrong = len(result.disagreements)
+    click.echo(f"{count(result.checked, 'number')} recomputed, {wrong or 'none'} in disagreement")
+    if wrong:
+        raise click.exceptions.Exit(3)

@@ -11,9 +11,11 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 
 from analysis.sections.base import Section
+from analysis.sections.by_class import BY_CLASS
 from analysis.sections.cell_list import CELL_LIST
 from analysis.sections.cell_status import COMPLETENESS
 from analysis.sections.comparisons import COMPARISONS
+from analysis.sections.cost import COST
 from analysis.sections.endings import ENDINGS
 from analysis.sections.factor_effects import EFFECTS
 from analysis.sections.fresh_seeds import CONFIRMATION
@@ -28,6 +30,7 @@ from analysis.sections.race import RACE
 from analysis.sections.results import RESULTS
 from analysis.sections.seed_by_seed import SEED_BY_SEED
 from analysis.sections.seed_std import SEED_STD
+from analysis.sections.specification import SPECIFICATION
 from analysis.sections.strata import STRATA
 from analysis.sections.training import TRAINING
 from vmp.core.errors import InputError
@@ -43,11 +46,14 @@ SECTIONS: tuple[Section, ...] = (
     EFFECTS,
     RESULTS,
     COMPARISONS,
+    SPECIFICATION,
     ON_CONTROL,
     ON_BASELINE,
+    BY_CLASS,
     STRATA,
     ENDINGS,
     SEED_STD,
+    COST,
     COMPLETENESS,
     MANIPULATION,
     SEED_BY_SEED,

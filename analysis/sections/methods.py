@@ -13,7 +13,9 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     study, n = conclusions.study, len(conclusions.study.plan.seeds)
     margin = "the default, fixed in advance" if study.plan.study.margin_is_default else "named by the study"
     made = {
-        name: family for (metric, name, *_), family in conclusions.evidence.families.items() if metric == study.test
+        name: family
+        for (metric, name, *_), family in conclusions.evidence.families.items()
+        if metric == study.test or isinstance(metric, tuple)
     }
     families = [f"{name} ({count(family[0].family, 'comparison')})" for name, family in made.items() if family]
     largest = max((family[0].family for family in made.values() if family), default=1)

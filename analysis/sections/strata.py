@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from analysis.figures.gains_by_part import gains_figure
 from analysis.sections.base import Column, Row, Section, SectionContent, Table, why_none
 from analysis.study.cells import HASH, stratum_column
 from analysis.verdict.conclusions import Conclusions
@@ -23,10 +24,17 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     """One row for each stratum and arm: mean test top-1 and the paired difference to the arm's reference."""
     study, evidence = conclusions.study, conclusions.evidence
     family = [contrast.sides for contrast in conclusions.primary]
-    rows = []
+    mains = [verdict.main for verdict in conclusions.verdicts if verdict.main]
+    chosen = {main.arm.label for main in mains} | {main.reference.label for main in mains}
+    rows, parts = [], []
     for tag in study.strata:
         column = stratum_column(tag)
         by_arm = {contrast.arm.label: contrast for contrast in evidence.compare(family, STRATA_FAMILY, column)}
+        parts += [
+            (tag if len(mains) == 1 else f"{tag}, {main.arm.label}", by_arm[main.arm.label])
+            for main in mains
+            if main.arm.label in by_arm and by_arm[main.arm.label].reference is main.reference
+        ]
         for arm in study.arms:
             cells = study.complete(arm, column)
             contrast = by_arm.get(arm.label)
@@ -38,13 +46,17 @@ def _compute(conclusions: Conclusions) -> SectionContent:
                 contrast.mean if contrast else None,
                 contrast.interval if contrast else None,
             )
-            rows.append(Row(values=values, hashes=tuple(cells[HASH])))
+            rows.append(Row(values=values, hashes=tuple(cells[HASH]), priority=float(arm.label in chosen)))
     caption = (
         "Top-1 accuracy by stratum, in percent, over the test videos that carry the tag; the paired difference to "
         "the arm's reference in points. Intervals hold for all arms of one stratum together, not for all strata: "
         "a stratum that was looked up because it stands out is a question for a new study."
     )
-    return SectionContent(tables=[Table(name="strata", caption=caption, columns=_COLUMNS, rows=rows, max_rows=60)])
+    figure = gains_figure(parts, "strata", "on the videos with each tag", "the arms of one tag")
+    return SectionContent(
+        figures=[figure] if figure else [],
+        tables=[Table(name="strata", caption=caption, columns=_COLUMNS, rows=rows, max_rows=24)],
+    )
 
 
 def _applies(conclusions: Conclusions) -> Literal[True] | str:
@@ -59,5 +71,4 @@ STRATA = Section(
     order=60,
     compute=_compute,
     applies=_applies,
-    is_folded=True,
 )

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -38,6 +39,11 @@ def factor_column(name: str) -> str:
 def stratum_column(tag: str) -> str:
     """The column of test top-1 over the videos that carry `tag`."""
     return f"test_top1[{tag}]"
+
+
+def class_column(name: str) -> str:
+    """The name of the test accuracy within one class, for `Study.column`."""
+    return f"test_top1[class {name}]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +99,21 @@ class Study:
     def is_measured(self) -> bool:
         """Whether every planned cell is complete and has its test accuracy."""
         return bool(((self.cells[STATUS] == COMPLETE) & self.cells[self.test].notna()).all())
+
+    @cached_property
+    def class_cells(self) -> pd.DataFrame:
+        """Test accuracy within each class, a row for each of `cells`; only classes that some record counts."""
+        rows = []
+        for cell in self.cells[HASH]:
+            record = self.records.get(cell)
+            hits = record.scores["test"].classes if record and "test" in record.scores else []
+            known = zip(self.plan.data.classes, hits, strict=False)
+            rows.append({class_column(name): one.correct / one.total for name, one in known if one.total})
+        return pd.DataFrame(rows, index=self.cells.index, dtype=float)
+
+    def column(self, name: str) -> pd.Series:
+        """A column of `cells` or `class_cells`, by name."""
+        return self.cells[name] if name in self.cells else self.class_cells[name]
 
     def complete(self, arm: Arm, *columns: str) -> pd.DataFrame:
         """The complete cells of an arm that have a number in each of `columns`, in the plan's order."""

@@ -100,18 +100,19 @@ class Evidence:
                 row[states == DIVERGED] = 1.0
         return known
 
-    def compare(self, family: Family, name: str, metric: str | None = None) -> tuple[Contrast, ...]:
+    def compare(self, family: Family, name: str, metric: str | Sequence[str] | None = None) -> tuple[Contrast, ...]:
         """Decide a family of comparisons within seeds.
 
         Args:
             family: What is compared; the chance of any false claim in it is at most 5%.
             name: Of the family, for people.
-            metric: Column of ``study.cells``; the test accuracy by default.
+            metric: A column, see `Study.column`, or one for each comparison; the test accuracy by default.
         """
         column = metric or self.study.test
-        key = (column, name, *(sides.units_key for sides in family))
+        columns = [column] * len(family) if isinstance(column, str) else list(column)
+        key = (column if isinstance(column, str) else tuple(columns), name, *(sides.units_key for sides in family))
         if key not in self.families:
-            self.families[key] = self._compare(family, name, column) if family else ()
+            self.families[key] = self._compare(family, name, columns) if family else ()
         return self.families[key]
 
     def without_a_seed(self, contrast: Contrast) -> dict[int, Verdict]:
@@ -123,7 +124,7 @@ class Evidence:
         raise ValueError(f"{contrast.sides.subject} against {contrast.sides.against} was not compared by this evidence")
 
     def _without(self, family: Sequence[Contrast], index: int, *, is_flipped: bool) -> dict[int, Verdict]:
-        values, options = self._options([contrast.sides for contrast in family], family[index].metric)
+        values, options = self._options([one.sides for one in family], [one.metric for one in family])
         verdicts = [of_family[index] for of_family in leave_one_seed_out(values, **options)]
         shown = [MIRRORED.get(verdict, verdict) if is_flipped else verdict for verdict in verdicts]
         known = zip(self.seeds, shown, values[index], strict=True)
@@ -142,7 +143,7 @@ class Evidence:
         """A column as (arms, seeds); cells that are not planned are None."""
         if column not in self._tables:
             table = np.full((len(self.study.arms), len(self.seeds)), None, dtype=object)
-            table[self._places] = self.study.cells[column].to_numpy(object)
+            table[self._places] = self.study.column(column).to_numpy(object)
             self._tables[column] = table
         return self._tables[column]
 
@@ -160,15 +161,15 @@ class Evidence:
         of_control = None if control is None else self.values(self.study.test, survivors=True)[control]
         return summarize(arm, self.seeds, *row.values(), of_control=of_control)
 
-    def _options(self, family: Family, metric: str) -> tuple[Floats, dict[str, Any]]:
+    def _options(self, family: Family, metrics: Sequence[str]) -> tuple[Floats, dict[str, Any]]:
         """The differences of a family, (k, n), and what else `claims` is to know of it."""
-        values = self.values(metric)
+        values = [self.values(metric) for metric in metrics]
         units = [[_indexed(unit) for unit in sides.units] for sides in family]
-        differences = np.stack([by_seed(values, one) for one in units])
+        differences = np.stack([by_seed(of_one, one) for of_one, one in zip(values, units, strict=True)])
         options: dict[str, Any] = {}
         for name, sign in (("collapsed", 1), ("reference_collapsed", -1)):
-            pairs = zip(family, units, strict=True)
-            runs = [None if one.is_shape else single_runs(values, unit, sign) for one, unit in pairs]
+            each = zip(values, family, units, strict=True)
+            runs = [None if one.is_shape else single_runs(of_one, unit, sign) for of_one, one, unit in each]
             options[name] = self._runs(runs, len(self.seeds))
         limit = 2.0 if any(one.is_shape for one in family) else 1.0
         return differences, {**options, "margin": self.study.margin, "limit": limit, "unseen_runs": self._unseen_runs}
@@ -183,16 +184,15 @@ class Evidence:
                 flags[i, :, : one[0].shape[1]] = self.collapsed[one[1]].T
         return None if np.isnan(flags).all() else Runs(differences=differences, collapsed=flags)
 
-    def _compare(self, family: Family, name: str, metric: str) -> tuple[Contrast, ...]:
-        values, options = self._options(family, metric)
+    def _compare(self, family: Family, name: str, metrics: Sequence[str]) -> tuple[Contrast, ...]:
+        values, options = self._options(family, metrics)
         made = claims(values, **options)
         flips = holm([sign_flip_p(row[~np.isnan(row)]) if claim.n >= MIN_SEEDS else math.nan
                       for row, claim in zip(values, made, strict=True)])  # fmt: skip
         hashes, diverged = self._table(HASH), self._table(STATUS) == DIVERGED
-        level = self.values(metric)
         contrasts = []
-        for sides, row, claim, flip in zip(family, values, made, flips, strict=True):
-            known = ~np.isnan(row)
+        for sides, metric, row, claim, flip in zip(family, metrics, values, made, flips, strict=True):
+            level, known = self.values(metric), ~np.isnan(row)
             arms = [arm.order for arm in (*sides.arms, *sides.references)]
             used = known & ~np.isnan(level[arms])
             contrasts.append(

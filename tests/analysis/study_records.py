@@ -66,6 +66,7 @@ class StudyModel:
     Attributes:
         extra: Further fields of the study's header.
         strata: By tag what the test accuracy on its videos has above the overall one.
+        classes: By class what prompted arms have above the overall accuracy within it; others have the overall one.
     """
 
     name: str = "lambda"
@@ -80,6 +81,7 @@ class StudyModel:
     extra: Mapping[str, Any] = field(default_factory=dict)
     search: Mapping[str, Any] = field(default_factory=dict)
     strata: Mapping[str, float] = field(default_factory=dict)
+    classes: Mapping[str, float] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     reason: str = "the loss became non-finite in epoch 3"
     draw: int = 7
@@ -223,7 +225,9 @@ def _cell(
         tag: Hits(correct=round(VIDEOS * float(np.clip(test + shift, 0, 1))), total=VIDEOS)
         for tag, shift in model.strata.items()
     }
-    scores = {"val": Scores(), "test": Scores(strata=strata)}
+    gains = [model.classes.get(name, 0.0) * (kind == "vmp") for name in CLASSES] if model.classes else []
+    by_class = [Hits(correct=round(VIDEOS * float(np.clip(test + gain, 0, 1))), total=VIDEOS) for gain in gains]
+    scores = {"val": Scores(), "test": Scores(strata=strata, classes=by_class)}
     return CellRecord(status="complete", metrics=metrics, curves=curves, scores=scores, **common)
 
 

@@ -107,7 +107,17 @@ def test_the_same_records_give_the_same_bytes(folder: Path, tmp_path: Path) -> N
 def test_every_figure_is_there_as_svg_and_png_and_in_words(folder: Path) -> None:
     figures = folder / "report" / "figures"
     names = {path.stem for path in figures.iterdir()}
-    assert names == {"response", "manipulation", "differences", "seed_std", "seeds", "training", "power"}
+    assert names == {
+        "cost",
+        "response",
+        "manipulation",
+        "differences",
+        "seed_std",
+        "seeds",
+        "specification",
+        "training",
+        "power",
+    }
     for name in names:
         ET.parse(figures / f"{name}.svg")
         assert (figures / f"{name}.png").read_bytes().startswith(b"\x89PNG")

@@ -98,7 +98,7 @@ def test_a_study_is_judged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         return summarize(arm, *cells, **options)
 
     def counted_compare(self, family, name, metric):
-        families[metric, *(sides.units_key for sides in family)] += 1
+        families[tuple(metric), *(sides.units_key for sides in family)] += 1
         return compare(self, family, name, metric)
 
     monkeypatch.setattr(evidence, "summarize", counted_summarize)

@@ -1,0 +1,82 @@
+"""What the accuracy costs: the seconds of a cell for each arm, and the arms on the front of both."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from analysis.figures.cost_front import ArmCost, cost_figure, front
+from analysis.sections.base import Column, Row, Section, SectionContent, Table
+from analysis.study.cells import HASH, SECONDS
+from analysis.verdict.conclusions import Conclusions
+from analysis.words.findings import Finding
+from analysis.words.phrases import percent
+from vmp.core.text import count, listing
+
+MAX_NAMED = 4
+_COLUMNS = (
+    Column(key="arm", header="arm"),
+    Column(key="n", header="n", format="count"),
+    Column(key="seconds", header="seconds a cell (median)", format="number"),
+    Column(key="fastest", header="fastest", format="number"),
+    Column(key="slowest", header="slowest", format="number"),
+    Column(key="accuracy", header="test mean", format="percent"),
+    Column(key="is_front", header="on the front"),
+)
+_METHOD = (
+    "Cost",
+    "Seconds are those of training and evaluating a complete cell, as its record has them. They "
+    "depend on the machine and on what else it did, so they compare arms of one study only. Records hold neither "
+    "parameters nor memory.",
+)
+
+
+def _compute(conclusions: Conclusions) -> SectionContent:
+    costs, study = _costs(conclusions), conclusions.study
+    members = sorted((c for c in costs if c.is_front), key=lambda c: c.seconds)
+    named = [f"{c.arm.label} ({c.seconds:.3g} s, {percent(c.accuracy)})" for c in members[-MAX_NAMED:]]
+    text = (
+        f"{len(members)} of {count(len(costs), 'arm')} on the front of accuracy and seconds a cell, where every arm of "
+    )
+    text += "a higher mean is slower in all of its cells: "
+    text += f"{listing(named)}{f', and {len(members) - MAX_NAMED} faster' if len(members) > MAX_NAMED else ''}."
+    machines = {r.provenance.hardware.model_dump_json() for r in study.records.values() if r.provenance.hardware}
+    if len(machines) > 1:
+        text += f" The cells ran on {len(machines)} kinds of machine, so seconds of arms are not comparable as such."
+    rows = [
+        Row(
+            values=(c.arm.label, c.n, c.seconds, c.fastest, c.slowest, c.accuracy, "yes" if c.is_front else "no"),
+            hashes=tuple(study.complete(c.arm, SECONDS, study.test)[HASH]),
+            priority=float(c.is_front),
+        )
+        for c in sorted(costs, key=lambda c: c.seconds)
+    ]
+    caption = "Seconds of a complete cell (median over seeds) and mean test accuracy in percent, by rising seconds."
+    return SectionContent(
+        findings=[("", [Finding(topic="Cost", text=text)])],
+        figures=[cost_figure(costs)],
+        tables=[Table(name="cost", caption=caption, columns=_COLUMNS, rows=rows, max_rows=40)],
+        method=[_METHOD],
+    )
+
+
+def _costs(conclusions: Conclusions) -> list[ArmCost]:
+    """The arms with seconds and accuracy, in the plan's order."""
+    study, known = conclusions.study, []
+    for arm in study.arms:
+        cells = study.complete(arm, SECONDS, study.test)
+        if len(cells):
+            seconds = cells[SECONDS]
+            times = float(seconds.median()), float(seconds.min()), float(seconds.max())
+            known.append((arm, len(cells), *times, float(cells[study.test].mean())))
+    fronts = front([(fastest, slowest, accuracy) for *_, fastest, slowest, accuracy in known])
+    return [
+        ArmCost(arm=arm, n=n, seconds=seconds, fastest=fastest, slowest=slowest, accuracy=accuracy, is_front=is_front)
+        for (arm, n, seconds, fastest, slowest, accuracy), is_front in zip(known, fronts, strict=True)
+    ]
+
+
+def _applies(conclusions: Conclusions) -> Literal[True] | str:
+    return len(_costs(conclusions)) > 1 or "fewer than two arms have complete cells with their seconds"
+
+
+COST = Section(name="cost", title="Accuracy and cost", order=75, compute=_compute, applies=_applies)

@@ -1,0 +1,98 @@
+"""All arms at once, sorted by effect over their choices, beside what chance alone gives."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+
+from analysis.figures.specification_curve import specification_figure
+from analysis.sections.base import Column, Row, Section, SectionContent, Table
+from analysis.study.factors import varied_factors
+from analysis.verdict.conclusions import Conclusions
+from analysis.verdict.contrasts import Contrast
+from analysis.words.findings import Finding
+from sweeps.stats.decisions import MIN_SEEDS
+from sweeps.stats.specification import EXACT_UP_TO, MIN_SEEDS_OUTSIDE, Specification, specification
+from vmp.core.text import count
+
+MIN_ARMS = 3
+_COLUMNS = (
+    Column(key="rank", header="place"),
+    Column(key="arm", header="arm"),
+    Column(key="reference", header="against", on_page="if varied"),
+    Column(key="n", header="n", format="count", on_page="if varied"),
+    Column(key="difference", header="difference", format="points"),
+    Column(key="interval", header="95% interval, family", format="interval"),
+    Column(key="chance", header="chance at this place", format="interval"),
+    Column(key="is_outside", header="outside"),
+)
+_METHOD = (
+    "Specification curve",
+    "The arms' differences to their references are sorted. Were arms and references alike, the differences of a seed "
+    "could as well have had the other sign: each sign pattern, one sign for all arms of a seed, gives another sorted "
+    "curve, and the zone holds 95% of them or more at each place. All patterns are counted up to "
+    f"{EXACT_UP_TO} seeds; below {MIN_SEEDS_OUTSIDE} seeds no place can lie outside (Simonsohn et al. 2020). It is a "
+    "picture of chance for noise that is as likely up as down, and no test: a reference that collapses in some seeds "
+    "moves all arms at once and puts places outside more often. Claims come from the families of comparisons alone.",
+)
+
+
+def _compute(conclusions: Conclusions) -> SectionContent:
+    contrasts = _contrasts(conclusions)
+    curve = specification(_by_seed(contrasts))
+    arms = [contrast.arm for contrast in contrasts]
+    factors = varied_factors(arms, list(conclusions.study.plan.factors))
+    rows = []
+    for place, index in enumerate(curve.order.tolist()):
+        c, chance = contrasts[index], (float(curve.low[place]), float(curve.high[place]))
+        outside = "yes" if curve.is_outside[place] else "no"
+        values = (place + 1, c.arm.label, c.reference.label, c.n, c.mean, c.interval, chance, outside)
+        rows.append(Row(values=values, hashes=c.hashes, priority=abs(place - (len(contrasts) - 1) / 2)))
+    caption = (
+        "Every arm's difference to its reference by rising effect, in percentage points, and between which limits "
+        "chance alone leaves that place of the curve."
+    )
+    return SectionContent(
+        findings=[("", [_finding(contrasts, curve)])],
+        figures=[specification_figure(contrasts, curve, factors)],
+        tables=[Table(name="specification", caption=caption, columns=_COLUMNS, rows=rows, max_rows=40)],
+        method=[_METHOD],
+    )
+
+
+def _finding(contrasts: list[Contrast], curve: Specification) -> Finding:
+    k, outside = len(contrasts), int(curve.is_outside.sum())
+    text = f"{sum(contrast.mean > 0 for contrast in contrasts)} of {k} arms have a mean above that of their reference; "
+    if curve.n < MIN_SEEDS_OUTSIDE:
+        text += f"with {count(curve.n, 'seed')} no arm can lie outside what chance gives its place of the curve."
+    else:
+        text += f"{outside} of {k} lie outside what chance gives their places (sign flips within {curve.n} seeds)."
+    return Finding(topic="All arms", text=text, contrasts=tuple(contrasts))
+
+
+def _by_seed(contrasts: list[Contrast]) -> np.ndarray:
+    """Differences as (arms, seeds), NaN where an arm or its reference has no such seed."""
+    seeds = sorted({seed for contrast in contrasts for seed in contrast.seeds})
+    known = [dict(zip(contrast.seeds, contrast.differences, strict=True)) for contrast in contrasts]
+    return np.array([[of_arm.get(seed, math.nan) for seed in seeds] for of_arm in known])
+
+
+def _contrasts(conclusions: Conclusions) -> list[Contrast]:
+    """Every arm's comparison with its reference; those with too few seeds are left out."""
+    pairs = [contrast for contrast in conclusions.differences if contrast.is_pair]
+    if len({contrast.arm for contrast in pairs}) < len(pairs):  # every two arms are compared
+        return []
+    return [contrast for contrast in pairs if contrast.n >= MIN_SEEDS]
+
+
+def _applies(conclusions: Conclusions) -> Literal[True] | str:
+    return len(_contrasts(conclusions)) >= MIN_ARMS or (
+        f"it takes {MIN_ARMS} arms with one reference each and {MIN_SEEDS} seeds in common with it"
+    )
+
+
+SPECIFICATION = Section(
+    name="specification", title="All arms beside chance", order=45, compute=_compute, applies=_applies
+)

@@ -1,0 +1,43 @@
+"""Accuracy and cost: seconds from the records, and the front by its definition."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.figures.cost_front import front
+from analysis.sections.cost import COST
+from analysis.study.cells import load_study
+from analysis.verdict.conclusions import conclude
+from tests.analysis.study_records import StudyModel, lambda_arms, write_study
+
+
+def test_the_front_holds_what_only_slower_points_surpass() -> None:
+    points = [(1, 2, 0.5), (3, 4, 0.7), (1.5, 2.5, 0.6), (5, 6, 0.65), (3.5, 5, 0.7)]
+    # The first overlaps the third, which is worth more; the fourth is slower and worth less than the second.
+    assert front(points) == [False, True, True, False, True]
+    assert front([(1, 1, 0.5)]) == [True]
+
+
+def test_seconds_are_medians_of_the_records(tmp_path: Path) -> None:
+    write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1, 1: 0.2})))
+    study = load_study(tmp_path)
+    rng = np.random.default_rng(0)
+    study.cells["seconds"] = rng.uniform(1, 2, size=len(study.cells)) + 5 * (study.cells["arm"] == "λ = 1")
+    content = COST.compute(conclude(study))
+    rows = {row.values[0]: row.values for row in content.tables[0].rows}
+    by_arm = study.cells.groupby("arm")["seconds"]
+    for arm, values in rows.items():
+        expected = by_arm.median()[arm], by_arm.min()[arm], by_arm.max()[arm]
+        assert values[2:5] == pytest.approx(expected)
+    assert {arm for arm, values in rows.items() if values[6] == "yes"} == {"λ = 0", "λ = 1"}
+    assert "2 of 4 arms on the front" in content.findings[0][1][0].text
+
+
+def test_without_seconds_one_line_says_so(tmp_path: Path) -> None:
+    write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1})))
+    study = load_study(tmp_path)
+    study.cells["seconds"] = np.nan
+    assert COST.applies(conclude(study)) == "fewer than two arms have complete cells with their seconds"
