@@ -98,7 +98,7 @@ EQUAL = {
     "all equal": Family(),
     "all equal, runs could collapse": Family(rates=0.0),
     "arms independent of the seed": Family(shared=0.0),
-    "spread of arms 1:3": Family(sd=UNLIKE),
+    "std of arms 1:3": Family(sd=UNLIKE),
     "one noisy arm 2:1": Family(sd=1 + FIRST),
     "one noisy arm 3:1": Family(sd=1 + 2 * FIRST),
     "one noisy arm 10:1": Family(sd=1 + 9 * FIRST),
@@ -115,7 +115,7 @@ EQUAL = {
     "a clean arm, eight collapse at 0.3": Family(rates=0.3 * (1 - FIRST)),
     "half collapse at 0.3": Family(rates=0.3 * (UNLIKE > 1)),
     "two arms": Family(arms=2),
-    "two arms, spread 1:3": Family(arms=2, sd=UNLIKE[:2]),
+    "two arms, std 1:3": Family(arms=2, sd=UNLIKE[:2]),
     "two arms, collapse p = 0.4": Family(arms=2, rates=0.4),
     "twenty arms": Family(arms=20),
     "eight clean, one collapses at 0.1": Family(rates=0.1 * FIRST, held=False),
@@ -129,7 +129,7 @@ UNEQUAL = {
     "one arm +1 SD, five collapse at 0.9": Family(mean=FIRST - 0.9 * DROP / SD * FIVE, rates=0.9 * FIVE),
     "smooth curve, 1 SD within 2 steps": Family(mean=CURVE / 4),
     "smooth curve, 1 SD within 4 steps": Family(mean=CURVE / 16),
-    "smooth curve, spread 1:3": Family(mean=CURVE / 4, sd=UNLIKE),
+    "smooth curve, std 1:3": Family(mean=CURVE / 4, sd=UNLIKE),
     "half the arms a margin below": Family(mean=-1.0 * (UNLIKE > 1)),
     "one arm a margin below": Family(mean=-FIRST),
     "a clean arm +0.5 SD, eight collapse at 0.1": Family(mean=0.5 * FIRST, rates=0.1 * (1 - FIRST)),
@@ -174,12 +174,12 @@ def measure(name: str, family: Family, equal: bool, rng: np.random.Generator, st
     means = family.column(family.mean)[:, 0]
     dropped = made.dropped_at > 0
     kinds = family.kinds()
-    judged = range(kinds.max() + 1) if equal else {kinds[i] for i in np.flatnonzero(means == means.max())}
+    counted = range(kinds.max() + 1) if equal else {kinds[i] for i in np.flatnonzero(means == means.max())}
     return Row(
         name=name,
         family=family,
         equal=equal,
-        dropped=max(float(dropped[:, kinds == kind].mean()) for kind in judged),
+        dropped=max(float(dropped[:, kinds == kind].mean()) for kind in counted),
         winner=float(made.ended(Ending.BEST).mean()),
         false_equal=float(_called_equal(made, means).mean()),
         decided=float(1 - made.ended(Ending.NOT_ENOUGH_SEEDS).mean()),

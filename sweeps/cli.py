@@ -219,9 +219,9 @@ def _signals_interrupt() -> Iterator[None]:
         raise _Signalled(number)
 
     # `nohup` has SIGHUP ignored, and a thread may set no handler.
-    wanted = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+    numbers = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
     main = threading.current_thread() is threading.main_thread()
-    before = {number: signal.signal(number, interrupt) for number in wanted if main}
+    before = {number: signal.signal(number, interrupt) for number in numbers if main}
     try:
         yield
     finally:
@@ -263,8 +263,8 @@ def why(request: _Request, folder: Path, as_json: bool) -> None:
     from sweeps.record import StudyFolder
     from sweeps.why import explain
 
-    found = explain(StudyFolder(folder), grid_tasks(request.study))
-    click.echo(json.dumps(found.to_json()) if as_json else "\n".join(found.lines()))
+    answer = explain(StudyFolder(folder), grid_tasks(request.study))
+    click.echo(json.dumps(answer.to_json()) if as_json else "\n".join(answer.lines()))
 
 
 @sweep.command()

@@ -220,7 +220,7 @@ class RaceForecast:
 
 
 def forecast_race(study: Study, search: SearchSettings, arms: int) -> RaceForecast:
-    """Simulate races of so many arms; seeded, so the same study is told the same."""
+    """Simulate races of so many arms; seeded, so the same study gets the same answer."""
     rules = race_rules(study, search)
     cases = {"with one arm 1 SD ahead": [1.0], "with one 2 SD ahead": [2.0], "with all equal and a margin of 1 SD": []}
     expected = []

@@ -36,8 +36,8 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     rows = [_row(summary, priority[summary.arm.label]) for summary in _able(conclusions)]
     caption = "How runs ended, and the test accuracy in percent of those that did not collapse and of those that did."
     table = Table(name="endings", caption=caption, columns=_COLUMNS, rows=rows, max_rows=60)
-    found = collapse_findings(_able(conclusions), conclusions.differences, conclusions.study.margin)
-    return SectionContent(findings=[("", found)], tables=[table], method=[_METHOD])
+    sentences = collapse_findings(_able(conclusions), conclusions.differences, conclusions.study.margin)
+    return SectionContent(findings=[("", sentences)], tables=[table], method=[_METHOD])
 
 
 def _row(summary: ArmSummary, priority: float) -> Row:

@@ -58,7 +58,7 @@ class Completeness:
 
     @property
     def sentence(self) -> str:
-        without = f" {self.unmeasured} of the complete ones have no test accuracy." if self.unmeasured else ""
+        without = f" Without a test accuracy: {self.unmeasured} of the complete ones." if self.unmeasured else ""
         if self.complete == self.planned and self.is_finished:
             return f"All {self.planned} planned cells are complete.{without}"
         parts = [

@@ -126,11 +126,11 @@ def _comparisons(topic: str, contrasts: list[Contrast]) -> list[Finding]:
     if len(contrasts) <= MAX_SHOWN:
         texts = [(c, short_comparison(f"{subject_name(c)} against {reference_name(c)}", c)) for c in contrasts]
         return [Finding(topic=topic, text=text, contrasts=(c,)) for c, text in texts]
-    found = [contrast.verdict for contrast in contrasts]
-    parts = [f"{found.count(verdict)} {VERDICT_WORDS[verdict]}" for verdict in Verdict if verdict in found]
+    verdicts = [contrast.verdict for contrast in contrasts]
+    parts = [f"{verdicts.count(verdict)} {VERDICT_WORDS[verdict]}" for verdict in Verdict if verdict in verdicts]
     references = {reference_name(contrast) for contrast in contrasts}
     against = references.pop() if len(references) == 1 else "their references"
-    text = f"Against {against}, {len(found)} arms are: {listing(parts)}."
+    text = f"Against {against}, {len(verdicts)} arms are: {listing(parts)}."
     return [Finding(topic=topic, text=text, contrasts=tuple(contrasts))]
 
 

@@ -185,8 +185,8 @@ def squeeze(variances: npt.ArrayLike, df: npt.ArrayLike) -> tuple[Floats, Floats
         log = np.log(np.maximum(s2, 1e-5 * pooled))
         e = np.where(known, log - special.digamma(df / 2) + np.log(df / 2), 0.0)
         mean = e.sum(axis=-1, keepdims=True) / m
-        spread = np.where(known, (e - mean) ** 2, 0.0).sum(axis=-1, keepdims=True) / (m - 1)
-        excess = spread - np.where(known, special.polygamma(1, df / 2), 0.0).sum(axis=-1, keepdims=True) / m
+        variance = np.where(known, (e - mean) ** 2, 0.0).sum(axis=-1, keepdims=True) / (m - 1)
+        excess = variance - np.where(known, special.polygamma(1, df / 2), 0.0).sum(axis=-1, keepdims=True) / m
         finite = excess > 0
         prior_df = np.where(finite, 2 * _inverse_trigamma(np.where(finite, excess, 1.0)), _INF)
         prior = np.where(finite, np.exp(mean + special.digamma(prior_df / 2) - np.log(prior_df / 2)), pooled)

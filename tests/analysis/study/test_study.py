@@ -9,9 +9,11 @@ import pytest
 
 from analysis.study.cells import STATUS, curve_table, load_study
 from analysis.study.completeness import Completeness, completeness, completeness_by_arm
-from sweeps.record import CellRecord
+from analysis.study.provenance import changed_code, provenance
+from sweeps.record import CellRecord, CodeHeader
 from tests.analysis.study_records import StudyModel, lambda_arms, write_study
 from vmp.core.errors import InputError
+from vmp.core.fingerprint import code_fingerprints
 
 MODEL = StudyModel(arms=lambda_arms({0: 0.1, 0.1: 0.1, 10: 0.0}), seeds=(0, 1, 2), epochs=3)
 
@@ -113,3 +115,33 @@ def test_a_damaged_folder_is_named_with_the_rule_and_the_way_out(tmp_path: Path,
         load_study(tmp_path)
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
+
+
+def test_complete_cells_without_accuracy_are_no_complete_study(tmp_path: Path) -> None:
+    folder = write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1}), seeds=(0, 1, 2)))
+    assert completeness(load_study(tmp_path)).is_measured
+    record = next(iter(folder.records(folder.read_plan())))
+    folder.write_cell(record.model_copy(update={"metrics": {**record.metrics, "test_top1": None}}))
+    counts = completeness(load_study(tmp_path))
+    assert (counts.unmeasured, counts.is_finished, counts.is_measured) == (1, True, False)
+    assert counts.sentence == "All 9 planned cells are complete. Without a test accuracy: 1 of the complete ones."
+
+
+def test_a_plan_that_no_longer_fits_the_code_is_said(tmp_path: Path) -> None:
+    folder = write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1}), seeds=(0, 1, 2)))
+    plan = folder.read_plan()
+    sentence = changed_code(plan)
+    assert sentence is not None
+    assert "vmp.layer.base" in sentence or " more)" in sentence
+    now = CodeHeader(hash="0" * 16, modules=code_fingerprints())
+    assert changed_code(plan.model_copy(update={"code": now})) is None
+
+
+def test_notes_on_the_data_are_warnings(tmp_path: Path) -> None:
+    folder = write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1}), seeds=(0, 1, 2)))
+    plan = folder.read_plan()
+    data = plan.data.model_copy(update={"notes": ["no groups are known"], "short": {"train": 12}, "clip_frames": 9})
+    folder.write_plan(plan.model_copy(update={"data": data}))
+    warnings = provenance(load_study(tmp_path)).warnings
+    assert "Data: no groups are known" in warnings
+    assert any(warning.startswith("Data: 12 of 800 train videos are too short") for warning in warnings)
