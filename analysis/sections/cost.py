@@ -6,7 +6,7 @@ from typing import Literal
 
 from analysis.figures.cost_front import ArmCost, cost_figure, front
 from analysis.sections.base import Column, Row, Section, SectionContent, Table
-from analysis.study.cells import HASH, SECONDS
+from analysis.study.cells import HASH, STEADY
 from analysis.verdict.conclusions import Conclusions
 from analysis.words.findings import Finding
 from analysis.words.phrases import percent
@@ -45,12 +45,15 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     rows = [
         Row(
             values=(c.arm.label, c.n, c.seconds, c.fastest, c.slowest, c.accuracy, "yes" if c.is_front else "no"),
-            hashes=tuple(study.complete(c.arm, SECONDS, study.test)[HASH]),
+            hashes=tuple(study.complete(c.arm, STEADY, study.test)[HASH]),
             priority=float(c.is_front),
         )
         for c in sorted(costs, key=lambda c: c.seconds)
     ]
-    caption = "Seconds of a complete cell (median over seeds) and mean test accuracy in percent, by rising seconds."
+    caption = (
+        "Seconds of a complete cell (median over seeds, without the first cell of each worker, which warms up) and "
+        "mean test accuracy in percent, by rising seconds."
+    )
     return SectionContent(
         findings=[("", [Finding(topic="Cost", text=text)])],
         figures=[cost_figure(costs)],
@@ -63,9 +66,9 @@ def _costs(conclusions: Conclusions) -> list[ArmCost]:
     """The arms with seconds and accuracy, in the plan's order."""
     study, known = conclusions.study, []
     for arm in study.arms:
-        cells = study.complete(arm, SECONDS, study.test)
+        cells = study.complete(arm, STEADY, study.test)
         if len(cells):
-            seconds = cells[SECONDS]
+            seconds = cells[STEADY]
             times = float(seconds.median()), float(seconds.min()), float(seconds.max())
             known.append((arm, len(cells), *times, float(cells[study.test].mean())))
     fronts = front([(fastest, slowest, accuracy) for *_, fastest, slowest, accuracy in known])

@@ -18,6 +18,7 @@ from vmp.core.metrics import COMPARED, METRICS
 
 HASH, ARM, KIND, ARM_ORDER, SEED = "hash", "arm", "kind", "arm_order", "seed"
 STATUS, REASON, SECONDS = "status", "reason", "seconds"
+STEADY = "steady_seconds"  # without the first cell of each worker, whose seconds hold the warm-up
 COMPLETE, DIVERGED, STOPPED, FAILED, MISSING = "complete", "diverged", "stopped", "failed", "missing"
 STATUSES = (COMPLETE, DIVERGED, STOPPED, FAILED, MISSING)
 COLLAPSED = "collapsed"
@@ -164,7 +165,7 @@ def _read(folder: StudyFolder, plan: Plan) -> Study:
     for cell in plan.cells:
         arm = by_key[arm_key(cell.factors)]
         row: dict[str, object] = {HASH: cell.hash, ARM: arm.label, KIND: arm.kind.value, ARM_ORDER: arm.order}
-        row |= {SEED: cell.seed, STATUS: MISSING, REASON: None, SECONDS: math.nan}
+        row |= {SEED: cell.seed, STATUS: MISSING, REASON: None, SECONDS: math.nan, STEADY: math.nan}
         row |= {factor_column(name): cell.factors.get(name) for name in plan.factors}
         row |= dict.fromkeys(MEASURED, math.nan) | {COLLAPSED: None}
         row |= {stratum_column(tag): math.nan for tag in strata}
@@ -177,6 +178,7 @@ def _read(folder: StudyFolder, plan: Plan) -> Study:
                 )
             row |= {STATUS: record.status, REASON: record.reason}
             row[SECONDS] = math.nan if record.provenance.seconds is None else record.provenance.seconds
+            row[STEADY] = math.nan if record.provenance.first_of_worker else row[SECONDS]
             row |= {k: float(v) for k in MEASURED if (v := record.metrics.get(k)) is not None}
             row[COLLAPSED] = record.metrics.get(COLLAPSED)
             if "test" in record.scores:

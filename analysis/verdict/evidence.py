@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from analysis.study.arms import Arm
-from analysis.study.cells import ARM_ORDER, COLLAPSED, COMPLETE, DIVERGED, HASH, SECONDS, SEED, STATUS, Study
+from analysis.study.cells import ARM_ORDER, COLLAPSED, COMPLETE, DIVERGED, HASH, SEED, STATUS, STEADY, Study
 from analysis.study.completeness import Completeness, completeness
 from analysis.study.provenance import ProvenanceFacts, provenance
 from analysis.verdict.contrasts import MIRRORED, Contrast, Sides
@@ -155,7 +155,7 @@ class Evidence:
         return cells[ARM_ORDER].to_numpy(int), np.array([column[int(seed)] for seed in cells[SEED]])
 
     def _summarize(self, arm: Arm) -> ArmSummary:
-        columns = (STATUS, self.study.val, self.study.test, COLLAPSED, SECONDS, HASH)
+        columns = (STATUS, self.study.val, self.study.test, COLLAPSED, STEADY, HASH)
         row = {column: self._table(column)[arm.order] for column in columns}
         control = counterpart(arm.factors, [other.factors for other in self.study.arms], CONTROL)
         of_control = None if control is None else self.values(self.study.test, survivors=True)[control]

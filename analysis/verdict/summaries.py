@@ -48,7 +48,8 @@ class ArmSummary:
         test_interval: 95% interval of the test mean over seeds; None below 3 seeds or where all are equal. Not for
             comparing arms.
         endings: None where its runs cannot collapse and none diverged.
-        seconds: Median time of a cell, NaN where none says. Compare arms of one engine and one number of workers only.
+        seconds: Median time of a cell but the first of each worker, NaN where none says. Compare arms of one engine and
+            one number of workers only.
         hashes: Hashes of the cells behind the means.
     """
 

@@ -25,10 +25,10 @@ def test_seconds_are_medians_of_the_records(tmp_path: Path) -> None:
     write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1, 1: 0.2})))
     study = load_study(tmp_path)
     rng = np.random.default_rng(0)
-    study.cells["seconds"] = rng.uniform(1, 2, size=len(study.cells)) + 5 * (study.cells["arm"] == "λ = 1")
+    study.cells["steady_seconds"] = rng.uniform(1, 2, size=len(study.cells)) + 5 * (study.cells["arm"] == "λ = 1")
     content = COST.compute(conclude(study))
     rows = {row.values[0]: row.values for row in content.tables[0].rows}
-    by_arm = study.cells.groupby("arm")["seconds"]
+    by_arm = study.cells.groupby("arm")["steady_seconds"]
     for arm, values in rows.items():
         expected = by_arm.median()[arm], by_arm.min()[arm], by_arm.max()[arm]
         assert values[2:5] == pytest.approx(expected)
@@ -39,5 +39,5 @@ def test_seconds_are_medians_of_the_records(tmp_path: Path) -> None:
 def test_without_seconds_one_line_says_so(tmp_path: Path) -> None:
     write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1})))
     study = load_study(tmp_path)
-    study.cells["seconds"] = np.nan
+    study.cells["steady_seconds"] = np.nan
     assert COST.applies(conclude(study)) == "fewer than two arms have complete cells with their seconds"
