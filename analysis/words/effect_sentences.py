@@ -58,7 +58,7 @@ def effects_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behin
         )
         parts = ", ".join(_part(effect) for effect in effects)
         return f"on test against {against.pop()}{over} ({allowing}): {parts}{_rates_of_all(effects)}", behind
-    shown = [effect for effect in effects if _is_shown(effect)] or list(effects)
+    shown = tuple(effect for effect in effects if _is_shown(effect)) or effects
     start = f"{names[0]} matters" if _is_shown(shown[0]) else f"no effect of {names[0]} is established"
     return f"{start}: {'; '.join(effect_text(effect) for effect in shown[:3])}", behind
 
