@@ -145,8 +145,7 @@ def _choose(finished: _Finished) -> tuple[list[tuple[dict[str, Scalar], dict[str
     if not chosen:
         raise InputError(
             f"nothing can be chosen in '{plan.study.name}': it takes {MIN_SEEDS} seeds that all candidates share and "
-            f"an arm "
-            "to compare the best one with"
+            "an arm to compare the best one with"
         )
     known = [number for number in needed if number is not None]
     return chosen, sorted(seeds), max(known) if len(known) == len(needed) else None

@@ -134,8 +134,7 @@ def dots_figure(conclusions: Conclusions) -> ReportFigure | None:
         return None
     caption = (
         "Test accuracy by arm: large dots are means with the 95% interval of the arm's own mean, small dots single "
-        "seeds. "
-        "Where seeds collapsed (open triangles) the means of healthy and collapsed seeds stand apart, without "
+        "seeds. Where seeds collapsed (open triangles) the means of healthy and collapsed seeds stand apart, without "
         "interval. Compare arms by the paired comparisons, not by these intervals."
     )
     caption += f" The {data.hidden} arms with lower validation means are in the table." if data.hidden else ""

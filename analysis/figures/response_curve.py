@@ -241,8 +241,7 @@ def response_figure(study: Study, verdict: BlockVerdict, suffix: str = "") -> Re
         caption += (
             f". Bars are 95% intervals of the paired difference to {data.reference}, over all runs and drawn around "
             f"their mean, which hold for all {family} comparisons of the family together: a bar clear of that line is "
-            f"a "
-            "difference that is shown. A bar may run off the axis when seeds are few."
+            "a difference that is shown. A bar may run off the axis when seeds are few."
         )
     else:
         caption += ". Bars are 95% intervals of each arm's own mean; the study has no reference arm to pair with."

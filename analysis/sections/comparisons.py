@@ -64,10 +64,9 @@ def comparisons_table(name: str, what: str, contrasts: Sequence[Contrast]) -> Ta
     beside = f" ({against.pop()})" if len(against) == 1 else ""
     caption = (
         f"{what}{beside}, on test within seeds, in percentage points: one family of {contrasts[0].family} "
-        f"comparisons, whose "
-        "intervals and p values hold together. d_z is the mean difference over its standard deviation, P(A > B) the "
-        "share "
-        "of seeds in which the arm is ahead; the floor is the smallest p that the sign-flip test can give here."
+        "comparisons, whose intervals and p values hold together. d_z is the mean difference over its standard "
+        "deviation, P(A > B) the share of seeds in which the arm is ahead; the floor is the smallest p that the "
+        "sign-flip test can give here."
     )
     return Table(name=name, caption=caption, columns=_COLUMNS, rows=rows, max_rows=60)
 

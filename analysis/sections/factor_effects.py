@@ -39,9 +39,9 @@ _METHOD = (
     "Effects of factors",
     "Within each seed the runs of one group of values are averaged and compared with those of another, over the same "
     "settings of the other factors, so a seed gives one number and is the block; numbers are split into their upper "
-    "and "
-    "lower half, without the middle value. All effects are one family, all interactions another. Rates of collapse are "
-    "compared by the larger p of a paired t test over seeds and an exact test of the runs (Boschloo), with Holm.",
+    "and lower half, without the middle value. All effects are one family, all interactions another. Rates of "
+    "collapse are compared by the larger p of a paired t test over seeds and an exact test of the runs (Boschloo), "
+    "with Holm.",
 )
 
 

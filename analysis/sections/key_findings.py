@@ -15,17 +15,14 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         (
             "Selection",
             f"Arms are chosen by validation {metric}, over the seeds that all candidates share (at least 3), and "
-            f"everything "
-            f"reported is test {metric}. An arm stays possible while no other is shown to be more than the margin "
-            f"ahead of "
-            "it on validation, by paired t tests at 5% over the number of others.",
+            f"everything reported is test {metric}. An arm stays possible while no other is shown to be more than the "
+            "margin ahead of it on validation, by paired t tests at 5% over the number of others.",
         )
     ]
     if any(verdict.axis for verdict in conclusions.verdicts):
         text = (
             "The smallest value whose paired validation deficit to the best is at most one standard error of that "
-            "deficit: "
-            "the simplest choice that the data do not contradict."
+            "deficit: the simplest choice that the data do not contradict."
         )
         method.append(("One standard error", text))
     return SectionContent(findings=[pair for pair in findings(conclusions) if pair[1]], method=method)

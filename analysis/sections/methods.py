@@ -29,14 +29,10 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         (
             "One procedure",
             "P value, interval and verdict of a comparison come from one procedure and cannot disagree: Student's t "
-            "on the "
-            "differences within seeds, stepped down over its family (Holm) with the simultaneous intervals that "
-            "belong to "
-            "it. Better, worse and practically equal are read off the interval; the chance of any false one in a "
-            "family is "
-            "at most 5%. An interval that ends at 0 because the step-down says so is written 'above 0': the direction "
-            "is "
-            "shown, the size is not.",
+            "on the differences within seeds, stepped down over its family (Holm) with the simultaneous intervals "
+            "that belong to it. Better, worse and practically equal are read off the interval; the chance of any "
+            "false one in a family is at most 5%. An interval that ends at 0 because the step-down says so is "
+            "written 'above 0': the direction is shown, the size is not.",
         ),
         ("Families on this page", "; ".join(families) + ". Each is bounded by itself." if families else "none"),
         (
@@ -46,13 +42,11 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         ),
         (
             "What the seeds can show",
-            f"With {count(n, 'paired seed')} the sign-flip test, which assumes no normality, cannot give less than "
-            f"p = {float(sign_flip_floor(n)):.3g} alone and {float(sign_flip_floor(n, largest)):.3g} in the largest "
-            f"family "
-            f"here; it takes {min_seeds_by_sign_flips()} and {min_seeds_by_sign_flips(largest)} seeds to reach 5%. "
-            "Verdicts rest on t, which assumes roughly normal differences; where some seeds collapse and others do "
-            "not, "
-            "they are not, and the seeds themselves should be read.",
+            f"With {count(n, 'paired seed')} the sign-flip test, which assumes no normality, cannot give less than p "
+            f"= {float(sign_flip_floor(n)):.3g} alone and {float(sign_flip_floor(n, largest)):.3g} in the largest "
+            f"family here; it takes {min_seeds_by_sign_flips()} and {min_seeds_by_sign_flips(largest)} seeds to reach "
+            "5%. Verdicts rest on t, which assumes roughly normal differences; where some seeds collapse and others "
+            "do not, they are not, and the seeds themselves should be read.",
         ),
     ]
     return SectionContent(facts=facts)

@@ -26,13 +26,10 @@ _COLUMNS = (
 )
 _METHOD = (
     "The race",
-    "Arms run seed by seed. After fixed numbers of seeds an arm is dropped when it is shown to be worse than another, "
-    "by its "
-    "accuracy on validation or by its rate of collapse; the error of any false drop over all looks is bounded. Arms "
-    "have then "
-    "run different numbers of seeds for a reason, so intervals of a plan with a fixed number of seeds do not hold for "
-    "them, "
-    "and this page has none: those of the race allow for its stopping.",
+    "Arms run seed by seed. After fixed numbers of seeds an arm is dropped when it is shown to be worse than "
+    "another, by its accuracy on validation or by its rate of collapse; the error of any false drop over all looks "
+    "is bounded. Arms have then run different numbers of seeds for a reason, so intervals of a plan with a fixed "
+    "number of seeds do not hold for them, and this page has none: those of the race allow for its stopping.",
 )
 
 
@@ -43,8 +40,8 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     rows = [_row(arm, labels, conclusions) for arm in race.arms]
     caption = (
         f"The race on validation, in percentage points, with an error of {100 * race.rules.alpha:g}% over all looks "
-        f"and a "
-        f"margin of {100 * race.rules.margin:g} points: {race.cells} runs instead of the {race.grid_cells} of a grid."
+        f"and a margin of {100 * race.rules.margin:g} points: {race.cells} runs instead of the {race.grid_cells} of a "
+        "grid."
     )
     table = Table(name="race", caption=caption, columns=_COLUMNS, rows=rows, max_rows=60)
     figure = race_figure(race, labels)

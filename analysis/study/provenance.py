@@ -92,8 +92,7 @@ def changed_code(plan: Plan) -> str | None:
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return (
         f"the code that computes a cell has changed since this study was planned ({shown}); the report stands, and "
-        f"the same "
-        "`vmp sweep run` would compute the cells anew"
+        "the same `vmp sweep run` would compute the cells anew"
     )
 
 

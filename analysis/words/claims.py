@@ -133,8 +133,7 @@ def sign_flip_note(contrast: Contrast) -> str:
     if floor > 0.05:
         return (
             f"Without assuming normal differences nothing here can reach 5%: with {seeds(contrast.n)} the sign-flip "
-            f"test"
-            f"{beside} cannot fall below p = {floor:.2g}; that takes {min_seeds_by_sign_flips(family)} seeds."
+            f"test{beside} cannot fall below p = {floor:.2g}; that takes {min_seeds_by_sign_flips(family)} seeds."
         )
     alone = f", {float(sign_flip_floor(contrast.n)):.2g} alone" if family > 1 else ""
     return (

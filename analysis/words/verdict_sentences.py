@@ -207,8 +207,7 @@ def _limits(verdict: BlockVerdict, study: Study, is_confirmed: bool) -> list[Fin
         "from these cells)")  # fmt: skip
     text = (
         f"The choice among {count(len(verdict.candidates), 'arm')} was made on validation and is reported on test, "
-        f"with "
-        f"the same trained networks{curse}; it is not yet confirmed on fresh seeds (vmp sweep run --confirm)."
+        f"with the same trained networks{curse}; it is not yet confirmed on fresh seeds (vmp sweep run --confirm)."
     )
     return [*findings, Finding(topic="Not yet shown", text=text)]
 
