@@ -1,7 +1,7 @@
 """Fresh seeds for the arm that a finished study chooses and for its reference: `vmp sweep run --confirm`.
 
 The choice is the report's: the highest mean on validation over the seeds that all candidates share, diverged runs with
-the worst accuracy. It is made once and written into the plan, so that the same command goes on where it ended.
+the worst accuracy. It is made once and written into the plan, so that the same command continues from there.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from sweeps.plan import Task, arm_tasks
-from sweeps.questions import PROMPT, PROMPTED, block_names, compared_pairs, main_pair
-from sweeps.record import CellRecord, ConfirmationHeader, Plan, Scalar, StudyFolder
+from sweeps.questions import block_names, candidates_by_block, compared_pairs, main_pair
+from sweeps.record import CellRecord, ConfirmationHeader, Plan, Scalar, StudyFolder, arm_key
 from sweeps.stats.choice import choosable, choose, winners_curse
 from sweeps.stats.collapse import fill_diverged
 from sweeps.stats.decisions import MIN_SEEDS, moments
@@ -23,7 +23,6 @@ from sweeps.stats.planner import seeds_by_t
 from sweeps.stats.stepdown import Floats
 from sweeps.study import Study
 from vmp.core.errors import InputError
-from vmp.core.fingerprint import canonical_json
 from vmp.core.text import count
 
 POWER = 0.8
@@ -32,13 +31,12 @@ DEFAULT_SEEDS, MAX_SEEDS = 10, 30
 
 @dataclass(frozen=True, kw_only=True)
 class _Finished:
-    """A study's arms and cells as arrays (arms, seeds): validation, test, 1 for a collapsed or diverged run."""
+    """A study's arms, their accuracies on validation and test, (arms, seeds), and which had a run stopped, (arms,)."""
 
     plan: Plan
     arms: list[dict[str, Scalar]]
     val: Floats
     test: Floats
-    collapsed: Floats
     stopped: np.ndarray
 
 
@@ -76,7 +74,7 @@ def plan_confirmation(
         )
         note(f"Confirmation of {_names(pairs)}, on {count(number, 'fresh seed')}{why}.")
     again = dataclasses.replace(study, seeds=tuple(fresh))
-    arms = {canonical_json(arm): arm for pair in pairs for arm in pair}
+    arms = {arm_key(arm): arm for pair in pairs for arm in pair}
     tasks = [task for factors in arms.values() for task in arm_tasks(again, factors, again.arm(_applied(factors))[1])]
     header = ConfirmationHeader(pairs=pairs, chosen_on=chosen_on, seeds=fresh, cells=[task.planned() for task in tasks])
     return header, tasks
@@ -84,35 +82,28 @@ def plan_confirmation(
 
 def _read(folder: StudyFolder) -> _Finished:
     plan = folder.read_plan()
-    arms = {canonical_json(cell.factors): cell.factors for cell in plan.cells}
+    arms = plan.arms()
     row, column = {key: i for i, key in enumerate(arms)}, {seed: j for j, seed in enumerate(sorted(plan.seeds))}
     shape = len(arms), len(column)
-    val, test, collapsed = (np.full(shape, np.nan) for _ in range(3))
+    val, test = (np.full(shape, np.nan) for _ in range(2))
     diverged, stopped, final = (np.zeros(shape, dtype=bool) for _ in range(3))
     for record in folder.records(plan):
-        at = row[canonical_json(record.factors)], column[record.seed]
+        at = row[arm_key(record.factors)], column[record.seed]
         diverged[at], stopped[at] = record.status == "diverged", record.status == "stopped"
         final[at] = record.status != "failed"
         if record.status == "complete":
             val[at], test[at] = (_number(record, f"{split}_{plan.metric}") for split in ("val", "test"))
-            collapsed[at] = _number(record, "collapsed")
     open_cells = len(plan.cells) - int(final.sum())
     if open_cells:
         raise InputError(
             f"'{folder.path}' still has {count(open_cells, 'cell')} to run; choose after the study has ended: run it "
             "without --confirm first"
         )
-    for flags, some in zip(collapsed, diverged, strict=True):
-        if some.any():
-            flags[~some & np.isnan(flags)] = 0.0
-            flags[some] = 1.0
-    chance = 1 / len(plan.data.classes) if len(plan.data.classes) > 1 else None
     return _Finished(
         plan=plan,
         arms=list(arms.values()),
-        val=fill_diverged(val, diverged, chance),
-        test=fill_diverged(test, diverged, chance),
-        collapsed=collapsed,
+        val=fill_diverged(val, diverged, plan.chance),
+        test=fill_diverged(test, diverged, plan.chance),
         stopped=np.asarray(stopped.any(axis=1)),
     )
 
@@ -122,18 +113,13 @@ def _choose(finished: _Finished) -> tuple[list[tuple[dict[str, Scalar], dict[str
     plan, arms = finished.plan, finished.arms
     pairs = compared_pairs(arms, plan.study)
     names = block_names(arms, list(plan.factors), plan.study.blocks)
-    blocks: dict[str, list[int]] = {}
-    prompted = [i for i, arm in enumerate(arms) if arm.get(PROMPT, PROMPTED) == PROMPTED]
-    for i in prompted or range(len(arms)):
-        blocks.setdefault(canonical_json([arms[i].get(name) for name in names]), []).append(i)
     chosen, seeds, needed = [], set(), []
-    for members in blocks.values():
+    for members in candidates_by_block(arms, names).values():
         rows = [members[i] for i in choosable(finished.val[members], finished.stopped[members])]
-        made = choose(finished.val[rows], collapsed=finished.collapsed[rows]) if rows else None
+        made = choose(finished.val[rows]) if rows else None
         if made is None:
             continue
-        ranking = [rows[i] for i in np.argsort(-np.round(made.means, 12), kind="stable")]
-        pair = main_pair(pairs, ranking)
+        pair = main_pair(pairs, [rows[i] for i in made.ranking])
         if pair is None:
             continue
         chosen.append((arms[pair[0]], arms[pair[1]]))

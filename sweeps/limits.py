@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sweeps.plan import Task
+from sweeps.record import arm_key
 from vmp.core.errors import InputError
 
 _UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -51,18 +52,13 @@ def in_order(tasks: Sequence[Task], seconds: Mapping[str, float], *, seeds_first
 
     Args:
         tasks: In the plan's order.
-        seconds: Measured cost of an arm's cells, by the name of the arm (`arm_name`); arms without one take the mean.
+        seconds: Measured cost of an arm's cells, by the name of the arm (`arm_key`); arms without one take the mean.
         seeds_first: Seeds before cost: see `Limits`.
     """
     mean = sum(seconds.values()) / len(seconds) if seconds else 0.0
     place = {seed: i for i, seed in enumerate(dict.fromkeys(task.seed for task in tasks))}
 
     def key(task: Task) -> tuple[int, float]:
-        return (place[task.seed] if seeds_first else 0, -seconds.get(arm_name(task.factors), mean))
+        return (place[task.seed] if seeds_first else 0, -seconds.get(arm_key(task.factors), mean))
 
     return sorted(tasks, key=key)
-
-
-def arm_name(factors: Mapping[str, object]) -> str:
-    """A name for an arm within one study."""
-    return repr(tuple(factors.items()))

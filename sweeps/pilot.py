@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from sweeps.questions import compared_pairs
-from sweeps.record import StudyFolder
+from sweeps.record import StudyFolder, arm_key
 from sweeps.stats.decisions import MIN_SEEDS
 from sweeps.stats.planner import SeedPlan, min_seeds_by_sign_flips, sd_limits, seed_plan, seeds_by_t
 from sweeps.status import SCHEMA
 from vmp.core.errors import InputError
-from vmp.core.fingerprint import canonical_json
 from vmp.core.text import count
 
 SEEDS = (3, 5, 6, 7, 8, 10, 12, 15, 20, 30)
@@ -107,11 +106,11 @@ def read_pilot(folder: StudyFolder, difference: float | None = None, seeds: Sequ
     for record in folder.records(plan):
         value = record.metrics.get(f"test_{plan.metric}")
         if record.status == "complete" and isinstance(value, float | int):
-            values.setdefault(canonical_json(record.factors), {})[record.seed] = float(value)
+            values.setdefault(arm_key(record.factors), {})[record.seed] = float(value)
     pairs = []
-    arms = list({canonical_json(cell.factors): cell.factors for cell in plan.cells}.values())
+    arms = list(plan.arms().values())
     for i, j in compared_pairs(arms, plan.study):
-        a, b = (values.get(canonical_json(arms[k]), {}) for k in (i, j))
+        a, b = (values.get(arm_key(arms[k]), {}) for k in (i, j))
         common = sorted(a.keys() & b.keys())
         if len(common) >= 2:
             pairs.append(np.array([[a[seed], b[seed]] for seed in common]).T)

@@ -133,8 +133,7 @@ def explain_changes(folder: StudyFolder, plan: Plan, tasks: Iterable[Task]) -> l
     reasons = [
         f"{len(dropped)} finished cells in '{folder.path}' do not belong to this plan and stay out of its report:"
     ]
-    before, now = old.code.modules, plan.code.modules
-    if modules := sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)):
+    if modules := old.code.changed(plan.code.modules):
         reasons.append(f"the code that computes a cell changed: {', '.join(modules)}")
     if old.data.hash != plan.data.hash:
         reasons.append(f"the data changed: {old.data.hash} is now {plan.data.hash}")

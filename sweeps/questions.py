@@ -43,8 +43,7 @@ def compared_pairs(arms: Sequence[Factors], question: Question) -> list[Pair]:
     """
     factors = compared_factors(question)
     if factors:
-        prompted = [i for i, arm in enumerate(arms) if arm.get(PROMPT, PROMPTED) == PROMPTED]
-        among = prompted or list(range(len(arms)))
+        among = candidates(arms)
         names = list(dict.fromkeys(name for i in among for name in arms[i]))
         blocks = block_names(arms, names, question.blocks)
         varied = [n for n in names if n not in (PROMPT, *blocks) and _varies([arms[i] for i in among], n)]
@@ -135,6 +134,20 @@ def counterpart(arm: Factors, arms: Sequence[Factors], prompt: str) -> int | Non
         if other.get(PROMPT) == prompt and _agrees(_without(other, {PROMPT}), same):
             return j
     return None
+
+
+def candidates(arms: Sequence[Factors]) -> list[int]:
+    """The arms that can be chosen: the prompted ones, or all where none is."""
+    prompted = [i for i, arm in enumerate(arms) if arm.get(PROMPT, PROMPTED) == PROMPTED]
+    return prompted or list(range(len(arms)))
+
+
+def candidates_by_block(arms: Sequence[Factors], blocks: Sequence[str]) -> dict[tuple[Scalar, ...], list[int]]:
+    """The candidates of each block, by its values of the factors `blocks`, in the order of their first arms."""
+    groups: dict[tuple[Scalar, ...], list[int]] = {}
+    for i in candidates(arms):
+        groups.setdefault(tuple(arms[i].get(name) for name in blocks), []).append(i)
+    return groups
 
 
 def block_names(arms: Sequence[Factors], names: Sequence[str], declared: Sequence[str] | None) -> tuple[str, ...]:

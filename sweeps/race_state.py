@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from sweeps.describe import describe_factors
-from sweeps.record import CellRecord, Plan, Scalar
+from sweeps.record import CellRecord, Plan, Scalar, arm_key
 from sweeps.stats.race import ALPHA, ENDINGS, WAYS, Ending, Races, Way, looks_until, race
-from vmp.core.fingerprint import canonical_json
 from vmp.core.text import count, listing
 
 RACE = "race"
@@ -170,10 +169,9 @@ def read_race(plan: Plan, records: Iterable[CellRecord]) -> RaceState | None:
     """
     if plan.search.method != RACE:
         return None
-    arms = {canonical_json(cell.factors): cell.factors for cell in plan.cells}
-    planned = {cell.hash: (canonical_json(cell.factors), cell.seed) for cell in plan.cells}
+    planned = {cell.hash: (arm_key(cell.factors), cell.seed) for cell in plan.cells}
     by_place = {planned[record.hash]: record for record in records if record.hash in planned}
-    return run_race(arms, plan.seeds, by_place, RaceRules.of(plan))
+    return run_race(plan.arms(), plan.seeds, by_place, RaceRules.of(plan))
 
 
 def run_race(

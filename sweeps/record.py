@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -23,6 +23,7 @@ from pydantic import Field, JsonValue, ValidationError
 
 from vmp.core.errors import InputError
 from vmp.core.files import write_text
+from vmp.core.fingerprint import canonical_json
 from vmp.core.outcome import DataSummary, Outcome, Plain
 
 FORMAT: Literal[2] = 2
@@ -32,6 +33,11 @@ CELLS_FOLDER = "cells"
 Scalar = bool | int | float | str | None
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 MetricName = Literal["top1", "mean_class"]
+
+
+def arm_key(factors: Mapping[str, Scalar]) -> str:
+    """What makes two cells the same arm: equal factors, however they are ordered."""
+    return canonical_json(dict(factors))
 
 
 class PlannedCell(Plain):
@@ -114,6 +120,11 @@ class CodeHeader(Plain):
     hash: str
     modules: dict[str, str] = {}
 
+    def changed(self, modules: Mapping[str, str]) -> list[str]:
+        """The modules that are other ones now, or are only here or there."""
+        names = self.modules.keys() | modules.keys()
+        return sorted(name for name in names if self.modules.get(name) != modules.get(name))
+
 
 class Plan(Plain):
     """A study, before and after it runs.
@@ -140,6 +151,16 @@ class Plan(Plain):
     created: str
     cells: list[PlannedCell]
     confirmation: ConfirmationHeader | None = None
+
+    def arms(self) -> dict[str, dict[str, Scalar]]:
+        """The factors of each arm, in their order, by a name that equal factors share."""
+        return {arm_key(cell.factors): cell.factors for cell in self.cells}
+
+    @property
+    def chance(self) -> float | None:
+        """Accuracy of guessing among the classes, in (0, 1); None where they are unknown."""
+        classes = len(self.data.classes)
+        return 1 / classes if classes > 1 else None
 
 
 def confirmation_plan(plan: Plan) -> Plan | None:

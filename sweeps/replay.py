@@ -7,11 +7,10 @@ from typing import Any
 
 from sweeps.propose.race_search import RaceOptions
 from sweeps.race_state import RACE, RaceRules, RaceState, run_race
-from sweeps.record import StudyFolder
+from sweeps.record import StudyFolder, arm_key
 from sweeps.stats.decisions import MIN_SEEDS
 from vmp.core.config import from_plain
 from vmp.core.errors import InputError
-from vmp.core.fingerprint import canonical_json
 from vmp.core.text import count
 
 
@@ -32,14 +31,14 @@ def replay(folder: StudyFolder, method: str = RACE, options: Mapping[str, Any] |
     plan = folder.read_plan()
     given = from_plain(RaceOptions, dict(options or {}), source="search.options of a race")
     own = RaceRules.of(plan).max_seeds if plan.search.method == RACE else len(plan.seeds)
-    arms = {canonical_json(cell.factors): cell.factors for cell in plan.cells}
+    arms = plan.arms()
     max_seeds = given.max_seeds or own
     if len(arms) < 2 or max_seeds < MIN_SEEDS:
         raise InputError(
             f"'{folder.path}' has {count(len(arms), 'arm')} and {count(len(plan.seeds), 'seed')}; "
             f"a race takes two arms and {MIN_SEEDS} seeds"
         )
-    by_place = {(canonical_json(record.factors), record.seed): record for record in folder.records(plan)}
+    by_place = {(arm_key(record.factors), record.seed): record for record in folder.records(plan)}
     rules = RaceRules(metric=plan.metric, margin=plan.study.margin, max_seeds=max_seeds, alpha=given.alpha)
     state = run_race(arms, plan.seeds, by_place, rules)
     if state.next_look:

@@ -14,11 +14,11 @@ import filelock
 from sweeps.confirm import plan_confirmation
 from sweeps.executors.base import Event, Executor, Progress, Resources
 from sweeps.executors.registry import make_executor
-from sweeps.limits import LimitReached, Limits, arm_name, in_order
+from sweeps.limits import LimitReached, Limits, in_order
 from sweeps.plan import Task, explain_changes, make_plan
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import GRID, SearchSettings
-from sweeps.record import CellRecord, Plan, SearchHeader, StudyFolder, confirmation_plan
+from sweeps.record import CellRecord, Plan, SearchHeader, StudyFolder, arm_key, confirmation_plan
 from sweeps.status import StudyStatus, lock_of, read_status
 from sweeps.study import Study
 from sweeps.track.console import Reporter, silent
@@ -270,7 +270,7 @@ class _Session:
         elif record is not None:
             self._tries[task.hash] = record.provenance.tries or 1
             if record.provenance.seconds is not None and record.status == "complete":
-                self._seconds.setdefault(arm_name(record.factors), []).append(record.provenance.seconds)
+                self._seconds.setdefault(arm_key(record.factors), []).append(record.provenance.seconds)
         return record is not None and record.status != "failed"
 
     def _take_over(self, task: Task) -> bool:

@@ -9,9 +9,8 @@ from statistics import fmean, median
 from typing import Any, Literal
 
 from sweeps.plan import Task, is_reference
-from sweeps.record import CellRecord, Scalar
+from sweeps.record import CellRecord, Scalar, arm_key
 from sweeps.status import describe_factors
-from vmp.core.fingerprint import canonical_json
 from vmp.core.text import count
 from vmp.data.base import VideoSet
 from vmp.experiment import Experiment
@@ -57,7 +56,7 @@ class KeptWeights:
     def plan(self, tasks: Iterable[Task], records: Mapping[str, CellRecord]) -> None:
         """Take note of planned cells, and of those that an earlier run has finished."""
         for task in tasks:
-            self._tasks.setdefault(canonical_json(task.factors), {})[task.hash] = task
+            self._tasks.setdefault(arm_key(task.factors), {})[task.hash] = task
         self._records |= records
 
     def add(self, record: CellRecord) -> None:

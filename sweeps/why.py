@@ -113,5 +113,4 @@ def _modules(plan: Plan, record: CellRecord) -> str:
     """Which modules changed, where the plan is of the code that made the record."""
     if plan.code.hash != record.provenance.code:
         return ""
-    before, now = plan.code.modules, code_fingerprints()
-    return f": {', '.join(sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)))}"
+    return f": {', '.join(plan.code.changed(code_fingerprints()))}"

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
 from analysis.figures.style import CONTROL, GRID, INK, MUTED, VMP, one_panel, shortened, tidy
-from analysis.study.arms import arm_key
 from analysis.words.phrases import points
 from sweeps.race_state import RaceState
+from sweeps.record import arm_key
 
 MAX_LANES = 36
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 
 from analysis.sections.base import Section, SectionContent, Tile
-from analysis.study.arms import Kind, value_text
+from analysis.study.arms import IN_SHORT, Kind, value_text
 from analysis.study.provenance import NOT_RECORDED
 from analysis.verdict.conclusions import Conclusions
 from analysis.words.headline import answer
 from analysis.words.phrases import VERDICT_WORDS, limits, percent, points
 from vmp.core.text import count, duration
-
-_AGAINST = {Kind.CONTROL: "against the control", Kind.BASELINE: "against the backbone alone"}
 
 
 def _compute(conclusions: Conclusions) -> SectionContent:
@@ -40,10 +38,8 @@ def _choice(conclusions: Conclusions) -> list[Tile]:
         tiles.append(Tile(name=name, value=value, note=f"{percent(best.test_mean)} on test"))
     main = answer(conclusions)
     if main is not None and main.interval is not None:
-        against = (
-            _AGAINST.get(main.reference.kind) if main.is_pair and main.arm.kind is not main.reference.kind else None
-        )
-        name = against or f"against {main.sides.against}"
+        is_other = main.is_pair and main.arm.kind is not main.reference.kind and main.reference.kind is not Kind.VMP
+        name = f"against {IN_SHORT[main.reference.kind] if is_other else main.sides.against}"
         note = f"{limits(main.interval)} · {VERDICT_WORDS[main.verdict]}"
         name = name if main.is_pair else f"{main.sides.subject} {name}"
         tiles.append(Tile(name=name, value=f"{points(main.mean)} pts", note=note))

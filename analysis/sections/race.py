@@ -6,11 +6,11 @@ from typing import Literal
 
 from analysis.figures.race_lanes import race_figure
 from analysis.sections.base import Column, Row, Section, SectionContent, Table
-from analysis.study.arms import arm_key
 from analysis.study.cells import ARM, HASH
 from analysis.verdict.conclusions import Conclusions
 from analysis.words.findings import Finding
 from sweeps.race_state import RaceArm, RaceState
+from sweeps.record import arm_key
 
 _COLUMNS = (
     Column(key="arm", header="arm"),

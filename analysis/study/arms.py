@@ -21,6 +21,8 @@ class Kind(StrEnum):
     VMP = "vmp"
 
 
+IN_SHORT = {Kind.BASELINE: "the backbone alone", Kind.CONTROL: "the control", Kind.VMP: "the reference"}
+"""A reference arm by its kind, in the middle of a sentence."""
 _KIND_OF_PROMPT = {BASELINE: Kind.BASELINE, CONTROL: Kind.CONTROL, PROMPTED: Kind.VMP}
 _KIND_NAME = {Kind.BASELINE: "backbone alone", Kind.CONTROL: "control (A = 1)", Kind.VMP: "VMP"}
 
@@ -52,11 +54,6 @@ class Arm:
         return tuple(self.factors.get(name) for name in names)
 
 
-def arm_key(factors: Mapping[str, Scalar]) -> str:
-    """What makes two cells the same arm: equal factors, however they are ordered."""
-    return canonical_json(dict(factors))
-
-
 def arms_of(plan: Plan, fixed_prompt: str | None = None) -> tuple[Arm, ...]:
     """The distinct arms of `plan`, in its order.
 
@@ -65,9 +62,7 @@ def arms_of(plan: Plan, fixed_prompt: str | None = None) -> tuple[Arm, ...]:
         fixed_prompt: The layer's prompt where the study does not vary it (``"vmp"`` when unknown: a study of the
             layer's own settings has nothing else to vary).
     """
-    distinct: dict[str, Mapping[str, Scalar]] = {}
-    for cell in plan.cells:
-        distinct.setdefault(arm_key(cell.factors), cell.factors)
+    distinct = plan.arms()
     names = list(dict.fromkeys(name for factors in distinct.values() for name in factors))
     values = {name: [factors.get(name) for factors in distinct.values()] for name in names}
     written = {name: _spellings(values[name]) for name in names}

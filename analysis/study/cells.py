@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.study.arms import Arm, arm_key, arms_of
-from sweeps.record import CellRecord, Plan, StudyFolder, confirmation_plan
+from analysis.study.arms import Arm, arms_of
+from sweeps.record import CellRecord, Plan, StudyFolder, arm_key, confirmation_plan
 from vmp.core.errors import InputError
 from vmp.core.metrics import COMPARED, METRICS
 
@@ -129,8 +129,7 @@ class Study:
     @property
     def chance(self) -> float | None:
         """Accuracy of guessing among the classes, in (0, 1); ``None`` where they are unknown."""
-        classes = len(self.plan.data.classes)
-        return 1 / classes if classes > 1 else None
+        return self.plan.chance
 
 
 def load_study(path: str | os.PathLike[str]) -> Study:

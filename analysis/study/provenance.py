@@ -84,10 +84,8 @@ def provenance(study: Study) -> ProvenanceFacts:
 
 def changed_code(plan: Plan) -> str | None:
     """A sentence where the installed code would compute a study's cells anew; None where it is the code of the plan."""
-    now = code_fingerprints()
-    before = plan.code.modules
-    names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-    if not before or not names:
+    names = plan.code.changed(code_fingerprints())
+    if not plan.code.modules or not names:
         return None
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return (

@@ -66,12 +66,11 @@ def choose_arm(
     reported = np.stack([test[candidates[i].arm.order] - _level(test, references[i]) for i in rows])
     curse = winners_curse(values[rows], reported, np.random.default_rng(SEED_OF_CURSE))
     some = np.flatnonzero(~np.isnan(values[rows]).all(axis=0))
-    order = np.argsort(-np.round(made.means, 12), kind="stable")
     return Chosen(
         best=candidates[rows[made.best]],
         seeds=tuple(evidence.seeds[i] for i in made.seeds),
         unshared=tuple(evidence.seeds[i] for i in some if i not in made.seeds),
-        ranking=tuple(candidates[rows[i]] for i in order),
+        ranking=tuple(candidates[rows[i]] for i in made.ranking),
         possible=tuple(candidates[rows[i]].arm for i in made.possible),
         one_se=candidates[rows[made.one_se]].arm,
         curse=curse,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.study.arms import arm_key
 from analysis.study.cells import COLLAPSED, COMPLETE, DIVERGED, STATUS, Study, load_confirmation
 from analysis.verdict.contrasts import Contrast, Sides
 from analysis.verdict.evidence import Evidence
+from sweeps.record import arm_key
 
 CONFIRMATION = "confirmation on fresh seeds"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.study.arms import Arm, Kind
+from analysis.study.arms import IN_SHORT, Arm, Kind
 from analysis.study.cells import Study
 from analysis.study.factors import Factor
 from analysis.verdict.contrasts import Contrast, Sides
@@ -82,15 +82,11 @@ def effect_family(study: Study, arms: Sequence[Arm], factors: Sequence[Factor]) 
             units = [sides(_orders(a), _orders(b)) for a, b in pairs if a and b]
             subject, against = factor.text(levels.subject), factor.text(levels.against)
             made += [(factor, _sides(study, units, subject, against, others))] if units else []
-    for prompt in (CONTROL, BASELINE) if made else ():
+    for prompt, kind in ((CONTROL, Kind.CONTROL), (BASELINE, Kind.BASELINE)) if made else ():
         gains = [gain for arm in arms if (gain := _gain(study, [arm], prompt))]
         if gains:
             references = {study.arms[order] for gain in gains for order, weight in gain.items() if weight < 0}
-            against = (
-                references.pop().label
-                if len(references) == 1
-                else f"the {'control' if prompt == CONTROL else 'backbone alone'} of each setting"
-            )
+            against = references.pop().label if len(references) == 1 else f"{IN_SHORT[kind]} of each setting"
             layer = _sides(study, gains, "VMP", against)
             made.append((None, replace(layer, over=f"its {count(len(gains), 'setting')}")))
             break

@@ -46,6 +46,7 @@ class Evidence:
         self._summaries: dict[str, ArmSummary] = {}
         self._values: dict[tuple[str, bool], Floats] = {}
         self._tables: dict[str, np.ndarray] = {}
+        self._without: dict[Contrast, dict[int, Verdict]] = {}
 
     @cached_property
     def completeness(self) -> Completeness:
@@ -117,13 +118,18 @@ class Evidence:
 
     def without_a_seed(self, contrast: Contrast) -> dict[int, Verdict]:
         """What a comparison shows, as one of its family, when any one of its seeds is left out, by seed."""
+        if contrast not in self._without:
+            self._without[contrast] = self._leave_out(contrast)
+        return self._without[contrast]
+
+    def _leave_out(self, contrast: Contrast) -> dict[int, Verdict]:
         for family in self.families.values():
             for index, one in enumerate(family):
                 if one is contrast or (one.metric == contrast.metric and one.sides == contrast.flipped().sides):
-                    return self._without(family, index, is_flipped=one is not contrast)
+                    return self._leave_out_of(family, index, is_flipped=one is not contrast)
         raise ValueError(f"{contrast.sides.subject} against {contrast.sides.against} was not compared by this evidence")
 
-    def _without(self, family: Sequence[Contrast], index: int, *, is_flipped: bool) -> dict[int, Verdict]:
+    def _leave_out_of(self, family: Sequence[Contrast], index: int, *, is_flipped: bool) -> dict[int, Verdict]:
         values, options = self._options([one.sides for one in family], [one.metric for one in family])
         verdicts = [of_family[index] for of_family in leave_one_seed_out(values, **options)]
         shown = [MIRRORED.get(verdict, verdict) if is_flipped else verdict for verdict in verdicts]

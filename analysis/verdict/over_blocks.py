@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.study.arms import Arm
+from analysis.study.arms import IN_SHORT, Arm
 from analysis.study.factors import block_factors
 from analysis.verdict.choosing import Chosen, choose_arm
 from analysis.verdict.contrasts import Contrast, Sides
@@ -80,11 +80,7 @@ def over_blocks(evidence: Evidence, verdicts: Sequence[BlockVerdict]) -> OverBlo
 def _averaged(arms: Mapping[str, Arm], reference: Mapping[Arm, Arm], names: Sequence[str]) -> Sides:
     units = tuple({arm: 1.0, reference[arm]: -1.0} for arm in arms.values())
     kinds = {reference[arm].kind for arm in arms.values()}
-    against = (
-        "the references"
-        if len(kinds) > 1
-        else {"control": "the control", "baseline": "the backbone alone"}.get(kinds.pop().value, "the reference")
-    )
+    against = "the references" if len(kinds) > 1 else IN_SHORT[kinds.pop()]
     return Sides(units=units, subject=_in_words(next(iter(arms.values())), names), against=against,
                  over=count(len(arms), "block"))  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analysis.study.arms import Arm, Kind, value_text
 from analysis.study.cells import Study
@@ -13,7 +13,15 @@ from analysis.verdict.contrasts import Contrast, Sides
 from analysis.verdict.effects import Effect, compare_collapse, effect_family, interaction_family
 from analysis.verdict.evidence import Evidence
 from analysis.verdict.summaries import ArmSummary
-from sweeps.questions import BASELINE, CONTROL, asked_factors, compared_pairs, counterpart, main_pair
+from sweeps.questions import (
+    BASELINE,
+    CONTROL,
+    asked_factors,
+    candidates_by_block,
+    compared_pairs,
+    counterpart,
+    main_pair,
+)
 from sweeps.race_state import RACE
 from sweeps.record import Scalar
 from sweeps.stats.decisions import Verdict
@@ -43,23 +51,25 @@ class BlockVerdict:
         on_control, on_baseline: Comparisons with the control and with the backbone alone, where the question is
             another one.
         control, baseline: The reference arms of the first candidate, where the study has them.
+
+    What follows from comparisons is empty in a study that was raced.
     """
 
     block: str
     key: tuple[Scalar, ...]
     factors: tuple[Factor, ...]
     candidates: tuple[ArmSummary, ...]
-    contrasts: tuple[Contrast, ...]
-    chosen: Chosen | None
-    excluded: tuple[tuple[Arm, str], ...]
-    main: Contrast | None
-    effects: tuple[Effect, ...]
-    interactions: tuple[Contrast, ...]
-    trend: Contrast | None
-    on_control: tuple[Contrast, ...]
-    on_baseline: tuple[Contrast, ...]
     control: ArmSummary | None
     baseline: ArmSummary | None
+    contrasts: tuple[Contrast, ...] = ()
+    chosen: Chosen | None = None
+    excluded: tuple[tuple[Arm, str], ...] = ()
+    main: Contrast | None = None
+    effects: tuple[Effect, ...] = ()
+    interactions: tuple[Contrast, ...] = ()
+    trend: Contrast | None = None
+    on_control: tuple[Contrast, ...] = ()
+    on_baseline: tuple[Contrast, ...] = ()
 
     @property
     def best(self) -> ArmSummary | None:
@@ -118,30 +128,40 @@ def block_verdicts(evidence: Evidence) -> tuple[BlockVerdict, ...]:
     study = evidence.study
     names = block_factors(study)
     blocks = _blocks(study, names)
-    if study.plan.search.method == RACE:
-        return _undecided(evidence, blocks)
-    pairs = question_pairs(study)
-    contrasts = evidence.compare([Sides.pair(*one) for one in pairs], QUESTION)
     factors = {key: varied_factors(arms, list(study.plan.factors)) for key, arms in blocks.items()}
+    curves = {key: _curve(arms, factors[key]) for key, arms in blocks.items()}
+    levels = {
+        key: BlockVerdict(
+            block=_in_words(names, key) if len(blocks) > 1 else "",
+            key=key,
+            factors=factors[key],
+            candidates=tuple(evidence.summary(arm) for arm in arms),
+            control=_reference(evidence, arms, CONTROL),
+            baseline=_reference(evidence, arms, BASELINE),
+        )
+        for key, (arms, _) in curves.items()
+    }
+    if study.plan.search.method == RACE:  # it stopped its arms for a reason, so only its own intervals hold
+        return tuple(levels.values())
+    contrasts = evidence.compare([Sides.pair(*one) for one in question_pairs(study)], QUESTION)
     effects = _effects(evidence, blocks, factors)
     interactions = _by_block(evidence, INTERACTIONS, {
         key: interaction_family(study, arms, factors[key]) if effects[key] else [] for key, arms in blocks.items()
     })  # fmt: skip
-    curves = {key: _curve(arms, factors[key]) for key, arms in blocks.items()}
     trends = _by_block(evidence, TRENDS, {key: _trend(study, *curve) for key, curve in curves.items()})
     on_control, on_baseline = (_on(evidence, prompt, contrasts) for prompt in (CONTROL, BASELINE))
     verdicts = []
-    for key in blocks:
-        arms = curves[key][0]
-        of_block = {arm.order for arm in arms}
+    for key, level in levels.items():
+        of_block = {summary.arm.order for summary in level.candidates}
+        own = tuple(c for c in contrasts if c.arm.order in of_block or c.reference.order in of_block)
+        chosen, excluded = _choose(evidence, level.candidates, own)
         verdicts.append(
-            _decide(
-                evidence,
-                block=_in_words(names, key) if len(blocks) > 1 else "",
-                key=key,
-                factors=factors[key],
-                arms=arms,
-                contrasts=tuple(c for c in contrasts if c.arm.order in of_block or c.reference.order in of_block),
+            replace(
+                level,
+                contrasts=own,
+                chosen=chosen,
+                excluded=excluded,
+                main=_main(chosen, own),
                 effects=effects[key],
                 interactions=interactions[key],
                 trend=next(iter(trends[key]), None),
@@ -152,55 +172,13 @@ def block_verdicts(evidence: Evidence) -> tuple[BlockVerdict, ...]:
     return tuple(verdicts)
 
 
-def _undecided(evidence: Evidence, blocks: Mapping[tuple[Scalar, ...], list[Arm]]) -> tuple[BlockVerdict, ...]:
-    """The arms of a race without comparisons: it stopped them for a reason, so only its own intervals hold."""
-    names = list(evidence.study.plan.factors)
-    curves = {key: _curve(arms, varied_factors(arms, names)) for key, arms in blocks.items()}
-    return tuple(
-        BlockVerdict(
-            block="",
-            key=key,
-            factors=varied_factors(arms, names),
-            candidates=tuple(evidence.summary(arm) for arm in arms),
-            contrasts=(),
-            chosen=None,
-            excluded=(),
-            main=None,
-            effects=(),
-            interactions=(),
-            trend=None,
-            on_control=(),
-            on_baseline=(),
-            control=_reference(evidence, arms, CONTROL),
-            baseline=_reference(evidence, arms, BASELINE),
-        )
-        for key, (arms, _) in curves.items()
-    )
-
-
-def _decide(
-    evidence: Evidence,
-    *,
-    arms: Sequence[Arm],
-    contrasts: tuple[Contrast, ...],
-    **facts: object,
-) -> BlockVerdict:
-    candidates = tuple(evidence.summary(arm) for arm in arms)
-    values = evidence.values(evidence.study.val)[[arm.order for arm in arms]]
+def _choose(
+    evidence: Evidence, candidates: Sequence[ArmSummary], contrasts: Sequence[Contrast]
+) -> tuple[Chosen | None, tuple[tuple[Arm, str], ...]]:
+    """The choice among the candidates of a block, on validation."""
+    values = evidence.values(evidence.study.val)[[summary.arm.order for summary in candidates]]
     reference = {c.arm: c.reference for c in contrasts if c.is_pair}
-    chosen, excluded = choose_arm(evidence, candidates, values, [reference.get(arm) for arm in arms])
-    main = _main(chosen, contrasts)
-    control, baseline = (_reference(evidence, arms, prompt) for prompt in (CONTROL, BASELINE))
-    return BlockVerdict(
-        candidates=candidates,
-        contrasts=contrasts,
-        chosen=chosen,
-        excluded=excluded,
-        main=main,
-        control=control,
-        baseline=baseline,
-        **facts,  # type: ignore[arg-type]
-    )
+    return choose_arm(evidence, candidates, values, [reference.get(summary.arm) for summary in candidates])
 
 
 def _main(chosen: Chosen | None, contrasts: Sequence[Contrast]) -> Contrast | None:
@@ -215,14 +193,9 @@ def _main(chosen: Chosen | None, contrasts: Sequence[Contrast]) -> Contrast | No
 
 
 def _blocks(study: Study, names: Sequence[str]) -> dict[tuple[Scalar, ...], list[Arm]]:
-    """The candidates of each block: its prompted arms, or all where it has none."""
-    groups: dict[tuple[Scalar, ...], list[Arm]] = {}
-    for arm in study.arms:
-        groups.setdefault(arm.block(names), []).append(arm)
-    prompted = {key: [arm for arm in arms if arm.kind is Kind.VMP] for key, arms in groups.items()}
-    if any(prompted.values()):  # a reference to which a block factor does not apply stands in no block of its own
-        return {key: arms for key, arms in prompted.items() if arms}
-    return groups
+    """The candidates of each block."""
+    groups = candidates_by_block([arm.factors for arm in study.arms], names)
+    return {key: [study.arms[i] for i in group] for key, group in groups.items()}
 
 
 def _effects(

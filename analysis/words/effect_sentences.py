@@ -74,16 +74,12 @@ def _in_headline(effects: Sequence[Effect]) -> tuple[Effect, ...]:
 def effect_findings(verdict: BlockVerdict, study: Study) -> list[Finding]:
     """A sentence on each effect that the headline has not, and on the interactions."""
     lead = _in_headline(leading_effects(verdict, study))
-    findings = []
-    for effect in verdict.effects:
-        if effect not in lead and effect.contrast.verdict is not Verdict.NONE:
-            text = effect_text(effect)
-            findings.append(Finding(topic="Effects", text=f"{capital(text)}.", contrasts=_behind([effect])))
-    if len(findings) > MAX_EFFECTS:
-        clear = [f for f, e in zip(findings, (e for e in verdict.effects if e not in lead), strict=False)
-                 if e.contrast.verdict.established]  # fmt: skip
-        hidden = len(findings) - len(clear[:MAX_EFFECTS])
-        findings = clear[:MAX_EFFECTS]
+    others = [e for e in verdict.effects if e not in lead and e.contrast.verdict is not Verdict.NONE]
+    shown = others
+    if len(others) > MAX_EFFECTS:
+        shown = [effect for effect in others if effect.contrast.verdict.established][:MAX_EFFECTS]
+    findings = [Finding(topic="Effects", text=f"{capital(effect_text(e))}.", contrasts=_behind([e])) for e in shown]
+    if hidden := len(others) - len(shown):
         findings.append(Finding(topic="Effects", text=f"{count(hidden, 'more effect')} are in the table."))
     return findings + _interactions(verdict)
 

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 
-from analysis.study.arms import Arm, Kind
+from analysis.study.arms import IN_SHORT, Arm, Kind
 from analysis.study.completeness import Completeness
 from analysis.verdict.contrasts import Contrast
 from sweeps.stats.collapse import Rate
@@ -16,7 +16,7 @@ from vmp.core.text import count, listing
 
 REFERENCE = {
     Kind.CONTROL: "the control (attention fixed at 1 on the same frames)",
-    Kind.BASELINE: "the backbone alone",
+    Kind.BASELINE: IN_SHORT[Kind.BASELINE],
 }
 VERDICT_WORDS = {
     Verdict.BETTER: "better",

@@ -36,9 +36,9 @@ def choice_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behind
         return clause, ()
     if main is None:
         level = f"{percent(best.test_mean)} test {study.metric_name}"
-        only = "the only arm" if len(study.arms) == 1 else f"{best.arm.label} is best on validation"
-        return f"{only} is at {level}" if len(study.arms) == 1 else (
-            f"{only} with {level}; no other arm stands to compare it with"), ()  # fmt: skip
+        if len(study.arms) == 1:
+            return f"the only arm is at {level}", ()
+        return f"{best.arm.label} is best on validation with {level}; no other arm stands to compare it with", ()
     if verdict.reference_is_best:
         clause = f"the reference ({best.arm.label}) is itself best on validation; of the others, "
         return clause + claim_clause(subject_name(main), main) + mixed_runs(main), (main,)
@@ -64,7 +64,7 @@ def verdict_findings(verdict: BlockVerdict, study: Study, *, is_confirmed: bool 
     if verdict.effects and verdict.main is not None:
         clause, behind = choice_claim(verdict, study)
         findings.append(Finding(topic="Best arm", text=f"{capital(clause)}.", contrasts=behind))
-    findings += _other_comparisons(verdict, study)
+    findings += _other_comparisons(verdict)
     findings += _choice(verdict, study)
     findings += exclusion_findings(verdict)
     findings += _shape(verdict)
@@ -92,7 +92,7 @@ def _levels(verdict: BlockVerdict, study: Study) -> list[Finding]:
     return [Finding(topic="Accuracy", text=text)] if parts else []
 
 
-def _other_comparisons(verdict: BlockVerdict, study: Study) -> list[Finding]:
+def _other_comparisons(verdict: BlockVerdict) -> list[Finding]:
     """The comparisons of the question beside the headline's, and those with the control and the backbone alone."""
     findings = []
     main = verdict.main
@@ -112,7 +112,6 @@ def _other_comparisons(verdict: BlockVerdict, study: Study) -> list[Finding]:
     for contrast in of_interest:
         if text := short_comparison(subjects[contrast.arm.kind is Kind.CONTROL], contrast):
             findings.append(Finding(topic="Backbone alone", text=text, contrasts=(contrast,)))
-    del study
     return findings
 
 

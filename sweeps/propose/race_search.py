@@ -15,13 +15,12 @@ from pydantic import Field
 from sweeps.plan import Task, arm_tasks, is_reference
 from sweeps.propose.settings import SearchSettings
 from sweeps.race_state import RACE, RaceRules, RaceState, run_race
-from sweeps.record import CellRecord, Plan, SearchHeader, StudyFolder
+from sweeps.record import CellRecord, Plan, SearchHeader, StudyFolder, arm_key
 from sweeps.stats.decisions import MIN_SEEDS
 from sweeps.stats.race import ALPHA, LOOKS
 from sweeps.study import Study
 from vmp.core.config import config, from_plain, to_plain
 from vmp.core.errors import InputError
-from vmp.core.fingerprint import canonical_json
 
 
 @config
@@ -73,8 +72,8 @@ class RaceSearch:
         self.seeds = race_seeds(study, self.rules.max_seeds)
         longer = dataclasses.replace(study, seeds=self.seeds)
         arms = [(factors, to_plain(experiment), experiment) for factors, experiment in study.arms()]
-        self._factors = {canonical_json(factors): factors for factors, *_ in arms}
-        self._tasks = {canonical_json(factors): arm_tasks(longer, factors, made) for factors, _, made in arms}
+        self._factors = {arm_key(factors): factors for factors, *_ in arms}
+        self._tasks = {arm_key(factors): arm_tasks(longer, factors, made) for factors, _, made in arms}
         self._places = {task.hash: (name, task.seed) for name, tasks in self._tasks.items() for task in tasks}
         self._records: dict[str, CellRecord] = {}
         self._asked: set[str] = set()

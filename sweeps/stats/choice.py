@@ -37,6 +37,11 @@ class Choice:
     possible: tuple[int, ...]
     one_se: int
 
+    @property
+    def ranking(self) -> list[int]:
+        """The candidates by falling mean, the earlier of equals first."""
+        return [int(i) for i in np.argsort(-np.round(self.means, 12), kind="stable")]
+
 
 def shared_seeds(values: npt.ArrayLike) -> Bools:
     """The seeds that every candidate has, (..., n)."""

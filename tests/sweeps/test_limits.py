@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.limits import arm_name, in_order, parse_seconds
+from sweeps.limits import in_order, parse_seconds
 from sweeps.plan import grid_tasks
+from sweeps.record import arm_key
 from tests.conftest import SMALL, Vmp
 from tests.sweeps.staged import backbone, small_study
 from vmp.core.errors import InputError
@@ -33,7 +34,7 @@ def test_long_cells_first_and_seeds_before_cost() -> None:
     tasks = grid_tasks(small_study("factors.prompt=[none, control, vmp]", "factors.lambda=[0]"))
     prompts = [task.factors["prompt"] for task in tasks]
     assert in_order(tasks, {}, seeds_first=False) == tasks
-    measured = {arm_name(tasks[prompts.index(name)].factors): cost for name, cost in (("none", 1.0), ("vmp", 5.0))}
+    measured = {arm_key(tasks[prompts.index(name)].factors): cost for name, cost in (("none", 1.0), ("vmp", 5.0))}
     by_cost = in_order(tasks, measured, seeds_first=False)
     assert [task.factors["prompt"] for task in by_cost] == ["vmp"] * 2 + ["control"] * 2 + ["none"] * 2
     by_seed = in_order(tasks, measured, seeds_first=True)

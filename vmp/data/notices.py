@@ -78,7 +78,7 @@ def short_videos(lengths: Iterable[tuple[SplitName, int, float]], sampler: Sampl
     """How many videos of each split repeat frames in a clip of `frames` for no other reason than their length.
 
     Videos are given as ``(split, number of frames, frames a second)``. A sampler that looks at content
-    (`Sampler.needs`) is judged by the number of frames alone.
+    (`Sampler.needs`) counts by the number of frames alone.
     """
 
     @functools.cache
