@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
+from analysis.sections.ablation import ABLATION
 from analysis.sections.base import Section
 from analysis.sections.by_class import BY_CLASS
 from analysis.sections.cell_list import CELL_LIST
@@ -44,6 +45,7 @@ SECTIONS: tuple[Section, ...] = (
     RACE,
     FINDINGS,
     EFFECTS,
+    ABLATION,
     RESULTS,
     COMPARISONS,
     SPECIFICATION,

@@ -8,6 +8,7 @@ from functools import cached_property
 from analysis.study.arms import Arm
 from analysis.study.cells import Study
 from analysis.study.completeness import Completeness
+from analysis.verdict.components import ComponentVerdict, component_verdicts
 from analysis.verdict.confirmation import Confirmed, confirmed
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.evidence import Evidence
@@ -68,6 +69,11 @@ class Conclusions:
     def on_baseline(self) -> tuple[Contrast, ...]:
         """Every arm against the backbone alone, where that is not the question."""
         return tuple(contrast for verdict in self.verdicts for contrast in verdict.on_baseline)
+
+    @cached_property
+    def components(self) -> tuple[ComponentVerdict, ...]:
+        """What each component brings, for each block of an ablation or of a grid; empty for another study."""
+        return component_verdicts(self.evidence, self.verdicts)
 
     @cached_property
     def race(self) -> RaceState | None:

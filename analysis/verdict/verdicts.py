@@ -205,8 +205,11 @@ def _effects(
 ) -> dict[tuple[Scalar, ...], tuple[Effect, ...]]:
     """The effects of every block that crosses two factors or more: those that the study asks about are one family, over
     all blocks, and the others another."""
+    is_grid = (
+        not evidence.study.plan.study.design_pairs
+    )  # else the design says what is compared: its arms cross nothing
     families = {
-        key: effect_family(evidence.study, arms, factors[key]) if len(factors[key]) > 1 else []
+        key: effect_family(evidence.study, arms, factors[key]) if is_grid and len(factors[key]) > 1 else []
         for key, arms in blocks.items()
     }
     asked = asked_factors(evidence.study.plan.study)
