@@ -109,7 +109,7 @@ def draw_components(data: ComponentRows, *, ax: Axes) -> Axes:
         name, color, marker = _KINDS[kind]
         ax.plot([], [], color=color, marker=marker, markeredgecolor=PAPER, linewidth=2.2, label=name)
     ax.set_yticks([place for place, _ in ticks], [text for _, text in ticks])
-    ax.set_ylim(at + 1.2 * _APART, 0.9 * _APART)
+    ax.set_ylim(at + 0.9 * _APART, 0.9 * _APART)
     ax.set_xlim(*_limits(data))
     ax.set_xlabel("test difference that the component makes within a seed (percentage points)")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=9, borderaxespad=0.2)

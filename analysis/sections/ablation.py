@@ -7,6 +7,7 @@ from typing import Literal
 from analysis.figures.ablation_path import path_figure
 from analysis.figures.component_effects import component_figure
 from analysis.sections.base import Column, Row, Section, SectionContent, Table, Value, why_none
+from analysis.sections.factor_effects import INTERACTION_COLUMNS, interaction_row
 from analysis.verdict.components import Component, ComponentVerdict
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
@@ -57,11 +58,12 @@ _METHOD = (
     "reference's (else the first listed) value and the other one; of several others, the one with the highest mean on "
     "validation over all settings. Added: the bare arm with it against the bare arm. Left out: the full arm against "
     "the full arm without it. Both are one family; their differences (full − bare) are another, and only where the "
-    "interval of a difference excludes 0 is it called an interaction. Shapley values, a third family, are exact means "
-    "over all orders of switching on, within each seed; they add up to the full arm minus the bare one and recommend "
-    "nothing. The path goes from the bare arm to the one chosen on validation, each step the switch with the highest "
-    "mean on validation (Fawcett and Hoos 2016), reported on test as a fourth family. A comparison that the study "
-    "makes elsewhere has the interval that it has there.",
+    "interval of a difference excludes 0 is it called an interaction. Where the arms of a design have them, the "
+    "interactions of two components each are a further family. Shapley values are exact means over all orders of "
+    "switching on, within each seed; they add up to the full arm minus the bare one and recommend nothing. The path "
+    "goes from the bare arm to the one chosen on validation, each step the switch with the highest mean on validation "
+    "(Fawcett and Hoos 2016), reported on test. A comparison that the study makes elsewhere has the interval that it "
+    "has there.",
 )
 
 
@@ -82,6 +84,10 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     if values := [row for verdict in verdicts for row in _shapley(verdict)]:
         caption = "What each component brings on average over all orders of switching them on, in percentage points."
         tables.append(Table(name="shapley", caption=caption, columns=_SHAPLEY, rows=values, max_rows=40))
+    if pairs := [(verdict.block, contrast) for verdict in verdicts for contrast in verdict.pairwise]:
+        caption = "How much what one component brings depends on another one, averaged over the others, in points."
+        rows = [interaction_row(*pair) for pair in pairs]
+        tables.append(Table(name="pairwise", caption=caption, columns=INTERACTION_COLUMNS, rows=rows, max_rows=40))
     steps = [row for verdict in verdicts for row in _steps(conclusions, verdict)]
     if steps:
         caption = "The path from the bare arm to the best one on validation; accuracies in percent, gains in points."

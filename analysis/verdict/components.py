@@ -12,8 +12,9 @@ from analysis.study.arms import Arm, factor_name, value_text
 from analysis.study.cells import Study
 from analysis.study.factors import Factor, block_factors
 from analysis.verdict.contrasts import Contrast, Sides
+from analysis.verdict.effects import interaction_family
 from analysis.verdict.evidence import Evidence
-from analysis.verdict.verdicts import BlockVerdict
+from analysis.verdict.verdicts import INTERACTIONS, BlockVerdict
 from sweeps.questions import Factors
 from sweeps.race_state import RACE
 from sweeps.record import Scalar
@@ -70,6 +71,8 @@ class ComponentVerdict:
         is_design: Whether the study is an ablation by its design; else off is the reference's or the first value, and
             on, of several others, the one with the highest mean on validation.
         best: The arm that validation chooses; None without a choice.
+        pairwise: Interactions of two components each, averaged over the others, of an ablation whose arms have them;
+            those of a grid are its verdict's.
         path: From the bare arm to the best one; None where arms between them were not planned, empty where the bare arm
             is the best.
     """
@@ -80,6 +83,7 @@ class ComponentVerdict:
     components: tuple[Component, ...]
     is_design: bool
     best: Arm | None
+    pairwise: tuple[Contrast, ...]
     path: tuple[Step, ...] | None
 
 
@@ -118,7 +122,7 @@ class _Table:
 def component_verdicts(evidence: Evidence, verdicts: Sequence[BlockVerdict]) -> tuple[ComponentVerdict, ...]:
     """Decide on the components of every block: of an ablation by design, or of a grid that crosses two factors or more.
 
-    Four families over all blocks; a comparison that the study has decided in another family is taken from there.
+    Families over all blocks; a comparison that the study has decided in another family is taken from there.
     """
     if evidence.study.plan.search.method == RACE:  # its arms were stopped for a reason
         return ()
@@ -126,11 +130,13 @@ def component_verdicts(evidence: Evidence, verdicts: Sequence[BlockVerdict]) -> 
     study = evidence.study
     switched = _decide(evidence, SWITCHED, [_switched(table) for table in tables])
     apart = _decide(evidence, DISAGREEMENTS, [_disagreements(study, table) for table in tables])
+    crossed = _decide(evidence, INTERACTIONS, [_pairwise(study, table) for table in tables])
     values = _decide(evidence, SHAPLEY, [_shapley(study, table) for table in tables])
     orders = [_path(evidence, table) for table in tables]
     steps = _decide(evidence, PATH, [_steps(table, order) for table, order in zip(tables, orders, strict=True)])
     made = []
-    for table, alone, one, two, order, three in zip(tables, switched, apart, values, orders, steps, strict=True):
+    all_of = zip(tables, switched, apart, crossed, values, orders, steps, strict=True)
+    for table, alone, one, pairs, two, order, three in all_of:
         components = tuple(
             Component(
                 title=factor_name(name),
@@ -151,6 +157,7 @@ def component_verdicts(evidence: Evidence, verdicts: Sequence[BlockVerdict]) -> 
                 components=components,
                 is_design=table.is_design,
                 best=table.verdict.best.arm if table.verdict.best else None,
+                pairwise=tuple(pair for pair in pairs.values() if pair not in one.values()),
                 path=None if order is None else _in_steps(table, order, three),
             )
         )
@@ -292,6 +299,13 @@ def _disagreements(study: Study, table: _Table) -> dict[str, Sides]:
                     units=(_of_arms(study, unit),), subject=what, against="in the bare arm", is_shape=True
                 )
     return made
+
+
+def _pairwise(study: Study, table: _Table) -> dict[str, Sides]:
+    """Two components each; a grid's are decided beside its effects."""
+    candidates = [summary.arm for summary in table.verdict.candidates]
+    made = interaction_family(study, candidates, table.verdict.factors) if table.is_design else []
+    return {f"{i}": sides for i, sides in enumerate(made)}
 
 
 def _shapley(study: Study, table: _Table) -> dict[str, Sides]:

@@ -6,6 +6,7 @@ from analysis.verdict.components import Component, ComponentVerdict
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.evidence import Evidence
 from analysis.words.claims import brief
+from analysis.words.effect_sentences import interaction_findings
 from analysis.words.findings import Finding
 from analysis.words.phrases import VERDICT_WORDS, capital, limits, percent, points
 from sweeps.stats.decisions import Verdict
@@ -21,6 +22,7 @@ def component_findings(verdict: ComponentVerdict, evidence: Evidence) -> list[Fi
     if hidden := len(verdict.components) - len(shown):
         findings.append(Finding(topic="Components", text=f"{count(hidden, 'more component')} are in the table."))
     findings += _interactions(verdict)
+    findings += interaction_findings(verdict.pairwise)
     findings += _shapley(verdict)
     return [*findings, *_path(verdict, evidence)]
 
@@ -74,7 +76,7 @@ def _interactions(verdict: ComponentVerdict) -> list[Finding]:
         whom = f"{listing(titles)} interact" if len(titles) > 1 else f"{titles[0]} interacts with the other components"
         each = "each" if len(titles) > 1 else "it"
         more = "more" if contrast.mean > 0 else "less"
-        text = f"{whom}: {each} brings {more} in the full arm than in the bare one, by {brief(contrast)}."
+        text = f"{whom}: {each} brings {more} in the full arm than in the bare one: {brief(contrast)}."
         findings.append(Finding(topic="Interactions", text=capital(text), contrasts=(contrast,)))
     return findings[:MAX_SHOWN]
 

@@ -79,7 +79,7 @@ def test_a_two_by_two_grid_by_hand(tmp_path: Path) -> None:
     assert first.disagreement is second.disagreement, "two components have one interaction"
     assert first.disagreement in conclusions.verdicts[0].interactions, "the one that the factorial has"
     assert first.shapley in [effect.contrast for effect in conclusions.verdicts[0].effects], "its main effect"
-    assert "λ and remedy interact: each brings more in the full arm than in the bare one, by " in " ".join(
+    assert "λ and remedy interact: each brings more in the full arm than in the bare one: " in " ".join(
         sentences(conclusions)
     )
 
@@ -193,3 +193,18 @@ def test_collapsed_runs_and_missing_cells_leave_a_section(tmp_path: Path) -> Non
 def test_a_study_without_components_says_why_not(tmp_path: Path) -> None:
     conclusions = conclude_on(tmp_path, lambda_arms({0: 0.1, 1: 0.2}))
     assert ABLATION.applies(conclusions) == "it takes an ablation by design, or a grid that crosses two factors fully"
+
+
+def test_a_design_of_three_components_has_pairwise_interactions(tmp_path: Path) -> None:
+    arms = crossed(3, lambda on: 0.08 * on[0] * on[1])
+    pairs = {1: 0, 2: 0, 4: 0, 3: 7, 5: 7, 6: 7}
+    conclusions = conclude_on(tmp_path, arms, extra=design(3, arms, pairs))
+    (made,) = conclusions.components
+    assert len(made.pairwise) == 3
+    study = conclusions.study
+    each = [mean(study, 1, 1, i) - mean(study, 1, 0, i) - mean(study, 0, 1, i) + mean(study, 0, 0, i) for i in (0, 1)]
+    assert made.pairwise[0].mean == pytest.approx(np.mean(each))
+    start = "The effect of λ = 1 against λ = 0 at remedy = std_floor is larger than at remedy = none"
+    assert any(text.startswith(start) for text in sentences(conclusions))
+    tables = [table.name for table in ABLATION.compute(conclusions).tables]
+    assert tables == ["ablation", "shapley", "pairwise", "ablation_path"]
