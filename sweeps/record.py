@@ -23,7 +23,7 @@ from pydantic import Field, JsonValue, ValidationError
 
 from vmp.core.errors import InputError
 from vmp.core.files import write_text
-from vmp.core.fingerprint import canonical_json
+from vmp.core.fingerprint import canonical_json, fingerprint
 from vmp.core.outcome import DataSummary, Outcome, Plain
 
 FORMAT: Literal[2] = 2
@@ -38,6 +38,11 @@ MetricName = Literal["top1", "mean_class"]
 def arm_key(factors: Mapping[str, Scalar]) -> str:
     """What makes two cells the same arm: equal factors, however they are ordered."""
     return canonical_json(dict(factors))
+
+
+def cell_hash(science: str, code: str) -> str:
+    """The name of a cell: over the hash of what it computes, and the hash of the code that computes it."""
+    return fingerprint([science, code])
 
 
 class PlannedCell(Plain):
@@ -115,15 +120,15 @@ class ConfirmationHeader(Plain):
 
 
 class CodeHeader(Plain):
-    """The code that computes a cell: one hash, and one for each module."""
+    """The code that computes the cells of a plan: one hash, and one for each module that any of them uses."""
 
     hash: str
     modules: dict[str, str] = {}
 
     def changed(self, modules: Mapping[str, str]) -> list[str]:
-        """The modules that are other ones now, or are only here or there."""
-        names = self.modules.keys() | modules.keys()
-        return sorted(name for name in names if self.modules.get(name) != modules.get(name))
+        """Those of its modules that are other ones in `modules`, or are gone. One that is new there shows in another
+        one, which imports it."""
+        return sorted(name for name, digits in self.modules.items() if modules.get(name) != digits)
 
 
 class Plan(Plain):
@@ -188,6 +193,8 @@ class Provenance(Plain):
         versions: Of Python, this package and the libraries that matter.
         kernel: The layer's kernel on this machine.
         code: Hash of the code that computed the cell.
+        accepted_from: The cell whose record this one is: the same but for its code, whose change the user vouched for
+            by ``--accept-code``; None where the cell's own code computed it.
         commit: Of a checkout; None for an installed package. dirty: Whether that checkout was changed.
         hardware: The machine.
         threads, compile, loader_workers: How the cell ran, see `vmp.experiment.Runtime`; no part of its hash.
@@ -202,6 +209,7 @@ class Provenance(Plain):
     versions: dict[str, str] = {}
     kernel: str | None = None
     code: str | None = None
+    accepted_from: Hash | None = None
     commit: str | None = None
     dirty: bool | None = None
     hardware: Hardware | None = None
@@ -220,10 +228,12 @@ class CellRecord(Outcome):
 
     Attributes:
         settings: The complete configuration that was run, as a study file spells it.
+        science: Hash of the seed and of all that decides the cell's numbers but the code; None if not recorded.
     """
 
     format: Literal[2] = FORMAT
     hash: Hash
+    science: Hash | None = None
     factors: dict[str, Scalar]
     seed: int
     settings: dict[str, JsonValue] = {}
