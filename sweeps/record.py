@@ -19,12 +19,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from vmp.core.errors import InputError
 from vmp.core.files import write_text
 from vmp.core.fingerprint import canonical_json, fingerprint
-from vmp.core.outcome import DataSummary, Outcome, Plain
+from vmp.core.outcome import DataSummary, Outcome, Plain, Status
 
 FORMAT: Literal[2] = 2
 PLAN_FILE = "plan.json"
@@ -240,7 +240,23 @@ class CellRecord(Outcome):
     provenance: Provenance
 
 
-_T = TypeVar("_T", bound=Plain)
+class CellHead(BaseModel):
+    """What a status needs of a record: a tenth of the time of reading all of it, for thousands of cells."""
+
+    class Tries(BaseModel):
+        """How often the cell was begun, see `Provenance`."""
+
+        tries: int | None = None
+
+    format: Literal[2]
+    hash: Hash
+    status: Status
+    reason: str | None = None
+    provenance: Tries
+
+
+_T = TypeVar("_T", bound=BaseModel)
+_Record = TypeVar("_Record", CellRecord, CellHead)
 
 
 class DamagedRecord(InputError):
@@ -290,7 +306,10 @@ class StudyFolder:
 
     def read_cell(self, cell_hash: str) -> CellRecord:
         """One record. Raises DamagedRecord when the file is damaged or belongs to another cell."""
-        record = _read(self.cell_path(cell_hash), CellRecord)
+        return self._read_cell(cell_hash, CellRecord)
+
+    def _read_cell(self, cell_hash: str, kind: type[_Record]) -> _Record:
+        record = _read(self.cell_path(cell_hash), kind)
         if record.hash != cell_hash:
             raise DamagedRecord(
                 f"'{self.cell_path(cell_hash)}' holds the record of cell {record.hash}; "
@@ -318,6 +337,16 @@ class StudyFolder:
         for cell in plan.cells:
             if (record := self.find_cell(cell.hash, on_damage)) is not None:
                 yield record
+
+    def heads(self, plan: Plan, on_damage: Callable[[str], None]) -> Iterator[CellHead]:
+        """As `records`, with no more of each than its status needs; a torn file goes to `on_damage` as a sentence."""
+        there = {entry.name for entry in os.scandir(self.cells_path)} if self.cells_path.is_dir() else set()
+        for cell in plan.cells:
+            if f"{cell.hash}.json" in there:
+                try:
+                    yield self._read_cell(cell.hash, CellHead)
+                except DamagedRecord as error:
+                    on_damage(str(error))
 
     def set_aside(self, cell_hash: str) -> Path:
         """Move a damaged record out of the way of the one that will replace it, and return its new place."""
