@@ -192,7 +192,7 @@ class _Session:
         self.study, self.folder, self.executor = study, folder, executor
         self.reporter, self.listener, self.limits = reporter, listener, limits
         self.others = others
-        self.weights = KeptWeights(folder.path / MODELS_FOLDER, keep, study.metric)
+        self.weights = KeptWeights(folder.path / MODELS_FOLDER, keep)
         self._started = time.monotonic()
         self._seconds: dict[str, list[float]] = {}  # of finished cells, by arm
         self.tasks: dict[str, Task] = {}
@@ -222,7 +222,7 @@ class _Session:
         if self.others or self._accepted:
             missing = [task for task in missing if not self._take_over(task)]
         finished = {task.hash for task in tasks} - {task.hash for task in missing}
-        self.weights.plan(tasks, {cell: self.folder.read_cell(cell) for cell in finished})
+        self.weights.plan(plan, {cell: self.folder.read_cell(cell) for cell in finished})
         for source, cells in self.reused.items():
             self.reporter.note(f"{cells} finished cells are taken over from {source}")
         self.reused.clear()
