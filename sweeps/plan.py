@@ -13,6 +13,7 @@ from sweeps.questions import compared_factors, compared_sides
 from sweeps.record import (
     CellRecord,
     CodeHeader,
+    DesignHeader,
     Plan,
     PlannedCell,
     Scalar,
@@ -79,7 +80,7 @@ def arm_tasks(study: Study, factors: Mapping[str, Scalar], experiment: Experimen
 
 
 def grid_tasks(study: Study) -> list[Task]:
-    """Every cell of the full factorial, arms in the study's order and seeds within an arm."""
+    """Every cell of the study's design, arms in its order and seeds within an arm."""
     return [task for factors, experiment in study.arms() for task in arm_tasks(study, factors, experiment)]
 
 
@@ -114,6 +115,7 @@ def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | Non
             compare=list(compared_factors(study)) or [(dict(a), dict(b)) for a, b in compared_sides(study)] or None,
             blocks=None if study.blocks is None else list(study.blocks),
             settings=study.settings(),
+            design=_design_header(study),
         ),
         factors=factor_values(study, tasks),
         metric=study.metric,
@@ -123,6 +125,18 @@ def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | Non
         data=describe_data(load_data(study.data), experiments),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         cells=[task.planned() for task in tasks],
+    )
+
+
+def _design_header(study: Study) -> DesignHeader | None:
+    """The record of a design; None for a plain grid."""
+    if study.is_plain_grid:
+        return None
+    return DesignHeader(
+        settings=to_plain(study.design),
+        only_where=[to_plain(rule) for rule in study.only_where],
+        pairs=[(dict(arm), dict(reference)) for arm, reference in study.design_pairs],
+        components=study.design.components(study.space()),
     )
 
 

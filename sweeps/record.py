@@ -60,6 +60,26 @@ class PlannedCell(Plain):
     seed: int
 
 
+class DesignHeader(Plain):
+    """How the arms of a study were planned, where it is no plain grid.
+
+    Attributes:
+        settings: The design, as a study file spells it, with its `kind`.
+        only_where: The rules on when factors and values apply.
+        pairs: The comparisons that follow from it: factors of an arm and of what it is compared with.
+        components: Of an ablation: factor -> (off, on).
+    """
+
+    settings: dict[str, JsonValue]
+    only_where: list[dict[str, JsonValue]] = []
+    pairs: list[tuple[dict[str, Scalar], dict[str, Scalar]]] = []
+    components: dict[str, tuple[Scalar, Scalar]] = {}
+
+    @property
+    def kind(self) -> str:
+        return str(self.settings["kind"])
+
+
 class StudyHeader(Plain):
     """What a study says of itself.
 
@@ -71,6 +91,7 @@ class StudyHeader(Plain):
             control, else the baseline. compare: Or pairs of factors, or the factors whose values are compared.
         blocks: Factors whose values are no candidates; None for the data and the backbone.
         settings: The settings that the factors vary, as a study file spells them.
+        design: None, and no part of the file, for a plain grid.
     """
 
     name: str
@@ -81,6 +102,12 @@ class StudyHeader(Plain):
     compare: str | list[str] | list[tuple[dict[str, Scalar], dict[str, Scalar]]] | None = None
     blocks: list[str] | None = None
     settings: dict[str, JsonValue] = {}
+    design: Annotated[DesignHeader | None, Field(exclude_if=lambda design: design is None)] = None
+
+    @property
+    def design_pairs(self) -> list[tuple[dict[str, Scalar], dict[str, Scalar]]]:
+        """The comparisons that follow from the design; none from a grid."""
+        return self.design.pairs if self.design else []
 
 
 class SearchHeader(Plain):
