@@ -12,7 +12,6 @@ enough (see docs/decisions/one-file-per-cell.md).
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +22,7 @@ from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from vmp.core.errors import InputError
 from vmp.core.files import write_text
-from vmp.core.fingerprint import canonical_json, fingerprint
+from vmp.core.fingerprint import canonical_json, combined
 from vmp.core.outcome import DataSummary, Outcome, Plain, Status
 
 FORMAT: Literal[2] = 2
@@ -42,7 +41,7 @@ def arm_key(factors: Mapping[str, Scalar]) -> str:
 
 def cell_hash(science: str, code: str) -> str:
     """The name of a cell: over the hash of what it computes, and the hash of the code that computes it."""
-    return fingerprint([science, code])
+    return combined(science, code)
 
 
 class PlannedCell(Plain):
@@ -382,7 +381,7 @@ class StudyFolder:
 
 
 def _to_text(record: Plain) -> str:
-    return json.dumps(record.model_dump(mode="json"), indent=1, allow_nan=False) + "\n"
+    return record.model_dump_json(indent=1) + "\n"
 
 
 def _read(path: Path, kind: type[_T]) -> _T:

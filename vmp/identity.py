@@ -8,7 +8,7 @@ here and nowhere else; `tests/vmp/test_identity.py` walks every setting of every
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,19 @@ from vmp.layer.starts import FixedStart
 from vmp.training.regularizers import ClosedAtRest, Constant, Fixed, NoRemedy, RegularizerConfig, Relative
 
 
-def identity(experiment: Experiment) -> dict[str, Any]:
+def identity(experiment: Experiment, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Everything but seed and code that decides a number: experiments with equal identities are one computation.
 
     Data count by their content and not by the place where they lie: a moved folder is the same data.
+
+    Args:
+        experiment: The experiment.
+        settings: Its canonical form as plain data, where that is at hand.
     """
-    settings = to_plain(canonical(experiment))
+    settings = {
+        name: dict(section) if isinstance(section, dict) else section
+        for name, section in (settings or to_plain(canonical(experiment))).items()
+    }
     settings["data"] = {"content": load_data(experiment.data).fingerprint, "size": experiment.data.size}
     for section in settings.values():
         if isinstance(section, dict):
