@@ -22,7 +22,7 @@ def component_findings(verdict: ComponentVerdict, evidence: Evidence) -> list[Fi
     if hidden := len(verdict.components) - len(shown):
         findings.append(Finding(topic="Components", text=f"{count(hidden, 'more component')} are in the table."))
     findings += _interactions(verdict)
-    findings += interaction_findings(verdict.pairwise)
+    findings += interaction_findings(verdict.pairwise) if any(map(is_interaction, verdict.pairwise)) else []
     findings += _shapley(verdict)
     return [*findings, *_path(verdict, evidence)]
 
@@ -68,8 +68,11 @@ def _interactions(verdict: ComponentVerdict) -> list[Finding]:
     shown = [(component, one) for component, one in known if is_interaction(one)]
     contrasts = tuple(dict.fromkeys(one for _, one in known))
     if not shown:
+        pairs = tuple(one for one in verdict.pairwise if one.verdict is not Verdict.NONE)
+        is_alone = not pairs or any(map(is_interaction, pairs))
         text = "No interaction is established: no component is shown to bring more or less in the full arm than in the "
-        return [Finding(topic="Interactions", text=f"{text}bare one.", contrasts=contrasts)]
+        text += "bare one." if is_alone else "bare one, or beside one other."
+        return [Finding(topic="Interactions", text=text, contrasts=contrasts if is_alone else contrasts + pairs)]
     findings = []
     for contrast in dict.fromkeys(one for _, one in shown):
         titles = [component.title for component, one in shown if one is contrast]

@@ -54,6 +54,29 @@ STUDIES |= {
         extra={"margin": 0.001},
     ),
 }
+PARTS = [
+    ArmModel(
+        {"lambda": v, "remedy": r, "flip": f}, effect=0.08 * v * f + 0.02 * v, collapsed=frozenset([2] if f else [])
+    )
+    for v in (0, 1)
+    for r in ("none", "std_floor")
+    for f in (False, True)
+]
+SWITCHED = [(4, 0), (2, 0), (1, 0), (3, 7), (5, 7), (6, 7)]
+STUDIES |= {
+    "ablation": StudyModel(
+        arms=PARTS,
+        seeds=range(7),
+        extra={
+            "design": {
+                "settings": {"kind": "ablation"},
+                "components": {"lambda": (0, 1), "remedy": ("none", "std_floor"), "flip": (False, True)},
+                "pairs": [(PARTS[i].factors, PARTS[j].factors) for i, j in SWITCHED],
+            }
+        },
+    ),
+    "factorial": StudyModel(arms=PARTS, seeds=range(7)),
+}
 REFERENCES = sorted(path.name for path in (ROOT / "results" / "reference").iterdir())
 SIGNED = re.compile(r"[+−]\d+\.\d")
 COMPARES = re.compile(
