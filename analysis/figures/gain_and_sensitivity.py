@@ -24,7 +24,7 @@ from analysis.figures.style import (
     tidy,
 )
 from analysis.study.arms import Kind
-from analysis.verdict.sensitivity import Method
+from analysis.verdict.over_settings import Method
 from analysis.words.phrases import limits, percent, points
 
 MAX_METHODS = 5  # drawn, of those with a sensitivity

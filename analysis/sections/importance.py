@@ -87,10 +87,9 @@ def importance_finding(made: Importances) -> Finding:
     names = [made.factors[i].title for i in under]
     shown = listing(names if len(names) <= 2 * MAX_NAMED else [*names[:MAX_NAMED], f"{len(names) - MAX_NAMED} more"])
     if names and parts:
-        text += (
-            f"; {shown} {'lies' if len(names) == 1 else 'lie'} under the noise floor, where a factor without effect "
-        )
-        text += "would lie too."
+        who = "itself" if len(names) == 1 else "themselves"
+        text += f"; by {who}, {shown} {'lies' if len(names) == 1 else 'lie'} under the noise floor, where a factor "
+        text += "without effect would lie too."
     elif names:
         text = (
             f"All {count(len(names), 'factor')} ({shown}) lie under the noise floor: none matters more by itself than "

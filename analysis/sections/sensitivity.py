@@ -8,7 +8,7 @@ from typing import Literal
 from analysis.figures.gain_and_sensitivity import sensitivity_figure
 from analysis.sections.base import Column, Row, Section, SectionContent, Table
 from analysis.verdict.conclusions import Conclusions
-from analysis.verdict.sensitivity import MIN_SETTINGS, Method, dimensions, methods_of
+from analysis.verdict.over_settings import MIN_SETTINGS, Method, dimensions, methods_of
 from analysis.words.claims import brief
 from analysis.words.findings import Finding
 from analysis.words.phrases import percent

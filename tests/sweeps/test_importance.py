@@ -157,7 +157,7 @@ DEMSAR = """0.763 0.768 0.771 0.798; 0.599 0.591 0.590 0.569; 0.954 0.971 0.968 
 
 
 def test_ranks_are_those_of_demsar_2006() -> None:
-    """His table 6: mean ranks, Friedman's statistic 9.28 (uncorrected for ties), critical difference 2.569 sqrt(20/84)."""
+    """His table 6: mean ranks, Friedman's statistic 9.28 (not corrected for ties), and the critical difference."""
     made = ranks([[float(value) for value in row.split()] for row in DEMSAR.split(";")])
     assert made.mean == pytest.approx([3.143, 2.000, 2.893, 1.964], abs=5e-4)
     assert made.critical == pytest.approx(2.569 * (20 / 84) ** 0.5, abs=1e-3)
