@@ -1,6 +1,6 @@
 """How often a factor without effect is above its noise floor, how often a real one is, and what importances cost.
 
-    python benchmarks/importance.py [--studies 1000] [--quick]
+    python benchmarks/importance.py [--studies 1000] [--quick] [--times]
 
 Seeded simulation of factorials (3 x 2 x 4 arms over n seeds) and of searches (60 arms over n seeds, six factors). The
 last factor never has an effect; the others do, and in each family something hurts. A floor is at 5%, so 5% is what is
@@ -150,37 +150,51 @@ def optuna_fanova(codes: npt.NDArray[np.int64], values: npt.NDArray[np.float64])
     return lambda: optuna.importance.get_param_importances(study, evaluator=evaluator)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=1000)
-    parser.add_argument("--quick", action="store_true", help="a tenth of the studies")
-    options = parser.parse_args()
-    studies = options.studies // (10 if options.quick else 1)
+def print_rates(studies: int) -> None:
     print(f"above the noise floor, of {studies} studies: the factor without effect (the first factor)")
-    print(
-        f"{'family':<26}" + "".join(f"{design + ', n = ' + str(n):>24}" for design in DESIGNS for n in DESIGNS[design])
-    )
+    print(f"{'family':<26}" + "".join(f"{f'{design}, n = {n}':>24}" for design in DESIGNS for n in DESIGNS[design]))
     for name, draw in FAMILIES.items():
         cells = [shares_above(draw, design, n, studies) for design in DESIGNS for n in DESIGNS[design]]
         print(f"{name:<26}" + "".join(f"{f'{last:.1%} ({first:.0%})':>24}" for first, last in cells), flush=True)
+
+
+def print_coverage(studies: int) -> None:
     for n in SEEDS:
         hit, width = coverage(n, studies)
         print(
             f"interval of the first factor in 'effects', n = {n}: holds its share in {hit:.1%}, mean width {width:.2f}"
         )
+
+
+def print_times() -> None:
     rng = np.random.default_rng(0)
-    random, full = np.argsort(rng.random((200, 8)), axis=0), np.array(list(itertools.product(*[range(2)] * 8)))
-    flat = np.argsort(rng.random((1000, 8)), axis=0)
+    designs = (
+        ("search, 200 arms x 5 seeds", np.argsort(rng.random((200, 8)), axis=0), 5),
+        ("search, 1,000 arms x 1 seed", np.argsort(rng.random((1000, 8)), axis=0), 1),
+        ("factorial, 256 arms x 4 seeds", np.array(list(itertools.product(*[range(2)] * 8))), 4),
+    )
     print(f"{'1,000 cells x 8 factors':<36}{'here, 200 resamplings':>24}{'Optuna fANOVA, once':>24}")
-    for title, codes, n in (
-        ("search, 200 arms x 5 seeds", random, 5),
-        ("search, 1,000 arms x 1 seed", flat, 1),
-        ("factorial, 256 arms x 4 seeds", full, 4),
-    ):
+    for title, codes, n in designs:
         values = effects(codes, n, rng)
         own = min(seconds(lambda c=codes, v=values: importance(c, v, [True] * 8)) for _ in range(3))
-        theirs = seconds(optuna_fanova(codes, values))
-        print(f"{title:<36}{own:>22.2f} s{theirs:>22.2f} s", flush=True)
+        try:
+            theirs = f"{seconds(optuna_fanova(codes, values)):.2f} s"
+        except ImportError:
+            theirs = "needs scikit-learn"  # which nothing else here does
+        print(f"{title:<36}{own:>22.2f} s{theirs:>24}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--studies", type=int, default=1000)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the studies")
+    parser.add_argument("--times", action="store_true", help="the times alone")
+    options = parser.parse_args()
+    studies = options.studies // (10 if options.quick else 1)
+    print_times()
+    if not options.times:
+        print_coverage(studies)
+        print_rates(studies)
 
 
 DESIGNS = {"factorial": SEEDS, "search": (1, 5), "closing in": (5,)}
