@@ -146,6 +146,11 @@ def plan(request: _Request, as_json: bool, every_arm: bool) -> None:
     show_default=True,
     help="Which trained models stay in --out/models: those of the arm with the best validation, all, or none.",
 )
+@click.option(
+    "--clips/--no-clips",
+    default=True,
+    help="Put frames of at most 6 test clips beside the plan, for the report's explorer [default: --clips].",
+)
 def run(
     request: _Request,
     out: Path,
@@ -159,6 +164,7 @@ def run(
     confirm: bool,
     seeds: int | None,
     keep_weights: Keep,
+    clips: bool,
 ) -> None:
     """Run the missing cells of STUDY in --out. The same command again goes on from there; nothing finished is repeated.
 
@@ -189,9 +195,8 @@ def run(
             if confirm:
                 status = confirm_study(asked, out, seeds=seeds, **common)
             else:
-                status = run_study(
-                    asked, out, search=request.search, only=only, reuse=reuse, keep_weights=keep_weights, **common
-                )
+                common |= {"search": request.search, "only": only, "reuse": reuse}
+                status = run_study(asked, out, keep_weights=keep_weights, clips=clips, **common)
     except KeyboardInterrupt as interrupt:
         click.echo(f"\nInterrupted. The finished cells are in '{out}'; the same command goes on from there.", err=True)
         number = interrupt.signal if isinstance(interrupt, _Signalled) else signal.SIGINT

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import itertools
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
+from analysis.report.citation import citation
 from analysis.report.compose import Composition
-from analysis.report.export import cell_text, is_absent, is_text
-from analysis.sections.base import Column, Table
+from analysis.report.script_data import CellIndex, script_data
+from analysis.report.text import cell_text, is_absent, is_text
+from analysis.sections.base import Column, Row, Table
+from analysis.study.cells import ARM
 from analysis.verdict.conclusions import Conclusions
 from analysis.words.findings import Finding
 from analysis.words.headline import beside_headline, headline
 
+CELLS = "cells"
+"""The table, and the section, of every planned cell."""
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -36,9 +44,18 @@ def render_page(conclusions: Conclusions, composition: Composition, drawings: Ma
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"typeset": typeset, "by_topic": by_topic, "table_view": table_view}
+    cells = CellIndex(conclusions)
+    listed = _listed_cells(composition)
+    arms = {arm.label: arm.order for arm in conclusions.study.arms}
+    view = partial(table_view, cells=cells, listed=listed, arms=arms)
+    environment.filters |= {"typeset": typeset, "by_topic": by_topic, "table_view": view}
+    script = (_TEMPLATES / "report.js").read_text(encoding="utf-8").rstrip()
     return environment.get_template("report.html.j2").render(
         style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        data=script_data(conclusions, composition, cells),
+        citation=citation(conclusions.study),
         study=conclusions.study,
         headline=headline(conclusions).text,
         beside=beside.text if (beside := beside_headline(conclusions)) else "",
@@ -61,19 +78,55 @@ def by_topic(findings: Iterable[Finding]) -> list[tuple[str, list[str]]]:
     return [(topic, [f.text for f in group]) for topic, group in itertools.groupby(findings, key=lambda f: f.topic)]
 
 
-def table_view(table: Table) -> dict[str, Any]:
-    """A table as the page shows it: columns by their own rules, the first rows, and how many more there are."""
-    shown = [i for i, column in enumerate(table.columns) if _is_shown(column, [row.values[i] for row in table.rows])]
+def table_view(table: Table, *, cells: CellIndex, listed: Collection[str], arms: Mapping[str, int]) -> dict[str, Any]:
+    """A table as the page shows it: columns by their own rules, the first rows, and how many more there are.
+
+    Args:
+        table: The table.
+        cells: The numbers of its rows' cells.
+        listed: Cells that have a row of their own on the page, which the first entry of other rows leads to.
+        arms: Numbers of the arms, by their label.
+    """
+    columns, rows = table.columns, _first_rows(table)
+    shown = [i for i, column in enumerate(columns) if _is_shown(column, [row.values[i] for row in table.rows])]
+    arm = next((i for i, column in enumerate(columns) if column.key == ARM), None)
+    is_list = table.name == CELLS
+    views = []
+    for row in rows:
+        hashes = (str(row.values[0]),) if is_list else row.hashes
+        first = next((cell for cell in hashes if cell in listed), None)
+        views.append(
+            {
+                "texts": [cell_text(row.values[i], columns[i]) for i in shown],
+                "is_chosen": row.is_chosen,
+                "id": f"cell-{hashes[0]}" if is_list else None,
+                "cells": cells.ranges(hashes),
+                "href": f"#cell-{first}" if first else f"#{CELLS}",
+                "arm": None if arm is None else arms.get(str(row.values[arm])),
+            }
+        )
+    return {
+        "header": [columns[i] for i in shown],
+        "rows": views,
+        "is_text": [is_text(columns[i]) for i in shown],
+        "more": len(table.rows) - len(rows),
+        "has_cells": any(view["cells"] for view in views),
+        "is_list": is_list,
+    }
+
+
+def _first_rows(table: Table) -> list[Row]:
+    """The rows that the page has room for."""
     rows = list(table.rows)
     if len(rows) > table.max_rows:
         rows = sorted(rows, key=lambda row: row.priority, reverse=True)[: table.max_rows]
-    return {
-        "header": [table.columns[i] for i in shown],
-        "rows": [(row, [cell_text(row.values[i], table.columns[i]) for i in shown]) for row in rows],
-        "is_text": [is_text(table.columns[i]) for i in shown],
-        "more": len(table.rows) - len(rows),
-        "has_hashes": any(row.hashes for row in rows),
-    }
+    return rows
+
+
+def _listed_cells(composition: Composition) -> set[str]:
+    """The cells that have a row of their own on the page."""
+    tables = [table for _, content in composition.sections for table in content.tables if table.name == CELLS]
+    return {str(row.values[0]) for table in tables for row in _first_rows(table)}
 
 
 def _is_shown(column: Column, values: list[Any]) -> bool:
