@@ -13,7 +13,7 @@ from scipy.special import expit
 
 from analysis.figures.attention_by_value import ANCHOR_SOURCE
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import GRID, INK, MUTED, PUBLISHED, VMP, fill, new_figure, shortened, tidy
+from analysis.figures.style import GRID, INK, MUTED, PUBLISHED, VMP, fill, new_figure, tidy, wrapped
 from analysis.figures.training_curves import shown_arms
 from analysis.study.arms import Arm, Kind
 from analysis.study.cells import COLLAPSED, Study
@@ -72,7 +72,7 @@ def draw_power_curve(data: PowerCurve, *, ax: Axes) -> Axes:
     for slope, shift, collapsed in data.learnt:
         ax.plot(difference, attention(difference, slope, shift), color=VMP, linewidth=1.1, alpha=0.75,
                 linestyle=(0, (1, 1.2)) if collapsed else "-")  # fmt: skip
-    ax.set_title(shortened(data.title, 24), loc="left", fontsize=9.5, color=INK)
+    ax.set_title(wrapped(data.title, 26), loc="left", fontsize=9.5, color=INK)
     ax.set_xlim(-1, 1)
     ax.set_ylim(-0.03, 1.05)
     ax.set_xticks([-1, 0, 1])

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import INK, MUTED, OF_KIND, fill, new_figure, place_apart, ramp, shortened, tidy
+from analysis.figures.style import INK, MUTED, OF_KIND, fill, new_figure, place_apart, ramp, tidy, wrapped
 from analysis.study.arms import Arm, Kind
 from analysis.study.cells import ARM, COLLAPSED, SEED, Study, curve_table
 from vmp.core.metrics import METRICS
@@ -117,8 +117,8 @@ def draw_training(data: TrainingPanel, *, ax: Axes) -> Axes:
 
 def short_label(arm: Arm) -> str:
     if arm.kind is Kind.VMP:
-        return shortened(arm.label, 22)
-    return shortened(arm.label.replace(" (A = 1)", ""), 22)
+        return wrapped(arm.label, 22)
+    return wrapped(arm.label.replace(" (A = 1)", ""), 22)
 
 
 def training_figure(study: Study, preferred: Sequence[Arm]) -> ReportFigure | None:

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Collection, Iterable, Mapping
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +45,9 @@ def render_page(conclusions: Conclusions, composition: Composition, drawings: Ma
         lstrip_blocks=True,
     )
     cells = CellIndex(conclusions)
-    listed = _listed_cells(composition)
     arms = {arm.label: arm.order for arm in conclusions.study.arms}
-    view = partial(table_view, cells=cells, listed=listed, arms=arms)
-    environment.filters |= {"typeset": typeset, "by_topic": by_topic, "table_view": view}
+    linker = Linker(cells=cells, listed=_listed_cells(composition), arms=arms)
+    environment.filters |= {"typeset": typeset, "by_topic": by_topic, "table_view": table_view, "links": linker.links}
     script = (_TEMPLATES / "report.js").read_text(encoding="utf-8").rstrip()
     return environment.get_template("report.html.j2").render(
         style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
@@ -78,39 +77,62 @@ def by_topic(findings: Iterable[Finding]) -> list[tuple[str, list[str]]]:
     return [(topic, [f.text for f in group]) for topic, group in itertools.groupby(findings, key=lambda f: f.topic)]
 
 
-def table_view(table: Table, *, cells: CellIndex, listed: Collection[str], arms: Mapping[str, int]) -> dict[str, Any]:
-    """A table as the page shows it: columns by their own rules, the first rows, and how many more there are.
+@dataclass(frozen=True, kw_only=True)
+class RowLinks:
+    """What the row of a table leads to on the page.
 
-    Args:
-        table: The table.
-        cells: The numbers of its rows' cells.
-        listed: Cells that have a row of their own on the page, which the first entry of other rows leads to.
+    Attributes:
+        id: Of the row itself, where it is a cell's own.
+        cells: Numbers of its cells, see `CellIndex.ranges`.
+        href: The row of its first cell.
+        arm: Number of its arm, by which dots and rows are linked.
+    """
+
+    id: str | None
+    cells: str
+    href: str
+    arm: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linker:
+    """Knows where rows lead.
+
+    Attributes:
+        cells: The numbers of all cells.
+        listed: Cells that have a row of their own on the page.
         arms: Numbers of the arms, by their label.
     """
+
+    cells: CellIndex
+    listed: Collection[str]
+    arms: Mapping[str, int]
+
+    def links(self, row: Row, table: Table) -> RowLinks:
+        """Of one row of `table`."""
+        is_list = table.name == CELLS
+        hashes = (str(row.values[0]),) if is_list else row.hashes
+        first = next((cell for cell in hashes if cell in self.listed), None)
+        arm = next((value for value, column in zip(row.values, table.columns, strict=True) if column.key == ARM), None)
+        return RowLinks(
+            id=f"cell-{hashes[0]}" if is_list else None,
+            cells=self.cells.ranges(hashes),
+            href=f"#cell-{first}" if first else f"#{CELLS}",
+            arm=self.arms.get(str(arm)),
+        )
+
+
+def table_view(table: Table) -> dict[str, Any]:
+    """A table as the page shows it: columns by their own rules, the first rows, and how many more there are."""
     columns, rows = table.columns, _first_rows(table)
     shown = [i for i, column in enumerate(columns) if _is_shown(column, [row.values[i] for row in table.rows])]
-    arm = next((i for i, column in enumerate(columns) if column.key == ARM), None)
     is_list = table.name == CELLS
-    views = []
-    for row in rows:
-        hashes = (str(row.values[0]),) if is_list else row.hashes
-        first = next((cell for cell in hashes if cell in listed), None)
-        views.append(
-            {
-                "texts": [cell_text(row.values[i], columns[i]) for i in shown],
-                "is_chosen": row.is_chosen,
-                "id": f"cell-{hashes[0]}" if is_list else None,
-                "cells": cells.ranges(hashes),
-                "href": f"#cell-{first}" if first else f"#{CELLS}",
-                "arm": None if arm is None else arms.get(str(row.values[arm])),
-            }
-        )
     return {
         "header": [columns[i] for i in shown],
-        "rows": views,
+        "rows": [(row, [cell_text(row.values[i], columns[i]) for i in shown]) for row in rows],
         "is_text": [is_text(columns[i]) for i in shown],
         "more": len(table.rows) - len(rows),
-        "has_cells": any(view["cells"] for view in views),
+        "has_cells": is_list or any(row.hashes for row in rows),
         "is_list": is_list,
     }
 

@@ -94,7 +94,7 @@ def _cells(index: CellIndex) -> dict[str, Any]:
         "shared": shared,
         "own": [own.get(label, {}) for label in arms],
         "rows": [
-            [cell, arms[str(row[ARM])], row[SEED], row[STATUS], row[REASON], _digits(row[SECONDS]), *figures]
+            [cell, arms[str(row[ARM])], row[SEED], row[STATUS], _text(row[REASON]), _digits(row[SECONDS]), *figures]
             for (cell, (_, row)), figures in zip(rows.items(), values, strict=True)
         ],
         "curves": _curves(first, records),
@@ -133,6 +133,11 @@ def _title(name: str) -> str:
     if metric is None:
         return name.replace("_", " ")
     return metric.title + (f" {metric.symbol}" if metric.symbol else "")
+
+
+def _text(value: Any) -> str | None:
+    """A text, ``None`` for what pandas has for none."""
+    return value if isinstance(value, str) else None
 
 
 def _digits(value: Any, digits: int = 4) -> float | None:

@@ -65,13 +65,14 @@ def _build(conclusions: Conclusions, folder: Path) -> None:
     (folder / "figures").mkdir()
     (folder / "paper").mkdir()
     composition = compose(conclusions, all_sections())
+    arms = {arm.label: arm.order for arm in conclusions.study.arms}
     drawings = {}
     for _, content in composition.sections:
         for table in content.tables:
             for ending, text in (("csv", to_csv(table)), ("md", to_markdown(table)), ("tex", to_latex(table))):
                 (folder / "tables" / f"{table.name}.{ending}").write_text(text, encoding="utf-8", newline="\n")
         for figure in content.figures:
-            drawings[figure.name] = figure.save(folder / "figures")
+            drawings[figure.name] = figure.save(folder / "figures", arms)
     page = render_page(conclusions, composition, drawings)
     (folder / INDEX).write_text(page, encoding="utf-8", newline="\n")
     (folder / "paper" / PAPER_FILE).write_text(paper(conclusions, composition), encoding="utf-8", newline="\n")

@@ -12,9 +12,9 @@ from analysis.sections.base import Explorer, ExplorerStart, Section, SectionCont
 from analysis.study.arms import Arm, Kind
 from analysis.study.cells import COLLAPSED, HASH, SEED, Study
 from analysis.verdict.conclusions import Conclusions
-from sweeps.record import CLIPS_FILE, StudyFolder
+from sweeps.record import StudyFolder
 from vmp.core.errors import InputError
-from vmp.core.presets import PRESETS, SOURCE, finegym_lambda_table
+from vmp.core.presets import PRESETS, SOURCE, Pair, finegym_lambda_table
 
 MAX_STARTS = 40
 HEALTHY, ILL, PUBLISHED = "Learnt here", "Collapsed here", "Published"
@@ -28,24 +28,15 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     study = conclusions.study
     clips = StudyFolder(study.path).read_example_clips()
     healthy, ill = _learnt(conclusions, collapsed=False), _learnt(conclusions, collapsed=True)
-    published = [
-        ExplorerStart(
-            group=PUBLISHED, label=f"{one.where} (m = {one.m:g}, n = {one.n:g})", slope=one.slope, shift=one.shift
-        )
-        for one in PRESETS.values()
-    ]
-    published += [
-        ExplorerStart(group=PUBLISHED, label=f"FineGym, λ = {one.lambda_:g}", slope=one.slope, shift=one.shift)
-        for one in finegym_lambda_table()
-    ]
+    pairs: list[tuple[str, Pair]] = [(one.where, one) for one in PRESETS.values()]
+    pairs += [(f"learnt on FineGym with λ = {one.lambda_:g}", one) for one in finegym_lambda_table()]
+    published = [ExplorerStart(group=PUBLISHED, label=text, slope=p.slope, shift=p.shift) for text, p in pairs]
     shrunk = f", shown at {clips.side} x {clips.side} of {clips.size} pixels" if clips.side < clips.size else ""
     caption = f"Frames of the study's own test clips, one of each class{shrunk}, drawn by the published layer. "
     caption += "The histogram under the curve counts D over the clip. V, mean and SD are of this clip alone. "
-    caption += (
-        f"Published values: {SOURCE}."
-        if healthy
-        else (f"No cell of this study has the published layer, so there are published values alone: {SOURCE}.")
-    )
+    if not healthy and not ill:
+        caption += "No complete cell of this study has the published layer, so the values to start from are published. "
+    caption += f"Published values: {SOURCE}."
     if healthy and not ill:
         caption += " No run of this study's published layer collapsed."
     explorer = Explorer(clips=clips, starts=(*healthy, *ill, *published), caption=caption)
@@ -102,11 +93,11 @@ def _applies(conclusions: Conclusions) -> Literal[True] | str:
     if all(arm.kind is not Kind.VMP for arm in study.arms):
         return "no arm has the layer"
     if not folder.has_example_clips():
-        return f"the folder holds no test clips ({CLIPS_FILE}, which `vmp sweep run` writes beside the plan)"
+        return "the folder holds no pictures of test clips, which `vmp sweep run` writes beside the plan"
     try:
-        return bool(folder.read_example_clips().clips) or f"{CLIPS_FILE} holds no clip"
-    except InputError as error:
-        return str(error)
+        return bool(folder.read_example_clips().clips) or "its test clips take more than the page has room for"
+    except InputError:
+        return "the file with the pictures of its test clips is damaged, and `vmp sweep run` writes it anew"
 
 
-EXPLORER = Section(name="explorer", title="Explorer", order=22, compute=_compute, applies=_applies)
+EXPLORER = Section(name="explorer", title="Explorer", order=24, compute=_compute, applies=_applies)

@@ -119,14 +119,13 @@ for (const box of $$(".scroll:not(.grid)")) {
   const counter = make("output", {});
   const input = make("input", {type: "search", placeholder: "Filter rows", "aria-label": `Filter the rows of ${box.getAttribute("aria-label")}`});
   input.addEventListener("input", () => {
-    const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const words = input.value.toLowerCase().trim();
     let shown = 0;
     for (const row of rows) {
-      const text = plain(row).toLowerCase();
-      row.hidden = !words.every((word) => text.includes(word));
+      row.hidden = ![...row.cells].some((cell) => plain(cell).toLowerCase().includes(words));
       shown += !row.hidden;
     }
-    counter.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
+    counter.textContent = words ? `${shown} of ${rows.length} rows` : "";
   });
   box.before(make("div", {class: "filter"}, input, counter));
 }
