@@ -17,8 +17,8 @@ from markupsafe import Markup
 from analysis.report.citation import citation
 from analysis.report.compose import Composition
 from analysis.report.script_data import CellIndex, script_data
-from analysis.report.text import cell_text, is_absent, is_text
-from analysis.sections.base import Column, Row, Table
+from analysis.report.text import cell_text, is_text, shown_columns
+from analysis.sections.base import Row, Table
 from analysis.study.cells import ARM
 from analysis.verdict.conclusions import Conclusions
 from analysis.words.findings import Finding
@@ -124,8 +124,7 @@ class Linker:
 
 def table_view(table: Table) -> dict[str, Any]:
     """A table as the page shows it: columns by their own rules, the first rows, and how many more there are."""
-    columns, rows = table.columns, _first_rows(table)
-    shown = [i for i, column in enumerate(columns) if _is_shown(column, [row.values[i] for row in table.rows])]
+    columns, rows, shown = table.columns, _first_rows(table), shown_columns(table)
     is_list = table.name == CELLS
     return {
         "header": [columns[i] for i in shown],
@@ -149,11 +148,3 @@ def _listed_cells(composition: Composition) -> set[str]:
     """The cells that have a row of their own on the page."""
     tables = [table for _, content in composition.sections for table in content.tables if table.name == CELLS]
     return {str(row.values[0]) for table in tables for row in _first_rows(table)}
-
-
-def _is_shown(column: Column, values: list[Any]) -> bool:
-    if column.on_page == "never" or all(is_absent(value) for value in values):
-        return False
-    if column.on_page == "if any":
-        return any(values)
-    return column.on_page == "always" or len(set(values)) > 1

@@ -67,3 +67,16 @@ def _compact(value: float) -> str:
     if abs(value) >= 0.001:
         return f"{value:.3f}" if abs(value) < 100 else f"{value:.1f}"
     return f"{value:.1e}"
+
+
+def shown_columns(table: Table) -> list[int]:
+    """Columns of the page and of print, by their own rules."""
+    return [i for i, column in enumerate(table.columns) if _is_shown(column, [row.values[i] for row in table.rows])]
+
+
+def _is_shown(column: Column, values: list[Value]) -> bool:
+    if column.on_page == "never" or all(is_absent(value) for value in values):
+        return False
+    if column.on_page == "if any":
+        return any(values)
+    return column.on_page == "always" or len(set(values)) > 1

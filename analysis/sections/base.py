@@ -32,8 +32,8 @@ class Column:
         header: Its header for people.
         format: How its values are written for people. ``percent`` and ``points`` values are fractions; an interval is
             a pair of fractions or an `Interval`: of a difference (``interval``), an accuracy (``percent_interval``).
-        on_page: Whether the page shows it: always, if any value is not zero, if its values differ, or in files alone.
-            A column without any value is shown nowhere but in CSV.
+        on_page: Whether the page and LaTeX show it: always, if any value is not zero, if its values differ, or in CSV
+            and Markdown alone. A column without any value is shown nowhere but in CSV.
     """
 
     key: str
