@@ -24,7 +24,8 @@ MAX_ROWS = 30
 class ForestRow:
     """One arm; differences in percentage points. NaN ends for an arm without an interval.
 
-    `arm` is the label of the arm whose row it is, "" where it is not an arm's.
+    `arm` is the label of the arm whose row it is, "" where it is not an arm's; `collapsed` says of each seed whether a
+    run of it collapsed, and is empty where that is not asked.
     """
 
     label: str
@@ -34,6 +35,7 @@ class ForestRow:
     seeds: tuple[float, ...]
     note: str
     arm: str = ""
+    collapsed: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +95,13 @@ def draw_forest(data: Forest, *, ax: Axes) -> Axes:
     for i, (row, at) in enumerate(zip(data.rows, y, strict=True)):
         ax.plot([row.low, row.high], [at, at], color=VMP, linewidth=2.2, solid_capstyle="butt", zorder=3,
                 gid=row_gid(i, "bar"))  # fmt: skip
-        ax.scatter(row.seeds, [at - 0.26] * len(row.seeds), s=9, color=VMP, alpha=0.55, linewidth=0, zorder=3,
-                   gid=row_gid(i, "seeds"))  # fmt: skip
+        flags = row.collapsed or (False,) * len(row.seeds)
+        for is_ill in (False, True):
+            values = [seed for seed, flag in zip(row.seeds, flags, strict=True) if flag is is_ill]
+            ax.scatter(values, [at - 0.26] * len(values), s=20 if is_ill else 9, marker="v" if is_ill else "o",
+                       facecolor=PAPER if is_ill else VMP, edgecolor=VMP, linewidth=1 if is_ill else 0,
+                       alpha=0.9 if is_ill else 0.55, zorder=3,
+                       gid=row_gid(i, "collapsed-seeds" if is_ill else "seeds"))  # fmt: skip
         ax.plot([row.mean], [at], marker="o", markersize=7.5, color=VMP, markeredgecolor=PAPER, zorder=4,
                 gid=row_gid(i, "mean"))  # fmt: skip
         ax.annotate(row.note, (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",

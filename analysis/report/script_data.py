@@ -12,23 +12,15 @@ from markupsafe import Markup
 from analysis.report.compose import Composition
 from analysis.report.latex import to_latex
 from analysis.sections.base import Explorer
-from analysis.study.cells import ARM, HASH, REASON, SECONDS, SEED, STATUS, Study
+from analysis.study.cells import ARM, HASH, REASON, SECONDS, SEED, STATUS, STATUSES, Study
 from analysis.verdict.conclusions import Conclusions
 from vmp.core.metrics import METRICS
 
 MAX_LATEX_ROWS = 60
+MAX_FULL = 2000  # cells with all of their figures; beyond, what they are compared by
 MAX_CURVE_CHARACTERS = 250_000
 _CURVES = ("train_loss", "variation", "slope", "shift")
-_FIGURES = (
-    "train_top1",
-    "train_loss",
-    "variation",
-    "mean_attention",
-    "attention_std",
-    "attention_at_zero",
-    "slope",
-    "shift",
-)
+_FIGURES = ("train_top1", "train_loss", "variation", "mean_attention", "attention_std", "attention_at_zero")
 
 
 class CellIndex:
@@ -73,32 +65,45 @@ def script_data(conclusions: Conclusions, composition: Composition, cells: CellI
 
 
 def _cells(index: CellIndex) -> dict[str, Any]:
+    """Every cell in columns, which take half the room of rows."""
     first = index.studies[0]
-    names = [first.val, first.test, *_FIGURES]
-    arms = {label: i for i, label in enumerate(dict.fromkeys(a.label for study in index.studies for a in study.arms))}
     rows: dict[str, tuple[Study, Mapping[Any, Any]]] = {}
     for study in index.studies:
         for row in study.cells.to_dict("records"):
             rows.setdefault(str(row[HASH]), (study, row))
+    names = [first.val, first.test, "slope", "shift", *(_FIGURES if len(rows) <= MAX_FULL else ())]
+    arms = {label: i for i, label in enumerate(dict.fromkeys(a.label for study in index.studies for a in study.arms))}
     records = {cell: study.records.get(cell) for cell, (study, _) in rows.items()}
-    settings = {cell: _flat(record.settings) for cell, record in records.items() if record}
-    shared = _shared(list(settings.values()))
-    own: dict[str, dict[str, str]] = {}
+    of_arms: dict[str, Mapping[str, Any]] = {}
     for cell, (_, row) in rows.items():
-        if cell in settings and row[ARM] not in own:
-            own[str(row[ARM])] = {path: text for path, text in settings[cell].items() if path not in shared}
-    values = [[_digits(row.get(name)) for name in names] for _, row in rows.values()]
+        if (record := records[cell]) is not None:
+            of_arms.setdefault(str(row[ARM]), record.settings)
+    plain = [row for _, row in rows.values()]
     return {
         "names": [_title(name) for name in names],
         "arms": list(arms),
-        "shared": shared,
-        "own": [own.get(label, {}) for label in arms],
-        "rows": [
-            [cell, arms[str(row[ARM])], row[SEED], row[STATUS], _text(row[REASON]), _digits(row[SECONDS]), *figures]
-            for (cell, (_, row)), figures in zip(rows.items(), values, strict=True)
-        ],
+        "settings": _settings([_flat(of_arms.get(label, {})) for label in arms]),
+        "hashes": " ".join(rows),
+        "arm": [arms[str(row[ARM])] for row in plain],
+        "seed": [row[SEED] for row in plain],
+        "status": [STATUSES.index(row[STATUS]) for row in plain],
+        "statuses": list(STATUSES),
+        "reasons": {i: row[REASON] for i, row in enumerate(plain) if isinstance(row[REASON], str)},
+        "seconds": [_digits(row[SECONDS], 3) for row in plain],
+        "figures": [[_digits(row.get(name)) for row in plain] for name in names],
         "curves": _curves(first, records),
     }
+
+
+def _settings(of_arms: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """By path the values there are, and which of them each arm has; -1 where it has none."""
+    paths = dict.fromkeys(path for settings in of_arms for path in settings)
+    columns: dict[str, Any] = {}
+    for path in paths:
+        values = {value: i for i, value in enumerate(dict.fromkeys(s[path] for s in of_arms if path in s))}
+        places = [values[settings[path]] if path in settings else -1 for settings in of_arms]
+        columns[path] = [list(values), places if len(set(places)) > 1 else []]
+    return columns
 
 
 def _curves(study: Study, records: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,11 +140,6 @@ def _title(name: str) -> str:
     return metric.title + (f" {metric.symbol}" if metric.symbol else "")
 
 
-def _text(value: Any) -> str | None:
-    """A text, ``None`` for what pandas has for none."""
-    return value if isinstance(value, str) else None
-
-
 def _digits(value: Any, digits: int = 4) -> float | None:
     """A number in few digits, ``None`` for what is none."""
     if value is None or isinstance(value, str) or not math.isfinite(float(value)):
@@ -156,11 +156,3 @@ def _flat(settings: Mapping[str, Any], path: str = "") -> dict[str, str]:
         else:
             flat[f"{path}{key}"] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return flat
-
-
-def _shared(all_settings: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """What all of them have in common."""
-    if not all_settings:
-        return {}
-    items = set(all_settings[0].items()).intersection(*(set(one.items()) for one in all_settings[1:]))
-    return {path: text for path, text in all_settings[0].items() if (path, text) in items}

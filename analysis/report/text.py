@@ -65,7 +65,11 @@ def _compact(value: float) -> str:
     if value == 0:
         return "0"
     if abs(value) >= 0.001:
-        return f"{value:.3f}" if abs(value) < 100 else f"{value:.1f}"
+        return (
+            f"{value:.{2 if abs(value) >= 1 else 3}f}"
+            if abs(value) < 10
+            else f"{value:.{1 if abs(value) < 100 else 0}f}"
+        )
     return f"{value:.1e}"
 
 

@@ -142,7 +142,8 @@ function open(title, ...content) {
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
 }
-const HASH = 0, ARM = 1, SEED = 2, STATUS = 3, REASON = 4, SECONDS = 5, FIRST = 6;
+const cells = data.cells, hashes = cells.hashes.split(" ");
+const cellAt = (n) => ({hash: hashes[n], arm: cells.arms[cells.arm[n]], seed: cells.seed[n], status: cells.statuses[cells.status[n]]});
 function cellsOf(ranges) {
   return ranges.split(" ").filter(Boolean).flatMap((run) => {
     const [first, last] = run.split("-").map(Number);
@@ -150,14 +151,14 @@ function cellsOf(ranges) {
   });
 }
 function showCells(title, numbers) {
-  const names = data.cells.names, rows = data.cells.rows;
-  const used = names.map((_, i) => i).filter((i) => numbers.some((n) => rows[n][FIRST + i] !== null)).slice(0, 6);
+  const names = cells.names, figures = cells.figures;
+  const used = names.map((_, i) => i).filter((i) => numbers.some((n) => figures[i][n] !== null)).slice(0, 6);
   const head = make("tr", {}, ...["cell", "arm", "seed", "status", ...used.map((i) => names[i])].map((name) => make("th", {scope: "col"}, name)));
   const body = numbers.map((n) => {
-    const row = rows[n];
-    const button = make("button", {type: "button", class: "hash", on: {click: () => showRecord(n, () => showCells(title, numbers))}}, row[HASH]);
-    return make("tr", {}, make("th", {scope: "row"}, button), ...[data.cells.arms[row[ARM]], row[SEED], row[STATUS]].map((v) => make("td", {}, String(v))),
-      ...used.map((i) => make("td", {class: "num"}, short(row[FIRST + i]))));
+    const {hash, arm, seed, status} = cellAt(n);
+    const button = make("button", {type: "button", class: "hash", on: {click: () => showRecord(n, () => showCells(title, numbers))}}, hash);
+    return make("tr", {}, make("th", {scope: "row"}, button), ...[arm, seed, status].map((v) => make("td", {}, String(v))),
+      ...used.map((i) => make("td", {class: "num"}, short(figures[i][n]))));
   });
   open(title, make("p", {}, numbers.length === 1 ? "1 cell" : `${numbers.length} cells`),
     make("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": "Cells"},
@@ -174,18 +175,20 @@ function spark(name, values) {
 }
 const facts = (pairs) => make("dl", {class: "facts"}, ...pairs.flatMap(([term, text]) => [make("dt", {}, term), make("dd", {}, text)]));
 function showRecord(n, back = null) {
-  const row = data.cells.rows[n], cells = data.cells;
-  const figures = cells.names.map((name, i) => [name, row[FIRST + i]]).filter(([, value]) => value !== null).map(([name, value]) => [name, short(value, 4)]);
+  const {hash, arm, seed, status} = cellAt(n), reason = cells.reasons[n], seconds = cells.seconds[n];
+  const figures = cells.names.map((name, i) => [name, cells.figures[i][n]]).filter(([, value]) => value !== null).map(([name, value]) => [name, short(value, 4)]);
   const curves = Object.entries(cells.curves).map(([name, all]) => spark(name, all[n])).filter(Boolean);
-  const path = `cells/${row[HASH]}.json`;
-  open(`${cells.arms[row[ARM]]}, seed ${row[SEED]}`,
+  const path = `cells/${hash}.json`;
+  const settings = Object.entries(cells.settings).map(([name, [values, places]]) => [name, values[places.length ? places[cells.arm[n]] : 0], places.length > 0]);
+  const chosen = (isOwn) => facts(settings.filter(([, value, own]) => own === isOwn && value !== undefined).map(([name, value]) => [name, value]));
+  open(`${arm}, seed ${seed}`,
     back && make("p", {}, make("button", {type: "button", class: "copy", on: {click: back}}, "\u2190 back")),
-    make("p", {}, `${row[STATUS]}${row[REASON] ? ": " + row[REASON] : ""}${row[SECONDS] === null ? "" : `, ${short(row[SECONDS])} s`}; record `,
+    make("p", {}, `${status}${reason ? ": " + reason : ""}${seconds === null ? "" : `, ${short(seconds)} s`}; record `,
       make("code", {}, path), " of the study folder ", copier("copy", "Copy the path of the record", () => path)),
     make("h3", {}, "Measured"), facts(figures.length ? figures : [["nothing", "was recorded"]]),
     curves.length ? make("div", {class: "sparks"}, ...curves) : null,
-    make("h3", {}, "Settings of this arm"), facts(Object.entries(cells.own[row[ARM]])),
-    make("details", {}, make("summary", {}, "Settings that all cells share"), facts(Object.entries(cells.shared))));
+    make("h3", {}, "Settings of this arm"), chosen(true),
+    make("details", {}, make("summary", {}, "Settings that all cells share"), chosen(false)));
 }
 document.addEventListener("click", (event) => {
   const anchor = event.target.closest?.("a[data-cells]");
@@ -288,11 +291,17 @@ async function explore(lab, {side, mean, std, clips, starts}) {
 
   const examples = [];
   for (const card of $$("[data-example]", lab)) {
-    const found = starts.findIndex(([group]) => group === card.dataset.example);
-    if (found < 0) { card.remove(); continue; }
+    let found = starts.findIndex(([group]) => group === card.dataset.example);
+    if (found < 0) {
+      if (!examples.length) { card.remove(); continue; }
+      found = starts.findIndex(([group, label]) => group === "Published" && label.includes("balance beam"));
+      card.classList.remove("ill");
+      card.classList.add("published");
+      $("h4", card).firstChild.data = "Published: ";
+    }
     const [, label, a, b] = starts[found];
     $("h4 span", card).textContent = label;
-    examples.push({card, a, b, kind: card.classList.contains("ill") ? "ill" : "healthy"});
+    examples.push({card, a, b, kind: ["ill", "published"].find((name) => card.classList.contains(name)) || "healthy"});
     card.addEventListener("click", () => { start.value = String(found); take(); });
   }
   if (!examples.length) $(".examples", lab).remove();
@@ -315,7 +324,7 @@ async function explore(lab, {side, mean, std, clips, starts}) {
     plot.append(shape("line", {x1: X(0), x2: X(0), y1: Y(0), y2: Y(1), stroke: "var(--muted)", "stroke-dasharray": "2 3"}));
     plot.append(shape("text", {x: X(0), y: 224, "text-anchor": "middle"}, "gray difference D"), shape("text", {x: 40, y: 12}, "attention A"));
     plot.append(lines.counts = shape("path", {fill: "var(--muted)", opacity: "0.28"}));
-    for (const {kind} of examples) plot.append(lines[kind] = shape("path", {fill: "none", "stroke-width": "1.6", "stroke-dasharray": kind === "ill" ? "5 4" : "none", stroke: kind === "ill" ? "var(--control)" : "var(--published)"}));
+    for (const {kind} of examples) plot.append(lines[kind] = shape("path", {fill: "none", "stroke-width": "1.6", "stroke-dasharray": kind === "healthy" ? "none" : "5 4", stroke: {ill: "var(--control)", published: "var(--baseline)", healthy: "var(--published)"}[kind]}));
     plot.append(lines.own = shape("path", {fill: "none", stroke: "var(--vmp)", "stroke-width": "3"}), lines.dot = shape("circle", {r: "4.5", fill: "var(--paper)", stroke: "var(--vmp)", "stroke-width": "2"}));
   }
   const curve = (a, b) => "M" + Array.from({length: 161}, (_, i) => { const d = -0.8 + i / 100; return `${X(d).toFixed(1)},${Y(sigmoid(d, a, b)).toFixed(1)}`; }).join("L");

@@ -52,8 +52,8 @@ def test_a_narrow_table_takes_a_column_and_a_wide_one_goes_on_in_parts() -> None
     parts = wide.split("\\begin{table*}")[1:]
     assert len(parts) > 2
     assert all(re.search(r"\\midrule\narm\\_\d+ \\{x\\}", part) for part in parts)
-    values = re.findall(r"(?<![\d.])23\.000(?![\d.])", wide)
-    assert values, "a column fell off"
+    for i in range(24):
+        assert re.search(rf"number {i} of|number\\\\{i}|\\\\{i} of", wide), f"column {i} fell off"
 
 
 def test_a_width_is_no_less_than_what_is_printed() -> None:
