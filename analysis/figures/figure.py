@@ -46,5 +46,6 @@ class ReportFigure:
             ConstrainedLayoutEngine().execute(figure)
             text = svg_text(figure)
             (folder / f"{self.name}.svg").write_text(text, encoding="utf-8", newline="\n")
-            figure.savefig(folder / f"{self.name}.png", dpi=160, metadata={"Software": None}, facecolor=PAPER)
+            figure.savefig(folder / f"{self.name}.png", dpi=160, metadata={"Software": None}, facecolor=PAPER,
+                           pil_kwargs={"compress_level": 4})  # fmt: skip
         return inline_svg(text, self.name.replace("_", "-"), self.titles, arms=arms, rows=self.rows)

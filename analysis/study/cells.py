@@ -210,7 +210,9 @@ def curve_table(study: Study, arms: Sequence[Arm] | None = None) -> pd.DataFrame
         if record is None or not record.curves.get("epoch"):
             continue
         curves = {
-            name: [math.nan if value is None else value for value in values] for name, values in record.curves.items()
+            name: [math.nan if value is None else value for value in values]
+            for name, values in record.curves.items()
+            if name != COLLAPSED  # how the run ended divides the lines, not how each epoch did
         }
         frames.append(pd.DataFrame({HASH: row[0], ARM: row[1], SEED: row[2], COLLAPSED: row[3] is True, **curves}))
     if not frames:
