@@ -9,7 +9,7 @@ from functools import partial
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import GRID, INK, OF_KIND, PAPER, one_panel, place_apart, shortened, tidy
+from analysis.figures.style import GRID, INK, OF_KIND, PAPER, one_panel, place_apart, tidy, wrapped
 from analysis.study.arms import Arm
 
 MAX_LABELS = 8
@@ -50,7 +50,7 @@ def draw_costs(costs: Sequence[ArmCost], *, ax: Axes) -> Axes:
     named = members[-MAX_LABELS:]
     places = place_apart([100 * c.accuracy for c in named], (high - low) / 18, low, high)
     for cost, place in zip(named, places, strict=True):
-        ax.annotate(shortened(cost.arm.label, 30), (cost.seconds, 100 * cost.accuracy), xytext=(1.02, place),
+        ax.annotate(wrapped(cost.arm.label, 30), (cost.seconds, 100 * cost.accuracy), xytext=(1.02, place),
                     textcoords=("axes fraction", "data"), va="center", fontsize=9, color=INK, annotation_clip=False,
                     arrowprops={"arrowstyle": "-", "color": GRID, "linewidth": 0.8, "shrinkB": 9})  # fmt: skip
     ax.margins(x=0.06)

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, one_panel, place_apart, shortened, tidy
+from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, one_panel, place_apart, tidy, wrapped
 from analysis.study.arms import Arm
 from analysis.study.cells import Study
 from analysis.verdict.conclusions import Conclusions
@@ -64,7 +64,13 @@ def draw_seed_lines(data: SeedLines, *, ax: Axes) -> Axes:
                     zorder=2)  # fmt: skip
         if np.isfinite(values[-1]):
             named.append((values[-1], f"seed {seed}"))
-    ax.set_xticks(x, [shortened(label.replace(" (", "\n("), 30) for label in data.labels])
+    ax.set_xticks(
+        x,
+        [
+            wrapped(label.replace(" (", "\n("), 14) if len(data.labels) > 3 else wrapped(label, 30)
+            for label in data.labels
+        ],
+    )
     ax.set_xlim(-0.35, len(data.labels) - 0.75)
     ax.set_ylabel(data.y_label)
     tidy(ax)

@@ -12,6 +12,7 @@ from analysis.study.cells import Study
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.findings import Finding
+from sweeps.record import ExampleClips
 from sweeps.stats.intervals import Interval
 
 Value = str | int | float | bool | None | tuple[float, float] | Interval
@@ -31,8 +32,8 @@ class Column:
         header: Its header for people.
         format: How its values are written for people. ``percent`` and ``points`` values are fractions; an interval is
             a pair of fractions or an `Interval`: of a difference (``interval``), an accuracy (``percent_interval``).
-        on_page: Whether the page shows it: always, if any value is not zero, if its values differ, or in files alone.
-            A column without any value is shown nowhere but in CSV.
+        on_page: Whether the page and LaTeX show it: always, if any value is not zero, if its values differ, or in CSV
+            and Markdown alone. A column without any value is shown nowhere but in CSV.
     """
 
     key: str
@@ -111,6 +112,37 @@ class StatusGrid:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExplorerStart:
+    """A slope and a shift to start from: a cell that ended there, or a published value.
+
+    Attributes:
+        group: Starts of one group stand together.
+        label: Which cell, or where it was published.
+        slope, shift: In (9.09, 50] and (-0.6, 0.6).
+    """
+
+    group: str
+    label: str
+    slope: float
+    shift: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explorer:
+    """Test clips on which the page draws the layer's attention for any slope and shift.
+
+    Attributes:
+        clips: With their pictures.
+        starts: The first is what the page opens with.
+        caption: What is to be seen.
+    """
+
+    clips: ExampleClips
+    starts: Sequence[ExplorerStart]
+    caption: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SectionContent:
     """What a section shows, in the order of these fields.
 
@@ -118,6 +150,7 @@ class SectionContent:
         intro: A paragraph.
         tiles: Key figures.
         findings: (subheading or "", sentences) pairs.
+        explorer: Test clips to play with.
         listings, grid, figures, tables, facts: The other things that a section may have; facts are (term, text).
         method: (term, text) notes on how the numbers were made, gathered by the section on methods.
     """
@@ -125,6 +158,7 @@ class SectionContent:
     intro: str = ""
     tiles: Sequence[Tile] = ()
     findings: Sequence[tuple[str, Sequence[Finding]]] = ()
+    explorer: Explorer | None = None
     listings: Sequence[Listing] = ()
     grid: StatusGrid | None = None
     figures: Sequence[ReportFigure] = ()

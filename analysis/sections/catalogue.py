@@ -19,6 +19,7 @@ from analysis.sections.cell_status import COMPLETENESS
 from analysis.sections.comparisons import COMPARISONS
 from analysis.sections.cost import COST
 from analysis.sections.endings import ENDINGS
+from analysis.sections.explorer import EXPLORER
 from analysis.sections.factor_effects import EFFECTS
 from analysis.sections.fresh_seeds import CONFIRMATION
 from analysis.sections.glance import GLANCE
@@ -48,6 +49,7 @@ SECTIONS: tuple[Section, ...] = (
     HERO,
     RACE,
     FINDINGS,
+    EXPLORER,
     EFFECTS,
     ABLATION,
     IMPORTANCE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -118,8 +118,16 @@ class Study:
 
     def complete(self, arm: Arm, *columns: str) -> pd.DataFrame:
         """The complete cells of an arm that have a number in each of `columns`, in the plan's order."""
-        cells = self.cells[(self.cells[ARM] == arm.label) & (self.cells[STATUS] == COMPLETE)]
+        cells = self._complete_by_arm.get(arm.label)
+        if cells is None:
+            cells = self.cells.iloc[:0]
         return cells.dropna(subset=list(columns)) if columns else cells
+
+    @cached_property
+    def _complete_by_arm(self) -> dict[str, pd.DataFrame]:
+        """The complete cells of each arm that has any: asked for a dozen times by each of a thousand arms."""
+        complete = self.cells[self.cells[STATUS] == COMPLETE]
+        return {str(label): cells for label, cells in complete.groupby(ARM, sort=False)}
 
     def seed_values(self, arm: Arm) -> list[tuple[int, float, bool]]:
         """(seed, test accuracy, collapsed) of an arm's complete cells, in the plan's order."""
@@ -187,15 +195,24 @@ def _read(folder: StudyFolder, plan: Plan) -> Study:
     return Study(path=folder.path, plan=plan, arms=arms, cells=pd.DataFrame(rows), records=records, strata=strata)
 
 
-def curve_table(study: Study) -> pd.DataFrame:
-    """The training curves as one long table: a row for each cell and epoch, a column for each measured quantity."""
+def curve_table(study: Study, arms: Sequence[Arm] | None = None) -> pd.DataFrame:
+    """The training curves as one long table: a row for each cell and epoch, a column for each measured quantity.
+
+    Args:
+        study: The study.
+        arms: Whose cells; None for all.
+    """
     frames = []
-    for row in study.cells[[HASH, ARM, SEED, COLLAPSED]].itertuples(index=False):
+    shown = study.arms if arms is None else arms
+    of_arms = study.cells[study.cells[ARM].isin([arm.label for arm in shown])]
+    for row in of_arms[[HASH, ARM, SEED, COLLAPSED]].itertuples(index=False):
         record = study.records.get(row[0])
         if record is None or not record.curves.get("epoch"):
             continue
         curves = {
-            name: [math.nan if value is None else value for value in values] for name, values in record.curves.items()
+            name: [math.nan if value is None else value for value in values]
+            for name, values in record.curves.items()
+            if name != COLLAPSED  # how the run ended divides the lines, not how each epoch did
         }
         frames.append(pd.DataFrame({HASH: row[0], ARM: row[1], SEED: row[2], COLLAPSED: row[3] is True, **curves}))
     if not frames:
