@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vmp.core.errors import InputError
+
 if TYPE_CHECKING:
     from analysis.verdict.conclusions import Conclusions
 
 
 @click.command(short_help="Write the report of a study: a page, tables and figures.")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("sources", metavar="DIR...", nargs=-1, required=True)
 @click.option(
     "--out", metavar="DIR2", type=click.Path(path_type=Path), help="The report's folder [default: DIR/report]."
 )
@@ -23,23 +25,54 @@ if TYPE_CHECKING:
     metavar="ARM REFERENCE",
     help="Only print how two arms compare, each named by factors, e.g. remedy=relative remedy=none.",
 )
+@click.option(
+    "--columns",
+    multiple=True,
+    metavar="MAP",
+    help="For results of other tools: what is what, e.g. seed=run,test=acc,factors=lr,wd.",
+)
 @click.option("--strict", is_flag=True, help="End with 3 if a planned cell is missing, failed or has no test accuracy.")
-def report(folder: Path, out: Path | None, as_json: bool, compare: tuple[str, str] | None, strict: bool) -> None:
+def report(
+    sources: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+    compare: tuple[str, str] | None,
+    columns: tuple[str, ...],
+    strict: bool,
+) -> None:
     """Write the report of the study in DIR: index.html, verdict.json, tables/ and figures/.
 
     Works on an unfinished study too and says so. Prints the verdict and the path of the page.
+
+    DIR may also be the results of another tool: an Optuna storage (SQLite or journal file), a results folder of Ray
+    Tune, MLflow runs (a folder or SQLite), a CSV or Parquet table; --columns then says what is what. Several of them
+    are the blocks of one report.
     """
-    from analysis.study.cells import load_study
+    from analysis.readers.columns import parse_columns
+    from analysis.readers.foreign_study import assumed
+    from analysis.readers.registry import join, load_any
     from analysis.study.provenance import changed_code
     from analysis.verdict.conclusions import conclude
 
-    conclusions = conclude(load_study(folder))
-    if (changed := changed_code(conclusions.study.plan)) is not None:
+    studies = [load_any(source, parse_columns(columns)) for source in sources]
+    is_own = len(studies) == 1 and studies[0].origin is None
+    if out is None and not is_own and not as_json and compare is None:
+        raise InputError(
+            f"the report of {'several studies' if len(studies) > 1 else f'results of {studies[0].origin.tool}'} is not "  # type: ignore[union-attr]
+            "written among them; name a folder for it: --out DIR"
+        )
+    for study in studies:
+        if study.origin is not None:
+            click.echo(f"Note: {assumed(study)}", err=True)
+            for note in study.origin.notes:
+                click.echo(f"Note: {note}", err=True)
+    conclusions = conclude(studies[0] if len(studies) == 1 else join(studies, out or Path(sources[0])))
+    if is_own and (changed := changed_code(conclusions.study.plan)) is not None:
         click.echo(f"Note: {changed}", err=True)
     if compare is not None:
         _print_comparison(conclusions, *compare)
     else:
-        _report(conclusions, folder, out, as_json)
+        _report(conclusions, studies[0].path, out, as_json)
     if strict and not conclusions.study.is_measured:
         raise click.exceptions.Exit(3)
 

@@ -14,7 +14,7 @@ from analysis.figures.style import BASELINE, CONTROL, GRID, INK, MUTED, PAPER, V
 from analysis.figures.value_axis import ValueAxis, value_axis
 from analysis.study.cells import Study
 from analysis.verdict.verdicts import BlockVerdict
-from analysis.words.phrases import percent
+from analysis.words.phrases import capital, percent
 
 MANY_SEEDS = 12  # beyond, the lines that tie one seed's points together would be a web
 DENSE = 24  # values
@@ -104,7 +104,7 @@ def prepare_response_curve(study: Study, verdict: BlockVerdict) -> ResponseCurve
         reference=references.pop() if len(references) == 1 else "its reference" if references else "",
         best=next((v for v, s, _ in verdict.points if verdict.best and s.arm == verdict.best.arm), None),
         chance=None if study.chance is None else 100 * study.chance,
-        y_label=f"test {study.metric_name} (%)",
+        y_label=f"{study.measured} (%)",
     )
 
 
@@ -229,7 +229,7 @@ def response_figure(study: Study, verdict: BlockVerdict, suffix: str = "") -> Re
     if not data.seeds:
         return None
     block, title = f" for {verdict.block}" if verdict.block else "", verdict.axis.title
-    caption = f"Test accuracy against {title}{block}. Large dots are means, small dots single seeds"
+    caption = f"{capital(study.accuracy)} against {title}{block}. Large dots are means, small dots single seeds"
     caption += ", thin lines join the cells of one seed" if len(study.plan.seeds) <= MANY_SEEDS else ""
     if any(summary.has_collapse for summary in verdict.candidates):
         caption += (
@@ -251,7 +251,7 @@ def response_figure(study: Study, verdict: BlockVerdict, suffix: str = "") -> Re
     return ReportFigure(
         name=f"response{suffix}",
         caption=caption,
-        alt=f"Chart of test accuracy by {title}{block}. {'; '.join(levels)}.",
+        alt=f"Chart of {study.accuracy} by {title}{block}. {'; '.join(levels)}.",
         draw=draw,
         titles={gid: [text for *_, flag, text in data.seeds if flag is state] for state, gid in POINTS.items()},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -159,7 +160,8 @@ class Section:
 def priorities(conclusions: Conclusions) -> Mapping[str, float]:
     """By arm label the priority of its row in a long table: references first, then by validation mean."""
     return {
-        s.arm.label: (2.0 if s.arm.kind is not Kind.VMP else 0.0) + (s.val_mean if s.seeds else -1.0)
+        s.arm.label: (2.0 if s.arm.kind in (Kind.BASELINE, Kind.CONTROL) else 0.0)
+        + (-1.0 if math.isnan(s.val_mean) else s.val_mean)
         for s in conclusions.summaries
     }
 
