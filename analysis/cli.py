@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     metavar="MAP",
     help="For results of other tools: what is what, e.g. seed=run,test=acc,factors=lr,wd.",
 )
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Write nothing; recompute every number of the report that was written, and end with 1 if any disagrees.",
+)
 @click.option("--strict", is_flag=True, help="End with 3 if a planned cell is missing, failed or has no test accuracy.")
 def report(
     sources: tuple[str, ...],
@@ -38,6 +43,7 @@ def report(
     as_json: bool,
     compare: tuple[str, str] | None,
     columns: tuple[str, ...],
+    verify: bool,
     strict: bool,
 ) -> None:
     """Write the report of the study in DIR: index.html, verdict.json, tables/ and figures/.
@@ -54,6 +60,8 @@ def report(
     from analysis.study.provenance import changed_code
     from analysis.verdict.conclusions import conclude
 
+    if verify and (as_json or compare is not None):
+        raise InputError("--verify checks a report that was written; give it without --json and --compare")
     studies = [load_any(source, parse_columns(columns)) for source in sources]
     is_own = len(studies) == 1 and studies[0].origin is None
     if out is None and not is_own and not as_json and compare is None:
@@ -71,6 +79,8 @@ def report(
         click.echo(f"Note: {changed}", err=True)
     if compare is not None:
         _print_comparison(conclusions, *compare)
+    elif verify:
+        _verify(conclusions, out or studies[0].path / "report")
     else:
         _report(conclusions, studies[0].path, out, as_json)
     if strict and not conclusions.study.is_measured:
@@ -88,6 +98,20 @@ def _print_comparison(conclusions: Conclusions, arm: str, reference: str) -> Non
         subject = f"{arm} against {reference}" + (f" at {setting}" if setting else "")
         few = f"{subject}: {contrast.n} paired seeds, a verdict needs at least {MIN_SEEDS}."
         click.echo(short_comparison(subject, contrast) or few)
+
+
+def _verify(conclusions: Conclusions, written: Path) -> None:
+    from analysis.report.verify import verify
+    from vmp.core.text import count
+
+    result = verify(conclusions, written)
+    for line in result.disagreements:
+        click.echo(line)
+    wrong = len(result.disagreements)
+    pictures = f" ({count(result.pictures, 'picture')} of pixels not compared)" if result.pictures else ""
+    click.echo(f"{count(result.numbers, 'number')} recomputed{pictures}, {wrong or 'none'} in disagreement")
+    if wrong:
+        raise click.exceptions.Exit(1)
 
 
 def _report(conclusions: Conclusions, folder: Path, out: Path | None, as_json: bool) -> None:
