@@ -10,10 +10,23 @@ import click
 from vmp.core.errors import InputError
 
 if TYPE_CHECKING:
+    from analysis.study.cells import Study
     from analysis.verdict.conclusions import Conclusions
 
 
-@click.command(short_help="Write the report of a study: a page, tables and figures.")
+class _Report(click.Command):
+    """The command, with a sentence for the form that could mean two things."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--compare" in args and len(args) - args.index("--compare") < 3:
+            raise InputError(
+                "--compare takes two arms of one study (--compare lambda=1 lambda=0.1); two studies are compared by "
+                "`vmp report DIR --against OTHER`"
+            )
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_Report, short_help="Write the report of a study: a page, tables and figures.")
 @click.argument("sources", metavar="DIR...", nargs=-1, required=True)
 @click.option(
     "--out", metavar="DIR2", type=click.Path(path_type=Path), help="The report's folder [default: DIR/report]."
@@ -24,6 +37,11 @@ if TYPE_CHECKING:
     nargs=2,
     metavar="ARM REFERENCE",
     help="Only print how two arms compare, each named by factors, e.g. remedy=relative remedy=none.",
+)
+@click.option(
+    "--against",
+    metavar="DIR",
+    help="Only print what another study changed, and which of the arms of both moved beyond noise.",
 )
 @click.option(
     "--columns",
@@ -42,6 +60,7 @@ def report(
     out: Path | None,
     as_json: bool,
     compare: tuple[str, str] | None,
+    against: str | None,
     columns: tuple[str, ...],
     verify: bool,
     strict: bool,
@@ -54,15 +73,18 @@ def report(
     Tune, MLflow runs (a folder or SQLite), a CSV or Parquet table; --columns then says what is what. Several of them
     are the blocks of one report.
     """
-    from analysis.readers.columns import parse_columns
+    from analysis.readers.columns import Columns, parse_columns
     from analysis.readers.foreign_study import assumed
     from analysis.readers.registry import join, load_any
     from analysis.study.provenance import changed_code
     from analysis.verdict.conclusions import conclude
 
-    if verify and (as_json or compare is not None):
-        raise InputError("--verify checks a report that was written; give it without --json and --compare")
+    _check_options(sources, as_json, compare, against, verify)
     studies = [load_any(source, parse_columns(columns)) for source in sources]
+    if against is not None:
+        other = load_any(against, parse_columns(columns) if studies[0].origin else Columns())
+        _print_side_by_side(studies[0], other)
+        return
     is_own = len(studies) == 1 and studies[0].origin is None
     if out is None and not is_own and not as_json and compare is None:
         raise InputError(
@@ -85,6 +107,39 @@ def report(
         _report(conclusions, studies[0].path, out, as_json)
     if strict and not conclusions.study.is_measured:
         raise click.exceptions.Exit(3)
+
+
+def _check_options(
+    sources: tuple[str, ...], as_json: bool, compare: tuple[str, str] | None, against: str | None, verify: bool
+) -> None:
+    """Refuse options that contradict each other, and a study where an arm is expected or the other way round."""
+    if verify and (as_json or compare is not None or against is not None):
+        raise InputError("--verify checks a report that was written; give it without --json, --compare and --against")
+    if compare is not None and against is not None:
+        raise InputError("--compare is about two arms of one study, --against about two studies; give one of them")
+    if compare is not None and (study := next((one for one in compare if Path(one).exists()), None)) is not None:
+        raise InputError(
+            f"--compare takes two arms by their factors (lambda=1 lambda=0.1), and '{study}' is a folder or file; "
+            f"two studies are compared by `vmp report {sources[0]} --against {study}`"
+        )
+    if against is not None:
+        if as_json:
+            raise InputError("--against prints sentences and has no JSON; give it without --json")
+        if len(sources) > 1:
+            raise InputError(f"--against compares two studies, and {len(sources)} stand before it; name one of them")
+        if "=" in against and not Path(against).exists():
+            raise InputError(
+                f"--against takes the folder of another study, and {against!r} reads like an arm; two arms of one "
+                f"study are compared by `vmp report {sources[0]} --compare ARM REFERENCE`"
+            )
+
+
+def _print_side_by_side(study: Study, other: Study) -> None:
+    from analysis.verdict.side_by_side import side_by_side
+    from analysis.words.side_by_side_sentences import side_by_side_lines
+
+    for line in side_by_side_lines(study, other, side_by_side(study, other)):
+        click.echo(line)
 
 
 def _print_comparison(conclusions: Conclusions, arm: str, reference: str) -> None:
