@@ -180,7 +180,7 @@ def _code(a: Study, b: Study) -> list[str]:
     codes = a.plan.code, b.plan.code
     if codes[0].hash == codes[1].hash:
         return []
-    names = codes[0].changed(codes[1].modules)
+    names = sorted({*codes[0].changed(codes[1].modules), *codes[1].changed(codes[0].modules)})
     return [f"{count(len(names), 'module')} differ: {_named(names)}" if names else "another code hash"]
 
 
