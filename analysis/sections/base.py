@@ -95,6 +95,14 @@ class Listing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Document:
+    """A text in Markdown beside the page: ``appendix/<name>.md``."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class StatusGrid:
     """Rows by columns of small marks.
 
@@ -120,6 +128,7 @@ class SectionContent:
         tiles: Key figures.
         findings: (subheading or "", sentences) pairs.
         listings, grid, figures, tables, facts: The other things that a section may have; facts are (term, text).
+        documents: Files beside the page.
         method: (term, text) notes on how the numbers were made, gathered by the section on methods.
     """
 
@@ -131,6 +140,7 @@ class SectionContent:
     figures: Sequence[ReportFigure] = ()
     tables: Sequence[Table] = ()
     facts: Sequence[tuple[str, str]] = ()
+    documents: Sequence[Document] = ()
     method: Sequence[tuple[str, str]] = ()
 
 

@@ -14,6 +14,7 @@ from analysis.sections.base import Section
 from analysis.sections.by_class import BY_CLASS
 from analysis.sections.cell_list import CELL_LIST
 from analysis.sections.cell_status import COMPLETENESS
+from analysis.sections.checklists import CHECKLISTS_SECTION
 from analysis.sections.comparisons import COMPARISONS
 from analysis.sections.cost import COST
 from analysis.sections.endings import ENDINGS
@@ -60,6 +61,7 @@ SECTIONS: tuple[Section, ...] = (
     TRAINING,
     METHODS,
     PROVENANCE,
+    CHECKLISTS_SECTION,
     CELL_LIST,
 )
 

@@ -66,7 +66,7 @@ def ray_tune(folder: Path) -> Path:
             raise RuntimeError("out of memory")
         tune.report({"val": val(rate, seed), "test": test(rate, seed)})
 
-    ray.init(num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:
         space = {"rate": tune.grid_search(list(RATES)), "seed": tune.grid_search(list(SEEDS))}
         config = tune.RunConfig(name="rates", storage_path=str(folder), verbose=0)
