@@ -60,9 +60,9 @@ def _cells(runs: Runs, resolved: Resolved, unit: float) -> list[tuple[PlannedCel
     for place, run in enumerate(runs.runs, 1):
         key = (arm_key(_factors(run, resolved.factors)), _seed(runs, run, resolved.seed, place))
         groups.setdefault(key, []).append((place, run))
-    order = list(dict.fromkeys(arm for arm, _ in groups))
+    order = {arm: place for place, arm in enumerate(dict.fromkeys(arm for arm, _ in groups))}
     cells = []
-    for (_, seed), members in sorted(groups.items(), key=lambda item: order.index(item[0][0])):
+    for (_, seed), members in sorted(groups.items(), key=lambda item: order[item[0][0]]):
         values = _measured(runs, members, resolved, unit)
         place, run = members[0]
         factors = _factors(run, resolved.factors)

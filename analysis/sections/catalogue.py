@@ -21,6 +21,7 @@ from analysis.sections.endings import ENDINGS
 from analysis.sections.factor_effects import EFFECTS
 from analysis.sections.fresh_seeds import CONFIRMATION
 from analysis.sections.glance import GLANCE
+from analysis.sections.guidance import GUIDANCE
 from analysis.sections.hero import HERO
 from analysis.sections.key_findings import FINDINGS
 from analysis.sections.manipulation import MANIPULATION
@@ -55,6 +56,7 @@ SECTIONS: tuple[Section, ...] = (
     ENDINGS,
     SEED_STD,
     COST,
+    GUIDANCE,
     COMPLETENESS,
     MANIPULATION,
     SEED_BY_SEED,
