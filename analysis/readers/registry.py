@@ -91,7 +91,7 @@ def join(studies: Sequence[Study], out: Path) -> Study:
             if get(study) != get(first):
                 raise InputError(
                     f"'{first.path}' and '{study.path}' differ in {what} ({get(first)} and {get(study)}), so they "
-                    "cannot be blocks of one report; report each by itself"
+                    "cannot be blocks of one report; report each by itself, or two of them by --against"
                 )
     if BLOCK in first.plan.factors:
         raise InputError(f"'{first.path}' has a factor called '{BLOCK}' already; report each study by itself")

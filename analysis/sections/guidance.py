@@ -35,9 +35,9 @@ _COLUMNS = (
 _METHOD = (
     "Guidance",
     "For each data set a rule is fitted on the others: the place of the value that is best on validation, among the "
-    "values in their order, by least squares on the logarithm of the statistic. Its loss is what the value that it names "
-    "misses, on the data set left out, of that set's best value; the best constant of the other data sets is measured "
-    "alike. The rule is called better only where sign flips over the data sets show it, which takes 6 of them.",
+    "values in their order, by least squares on the logarithm of the statistic. Its loss is what the value that it "
+    "names misses, on the data set left out, of that set's best value; the best constant of the other data sets is "
+    "measured alike. The rule is called better only where sign flips over the data sets show it (6 at least).",
 )
 
 
@@ -79,9 +79,6 @@ def _sets(conclusions: Conclusions) -> _Sets | str:
         return (
             f"the statistic of the videos that cells record, the {titles}, is not known or the same for all data sets"
         )
-    means = [
-        [[getattr(one[value], name) for value in values] for one in by_value] for name in ("val_mean", "test_mean")
-    ]
     return _Sets(
         names=tuple(verdict.block for verdict in verdicts),
         values=tuple(values),

@@ -183,6 +183,18 @@ def test_repeats_without_a_seed_are_refused(tmp_path: Path) -> None:
         read(table, "test=acc,factors=rate")
 
 
+def test_a_setting_that_differs_in_every_run_is_named(tmp_path: Path) -> None:
+    frame = other_tools.frame().dropna()
+    frame["folder"] = [f"out/{i}" for i in range(len(frame))]
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    origin = read(tmp_path / "a.csv", "test=test,factors=rate,folder").origin
+    assert origin is not None
+    assert any("('folder' differs in every run)" in note for note in origin.notes)
+    without = read(tmp_path / "a.csv", "test=test,factors=rate").origin
+    assert without is not None
+    assert not any("No two runs" in note for note in without.notes)
+
+
 def test_a_minimizing_study_is_refused(tmp_path: Path) -> None:
     import optuna
 
