@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -95,6 +96,14 @@ class Listing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Document:
+    """A text in Markdown beside the page: ``appendix/<name>.md``."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class StatusGrid:
     """Rows by columns of small marks.
 
@@ -152,6 +161,7 @@ class SectionContent:
         findings: (subheading or "", sentences) pairs.
         explorer: Test clips to play with.
         listings, grid, figures, tables, facts: The other things that a section may have; facts are (term, text).
+        documents: Files beside the page.
         method: (term, text) notes on how the numbers were made, gathered by the section on methods.
     """
 
@@ -164,6 +174,7 @@ class SectionContent:
     figures: Sequence[ReportFigure] = ()
     tables: Sequence[Table] = ()
     facts: Sequence[tuple[str, str]] = ()
+    documents: Sequence[Document] = ()
     method: Sequence[tuple[str, str]] = ()
 
 
@@ -193,7 +204,8 @@ class Section:
 def priorities(conclusions: Conclusions) -> Mapping[str, float]:
     """By arm label the priority of its row in a long table: references first, then by validation mean."""
     return {
-        s.arm.label: (2.0 if s.arm.kind is not Kind.VMP else 0.0) + (s.val_mean if s.seeds else -1.0)
+        s.arm.label: (2.0 if s.arm.kind in (Kind.BASELINE, Kind.CONTROL) else 0.0)
+        + (-1.0 if math.isnan(s.val_mean) else s.val_mean)
         for s in conclusions.summaries
     }
 

@@ -16,6 +16,7 @@ from analysis.sections.blocks import BLOCKS
 from analysis.sections.by_class import BY_CLASS
 from analysis.sections.cell_list import CELL_LIST
 from analysis.sections.cell_status import COMPLETENESS
+from analysis.sections.checklists import CHECKLISTS_SECTION
 from analysis.sections.comparisons import COMPARISONS
 from analysis.sections.cost import COST
 from analysis.sections.endings import ENDINGS
@@ -23,6 +24,7 @@ from analysis.sections.explorer import EXPLORER
 from analysis.sections.factor_effects import EFFECTS
 from analysis.sections.fresh_seeds import CONFIRMATION
 from analysis.sections.glance import GLANCE
+from analysis.sections.guidance import GUIDANCE
 from analysis.sections.hero import HERO
 from analysis.sections.importance import IMPORTANCE
 from analysis.sections.key_findings import FINDINGS
@@ -66,12 +68,14 @@ SECTIONS: tuple[Section, ...] = (
     ENDINGS,
     SEED_STD,
     COST,
+    GUIDANCE,
     COMPLETENESS,
     MANIPULATION,
     SEED_BY_SEED,
     TRAINING,
     METHODS,
     PROVENANCE,
+    CHECKLISTS_SECTION,
     CELL_LIST,
 )
 

@@ -265,7 +265,7 @@ def _on(evidence: Evidence, prompt: str, asked: Sequence[Contrast]) -> tuple[Con
     if any(contrast.reference.kind is kind for contrast in asked):
         return ()
     factors = [arm.factors for arm in study.arms]
-    ranks = (Kind.BASELINE, Kind.CONTROL, Kind.VMP)
+    ranks = (Kind.BASELINE, Kind.CONTROL, Kind.VMP, Kind.OTHER)
     pairs = [
         (arm, study.arms[index])
         for arm in study.arms
