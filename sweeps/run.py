@@ -12,10 +12,11 @@ from typing import Literal
 import filelock
 
 from sweeps.confirm import plan_confirmation
-from sweeps.executors.base import Event, Executor, Progress, Resources
+from sweeps.executors.base import Event, Executor, Predicted, Progress, Resources
 from sweeps.executors.registry import make_executor
 from sweeps.limits import LimitReached, Limits, in_order
 from sweeps.plan import Task, explain_changes, make_plan
+from sweeps.predictions import copy_predictions, write_predictions
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import GRID, SearchSettings
 from sweeps.record import CellRecord, Plan, SearchHeader, StudyFolder, arm_key, confirmation_plan
@@ -25,7 +26,7 @@ from sweeps.track.console import Reporter, silent
 from sweeps.weights import MODELS_FOLDER, Keep, KeptWeights
 from vmp.core.errors import InputError
 from vmp.core.text import duration
-from vmp.experiment import Runtime
+from vmp.experiment import Runtime, check_precision
 
 Listener = Callable[[Progress], str | None]
 """Hears of every epoch of every running cell; returns why that cell is to stop, or None to let it go on."""
@@ -74,7 +75,7 @@ def run_study(
     Raises:
         InputError: The study cannot be planned, another run is at work in `out`, or `out` cannot be written.
     """
-    runtime = _checked(runtime or Runtime(), workers, engine)
+    runtime = _checked(study, runtime or Runtime(), workers, engine)
     folder = StudyFolder(out)
     if only and not folder.has_plan():
         raise InputError(f"--only {only} needs a study that has run, and '{out}' holds none; leave it out")
@@ -128,7 +129,7 @@ def confirm_study(
     Raises:
         InputError: The study is not finished, or nothing can be chosen in it; see `run_study` too.
     """
-    runtime = _checked(runtime or Runtime(), workers, engine)
+    runtime = _checked(study, runtime or Runtime(), workers, engine)
     folder = StudyFolder(out)
     header, tasks = plan_confirmation(folder, study, seeds, reporter.note)
     executor = make_executor(engine, _resources(study, folder, workers, runtime, limits, "none"))
@@ -142,7 +143,7 @@ def confirm_study(
     return read_status(folder, computed=session.computed, of_confirmation=True)
 
 
-def _checked(runtime: Runtime, workers: int, engine: str) -> Runtime:
+def _checked(study: Study, runtime: Runtime, workers: int, engine: str) -> Runtime:
     """Refuse numbers that cannot be run with."""
     for name, value, minimum in (
         ("workers", workers, 1),
@@ -151,8 +152,12 @@ def _checked(runtime: Runtime, workers: int, engine: str) -> Runtime:
     ):
         if value < minimum:
             raise InputError(f"--{name} must be at least {minimum}, got {value}")
-    if engine == "local":
-        runtime.torch_device()  # on a cluster the devices are elsewhere
+    if runtime.compile and runtime.gradient_checkpointing:
+        raise InputError("--compile and --gradient-checkpointing do not go together; leave one of them out")
+    if engine == "local":  # on a cluster the devices are elsewhere
+        device = runtime.torch_device()
+        for _, experiment in study.arms():
+            check_precision(experiment, device)
     return runtime
 
 
@@ -281,6 +286,7 @@ class _Session:
                 source = record.provenance.reused_from or str(other.path)
                 provenance = record.provenance.model_copy(update={"reused_from": source})
                 # The other study may vary other settings: the cell is the same, its name in the study is not.
+                copy_predictions(other.path, self.folder.path, task.hash)
                 self.folder.write_cell(record.model_copy(update={"factors": task.factors, "provenance": provenance}))
                 self.reused[source] += 1
                 return True
@@ -291,6 +297,9 @@ class _Session:
 
     def _on_event(self, event: Event) -> str | None:
         reason = None
+        if isinstance(event, Predicted):
+            write_predictions(self.folder.path, event.hash, event.predictions)
+            return None
         if isinstance(event, CellRecord):
             tries = self._tries.get(event.hash, 0) + (event.provenance.tries or 1)
             event = event.model_copy(update={"provenance": event.provenance.model_copy(update={"tries": tries})})

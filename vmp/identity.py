@@ -8,11 +8,12 @@ here and nowhere else; `tests/vmp/test_identity.py` walks every setting of every
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vmp.backbones.registry import DesignedBackbone
+from vmp.backbones.registry import DesignedBackbone, canonical_freeze
 from vmp.core.choices import foreign_source
 from vmp.core.config import key_of, to_plain
 from vmp.core.fingerprint import file_hash
@@ -22,6 +23,9 @@ from vmp.layer.config import PromptConfig
 from vmp.layer.normalizations import SigmoidConfig
 from vmp.layer.starts import FixedStart
 from vmp.training.regularizers import ClosedAtRest, Constant, Fixed, NoRemedy, RegularizerConfig, Relative
+
+_FORMER: dict[str, Any] = {"train.select": "last", "backbone.freeze": "none", "train.optimizer.layer_decay": 1.0}
+"""What every cell did before there was a choice, which has no place in a cell's name."""
 
 
 def identity(experiment: Experiment) -> dict[str, Any]:
@@ -34,8 +38,11 @@ def identity(experiment: Experiment) -> dict[str, Any]:
     for section in settings.values():
         if isinstance(section, dict):
             section.pop("checkpoint", None)  # its content counts, below
-    if settings["train"]["select"] == "last":  # what every cell did before there was a choice
-        del settings["train"]["select"]
+    for path, former in _FORMER.items():
+        *parents, key = path.split(".")
+        section = functools.reduce(lambda inside, name: inside[name], parents, settings)
+        if section[key] == former:
+            del section[key]
     return settings | {"files": {name: file_hash(path) for name, path in outside_files(experiment).items()}}
 
 
@@ -53,6 +60,9 @@ def canonical(experiment: Experiment) -> Experiment:
         experiment = _replaced(experiment, ["regularizer"], RegularizerConfig())
     if isinstance(backbone, DesignedBackbone):
         experiment = _replaced(experiment, ["backbone", "dropout"], backbone.dropout_rate)
+    if backbone.freeze != "none":
+        freeze = canonical_freeze(backbone, num_frames=experiment.sampling.num_frames, size=data.size)
+        experiment = _replaced(experiment, ["backbone", "freeze"], freeze)
     if hasattr(data, "canonical"):
         experiment = _replaced(experiment, ["data"], data.canonical())
     optimizer = train.optimizer
@@ -76,6 +86,10 @@ def idle_settings(experiment: Experiment) -> dict[str, Any]:
         idle["train.optimizer.prompt_lr"] = None
     if isinstance(layer, PromptConfig):
         idle |= _idle_in_prompt(layer, regularizer)
+    if experiment.backbone.freeze in ("all", "all_but_head"):
+        idle["train.optimizer.layer_decay"] = 1.0  # there is no second stage that learns
+    if experiment.backbone.freeze == "all" and isinstance(experiment.backbone, DesignedBackbone):
+        idle["backbone.dropout"] = 0.0  # nothing is dropped in what is frozen
     if layer.extra_frames == 0 and hasattr(experiment.sampling, "span"):
         idle["sampling.span"] = "baseline"  # nothing has to be fitted in
     if not experiment.data.has_room and experiment.augment.scale[1] == 1:
