@@ -36,12 +36,14 @@ class PredictedClips:
     Attributes:
         classes: Names by class index.
         clips: Names within the data set.
+        files: The same without the part of the file that a clip is.
         labels: Class indices, int (n,).
         log_probabilities: float32 (n, classes).
     """
 
     classes: tuple[str, ...]
     clips: tuple[str, ...]
+    files: tuple[str, ...]
     labels: NDArray[np.int64]
     log_probabilities: NDArray[np.float32]
 
@@ -115,13 +117,17 @@ def read_predictions(folder: Path, cell: str, split: Literal["val", "test"] = "t
 
     way = "delete it, or delete the cell's record as well and run the study again"
     try:
-        table = parquet.read_table(path, columns=["clip", "split", "label", "scores"], filters=[("split", "==", split)])
+        columns = ["clip", "start", "label", "scores"]
+        table = parquet.read_table(path, columns=columns, filters=[("split", "==", split)])
         about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
         classes = tuple(json.loads(about["classes"]))
         scores = table["scores"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        clips = table["clip"].to_pylist()
+        is_part = table["start"].is_valid().to_pylist()
         made = PredictedClips(
             classes=classes,
-            clips=tuple(table["clip"].to_pylist()),
+            clips=tuple(clips),
+            files=tuple(clip.rpartition("/")[0] if part else clip for clip, part in zip(clips, is_part, strict=True)),
             labels=table["label"].to_numpy().astype(np.int64),
             log_probabilities=scores.reshape(-1, len(classes)).astype(np.float32, copy=False),
         )

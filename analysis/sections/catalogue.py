@@ -12,9 +12,12 @@ from importlib.metadata import entry_points
 
 from analysis.sections.base import Section
 from analysis.sections.by_class import BY_CLASS
+from analysis.sections.calibration import CALIBRATION
 from analysis.sections.cell_list import CELL_LIST
 from analysis.sections.cell_status import COMPLETENESS
+from analysis.sections.clips import CLIPS
 from analysis.sections.comparisons import COMPARISONS
+from analysis.sections.confusion import CONFUSION
 from analysis.sections.cost import COST
 from analysis.sections.endings import ENDINGS
 from analysis.sections.factor_effects import EFFECTS
@@ -50,7 +53,10 @@ SECTIONS: tuple[Section, ...] = (
     ON_CONTROL,
     ON_BASELINE,
     BY_CLASS,
+    CONFUSION,
     STRATA,
+    CLIPS,
+    CALIBRATION,
     ENDINGS,
     SEED_STD,
     COST,

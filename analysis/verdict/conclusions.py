@@ -7,6 +7,7 @@ from functools import cached_property
 
 from analysis.study.arms import Arm
 from analysis.study.cells import Study
+from analysis.study.clip_scores import PairedScores, paired_scores
 from analysis.study.completeness import Completeness
 from analysis.verdict.confirmation import Confirmed, confirmed
 from analysis.verdict.contrasts import Contrast
@@ -73,6 +74,14 @@ class Conclusions:
     def race(self) -> RaceState | None:
         """The race that decided between the arms; None for a study of another method."""
         return read_race(self.study.plan, self.study.records.values())
+
+    @cached_property
+    def paired_scores(self) -> tuple[PairedScores, ...]:
+        """For each block's chosen arm and its reference what they say of the test videos, where cells keep it."""
+        mains = [verdict.main for verdict in self.verdicts]
+        pairs = [(main.arm, main.reference) for main in mains if main is not None and main.is_pair and main.n]
+        made = (paired_scores(self.study, *pair) for pair in dict.fromkeys(pairs))
+        return tuple(one for one in made if one is not None)
 
     @cached_property
     def confirmed(self) -> Confirmed | None:
