@@ -14,14 +14,15 @@ from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, PUBLISHED, new_fi
 from analysis.study.arms import Arm
 from sweeps.stats.calibration import BINS, Reliability
 
+MIN_SHARE = 0.01
 Calibrated = tuple[Arm, Reliability]
 
 
 def draw_reliability(sides: Sequence[Calibrated], *, ax: Axes) -> Axes:
-    """Accuracy against confidence, a point for each bin with predictions; the diagonal is perfect calibration."""
+    """Accuracy against confidence, a point for each bin that is drawn; the diagonal is perfect calibration."""
     ax.plot([0, 1], [0, 1], color=MUTED, linewidth=1.0, linestyle="--")
     for (arm, data), color, marker in zip(sides, _colors(sides), "os", strict=True):
-        known = data.count > 0
+        known = _drawn(data)
         ax.plot(data.confidence[known], data.accuracy[known], color=color, linewidth=1.4, marker=marker, markersize=6,
                 markeredgecolor=PAPER, label=shortened(arm.label, 30))  # fmt: skip
     ax.set_xlim(0, 1)
@@ -45,6 +46,11 @@ def draw_counts(sides: Sequence[Calibrated], *, ax: Axes) -> Axes:
     return ax
 
 
+def _drawn(data: Reliability) -> np.ndarray:
+    """Bins with enough predictions to say something: at least 1% of them."""
+    return np.asarray(data.count >= max(1, MIN_SHARE * data.count.sum()))
+
+
 def _colors(sides: Sequence[Calibrated]) -> list[str]:
     """By kind of arm, with a second colour where both are of one kind."""
     colors = [OF_KIND[arm.kind] for arm, _ in sides]
@@ -62,14 +68,14 @@ def reliability_figure(sides: Sequence[Calibrated], suffix: str) -> ReportFigure
     """The chosen arm and its reference; `suffix` makes the name unique."""
     shown = []
     for arm, data in sides:
-        known = data.count > 0
+        known = _drawn(data)
         parts = zip(data.confidence[known], data.accuracy[known], strict=True)
         shown.append(f"{arm.label}: " + ", ".join(f"{a:.0%} right at {c:.0%}" for c, a in parts))
     return ReportFigure(
         name=f"calibration{suffix}",
         caption=f"Left: how often a prediction is right, by its confidence in {BINS} bins of equal width, all test "
         "videos and seeds together; on the dashed line a model is right as often as it says, below it is too sure of "
-        "itself. Right: the share of the predictions in each bin; where it is small, so is what the left side shows.",
+        f"itself; bins with less than {MIN_SHARE:.0%} of the predictions are left out. Right: their share in each bin.",
         alt="Reliability diagram. " + "; ".join(shown) + ".",
         draw=partial(_draw, sides),
     )

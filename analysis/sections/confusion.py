@@ -68,8 +68,8 @@ def _sentence(paired: PairedScores) -> str:
     assert isinstance(share, float)
     assert isinstance(of_reference, float)
     return (
-        f"What changes most from {paired.reference.label} to {paired.arm.label}, {over}: the test videos of {name} are "
-        f"taken for {other} in {percent(of_reference)} and in {percent(share)} of cases."
+        f"What changes most: test videos of “{name}” are taken for “{other}” in {percent(of_reference)} of cases with "
+        f"{paired.reference.label} and in {percent(share)} with {paired.arm.label}, {over}."
     )
 
 
