@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from analysis.figures.figure import ReportFigure
 from analysis.figures.reliability_diagram import reliability_figure
 from analysis.sections.base import Column, Row, Section, SectionContent, Table, scores_suffixes, why_no_scores
 from analysis.study.arms import Arm
@@ -25,7 +26,8 @@ _COLUMNS = (
 
 
 def _compute(conclusions: Conclusions) -> SectionContent:
-    figures, rows = [], {}
+    figures: list[ReportFigure] = []
+    rows: dict[tuple[str, tuple[int, ...]], Row] = {}
     for paired, suffix in zip(conclusions.paired_scores, scores_suffixes(conclusions), strict=True):
         sides = ((paired.arm, paired.of_arm), (paired.reference, paired.of_reference))
         pooled = [(arm, reliability(s.confidence.ravel(), (s.predicted == paired.labels).ravel())) for arm, s in sides]

@@ -16,6 +16,7 @@ from analysis.sections.base import (
     Section,
     SectionContent,
     Table,
+    Value,
     scores_suffixes,
     why_no_scores,
 )
@@ -91,7 +92,7 @@ def _row(paired: PairedScores, i: int) -> Row:
     hits = [int((side.predicted[:, i] == label).sum()) for side in (paired.of_arm, paired.of_reference)]
     ahead = int((paired.gains[:, i] > 0).sum())
     names = (paired.arm.label, paired.reference.label, clip.clip, clip.label)
-    values = (*names, clip.of_arm, clip.of_reference, clip.gain, ahead, *hits, len(paired.seeds))
+    values: tuple[Value, ...] = (*names, clip.of_arm, clip.of_reference, clip.gain, ahead, *hits, len(paired.seeds))
     return Row(values=values, hashes=paired.hashes)
 
 
