@@ -93,14 +93,26 @@ def write_predictions(folder: Path, cell: str, predictions: Predictions) -> None
         parquet.write_table(table, temporary, compression="zstd")
 
 
-def copy_predictions(source: Path, target: Path, cell: str) -> None:
-    """Take a cell's predictions over from another study's folder, if it has them."""
-    path = predictions_path(source, cell)
-    if path.is_file():
-        copied = predictions_path(target, cell)
-        copied.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(copied, durable=True) as temporary:
+def copy_predictions(source: Path, cell: str, target: Path, name: str) -> None:
+    """Take a cell's predictions over, if there are any.
+
+    Args:
+        source: The study's folder in which it is called `cell`.
+        target: The one in which it is called `name`.
+    """
+    path, copied = predictions_path(source, cell), predictions_path(target, name)
+    if not path.is_file() or path == copied:
+        return
+    copied.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(copied, durable=True) as temporary:
+        if name == cell:
             temporary.write_bytes(path.read_bytes())
+        else:
+            from pyarrow import parquet
+
+            table = parquet.read_table(path)
+            about = {**(table.schema.metadata or {}), b"cell": name.encode()}
+            parquet.write_table(table.replace_schema_metadata(about), temporary, compression="zstd")
 
 
 def read_predictions(folder: Path, cell: str, split: Literal["val", "test"] = "test") -> PredictedClips | None:

@@ -13,13 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vmp.backbones.registry import DesignedBackbone, canonical_freeze
+from vmp.backbones import custom
+from vmp.backbones.registry import DESIGNS, CustomBackbone, DesignedBackbone, canonical_freeze
 from vmp.core.choices import foreign_source
 from vmp.core.config import key_of, to_plain
-from vmp.core.fingerprint import file_hash
-from vmp.data.registry import load_data
+from vmp.core.fingerprint import code_fingerprints, file_hash, imports_of
+from vmp.data.registry import DATASETS, load_data
 from vmp.experiment import Experiment
 from vmp.layer.config import PromptConfig
+from vmp.layer.motion.registry import MOTIONS
 from vmp.layer.normalizations import SigmoidConfig
 from vmp.layer.starts import FixedStart
 from vmp.training.regularizers import ClosedAtRest, Constant, Fixed, NoRemedy, RegularizerConfig, Relative
@@ -46,6 +48,32 @@ def identity(experiment: Experiment) -> dict[str, Any]:
     return settings | {"files": {name: file_hash(path) for name, path in outside_files(experiment).items()}}
 
 
+def code_of(experiment: Experiment) -> dict[str, str]:
+    """``{module: hash}`` of the code that computes `experiment`, as `vmp.core.fingerprint.code_fingerprints` has it.
+
+    A data set, motion map or backbone that the experiment does not use is no part of it. What reads annotations is
+    none either: all that it does shows in the fingerprint of the data.
+    """
+    used = {cls.__module__ for cls in type(load_data(experiment.data)).__mro__}
+    if isinstance(experiment.backbone, DesignedBackbone):
+        used.add(experiment.backbone.design.builder.__module__)
+    if isinstance(experiment.backbone, CustomBackbone):
+        used.add(custom.__name__)
+    for section in (experiment.layer, experiment.backbone, experiment.sampling, experiment.train):
+        used |= {cls.__module__ for part in _configurations(section) for cls in type(part).__mro__}
+    for path in outside_files(experiment).values():
+        used |= set(imports_of(path)) if path.suffix == ".py" else set()
+    return code_fingerprints(optional=KIND_MODULES, used=frozenset(used))
+
+
+KIND_MODULES = frozenset(
+    {cls.__module__ for table in (DATASETS, MOTIONS) for cls in table.values()}
+    | {design.builder.__module__ for design in DESIGNS.values()}
+    | {custom.__name__}
+)
+"""Modules of the kinds that a table lists, one or a few kinds each; the tables import them all."""
+
+
 def canonical(experiment: Experiment) -> Experiment:
     """The one form of everything that computes the same as `experiment`."""
     for path, neutral in idle_settings(experiment).items():
@@ -60,9 +88,7 @@ def canonical(experiment: Experiment) -> Experiment:
         experiment = _replaced(experiment, ["regularizer"], RegularizerConfig())
     if isinstance(backbone, DesignedBackbone):
         experiment = _replaced(experiment, ["backbone", "dropout"], backbone.dropout_rate)
-    if backbone.freeze != "none":
-        freeze = canonical_freeze(backbone, num_frames=experiment.sampling.num_frames, size=data.size)
-        experiment = _replaced(experiment, ["backbone", "freeze"], freeze)
+    experiment = _replaced(experiment, ["backbone", "freeze"], _freeze(experiment))
     if hasattr(data, "canonical"):
         experiment = _replaced(experiment, ["data"], data.canonical())
     optimizer = train.optimizer
@@ -86,15 +112,24 @@ def idle_settings(experiment: Experiment) -> dict[str, Any]:
         idle["train.optimizer.prompt_lr"] = None
     if isinstance(layer, PromptConfig):
         idle |= _idle_in_prompt(layer, regularizer)
-    if experiment.backbone.freeze in ("all", "all_but_head"):
+    freeze = _freeze(experiment)
+    if freeze in ("all", "all_but_head"):
         idle["train.optimizer.layer_decay"] = 1.0  # there is no second stage that learns
-    if experiment.backbone.freeze == "all" and isinstance(experiment.backbone, DesignedBackbone):
+    if freeze == "all" and isinstance(experiment.backbone, DesignedBackbone):
         idle["backbone.dropout"] = 0.0  # nothing is dropped in what is frozen
     if layer.extra_frames == 0 and hasattr(experiment.sampling, "span"):
         idle["sampling.span"] = "baseline"  # nothing has to be fitted in
     if not experiment.data.has_room and experiment.augment.scale[1] == 1:
         idle["augment.crop"] = "center"
     return idle
+
+
+def _freeze(experiment: Experiment) -> str:
+    """The one form of what is frozen."""
+    if experiment.backbone.freeze == "none":
+        return "none"
+    size = experiment.data.size
+    return canonical_freeze(experiment.backbone, num_frames=experiment.sampling.num_frames, size=size)
 
 
 def _idle_in_prompt(layer: PromptConfig, regularizer: RegularizerConfig | None) -> dict[str, Any]:
@@ -124,12 +159,18 @@ def outside_files(experiment: Experiment) -> dict[str, Path]:
 
 
 def _foreign_kinds(value: Any) -> Iterator[str]:
-    if dataclasses.is_dataclass(value):
-        kind = getattr(value, "kind", "")
+    for part in _configurations(value):
+        kind = getattr(part, "kind", "")
         if isinstance(kind, str) and ":" in kind:
             yield kind
+
+
+def _configurations(value: Any) -> Iterator[Any]:
+    """A configuration and those that it holds."""
+    if dataclasses.is_dataclass(value):
+        yield value
         for field in dataclasses.fields(value):
-            yield from _foreign_kinds(getattr(value, field.name))
+            yield from _configurations(getattr(value, field.name))
 
 
 def _replaced(section: Any, path: list[str], value: Any) -> Any:

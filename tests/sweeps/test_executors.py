@@ -120,7 +120,9 @@ class TestContract:
         assert Counter(listener.predicted) == Counter(record.hash for record in listener.records)
         kinds = {event.hash: type(event) for event in reversed(listener.events) if not isinstance(event, Progress)}
         assert set(kinds.values()) == {Predicted}
-        assert len({record.provenance.code for record in listener.records}) == 1
+        assert {(record.hash, record.provenance.code) for record in listener.records} == {
+            (t.hash, t.code) for t in TASKS
+        }
 
     def test_every_epoch_is_heard_with_its_figures(self, executor: Executor) -> None:
         listener = Listener()

@@ -92,7 +92,7 @@ def test_reused_cells_bring_their_predictions_and_older_ones_have_none(finished:
     for record in records(finished):
         StudyFolder(copied).write_cell(record)
         if record.hash != first.hash:  # the first cell is one of an earlier version
-            copy_predictions(finished, copied, record.hash)
+            copy_predictions(finished, record.hash, copied, record.hash)
     run_study(study(), tmp_path / "new", runtime=CPU, reuse=[copied])
     assert {record.provenance.reused_from for record in records(tmp_path / "new")} == {str(copied)}
     assert read_predictions(tmp_path / "new", first.hash) is None
@@ -130,6 +130,14 @@ def test_a_file_is_read_by_pandas_alone(tmp_path: Path) -> None:
     write_predictions(tmp_path, CELL, made)
     assert predictions_path(tmp_path, CELL).read_bytes() == first
     assert len(first) <= predictions_bytes(2, 2)
+    copy_predictions(tmp_path, CELL, tmp_path, CELL[::-1])  # as a cell of other code that is accepted for this one
+    copied, read = (read_predictions(tmp_path, cell) for cell in (CELL[::-1], CELL))
+    assert copied is not None
+    assert read is not None
+    assert (copied.clips, copied.files) == (read.clips, read.files) == (("b.mp4",), ("b.mp4",))
+    val = read_predictions(tmp_path, CELL, "val")
+    assert val is not None
+    assert (val.clips, val.files) == (("a.mp4/1-2.5",), ("a.mp4",))
 
 
 def test_a_damaged_file_is_one_sentence(finished: Path, tmp_path: Path) -> None:

@@ -197,7 +197,7 @@ def test_one_name_for_each_computation(pretrained: Callable[[str, int], Path]) -
         return named
 
     names: dict[str, str] = {}
-    assert name("until:features") == name("all_but_head") == name("all_but_head", 0.5)
+    assert name("until:features") == name("until:features", 0.5) == name("all_but_head") == name("all_but_head", 0.5)
     assert name("all") == name("all", 0.5) == name("all", dropout=0.4)
     assert (
         len({name("none"), name("none", 0.5), name("all"), name("all_but_head"), name("all_but_head", dropout=0.4)})
