@@ -25,6 +25,7 @@ from sweeps.study import Study
 from sweeps.track.console import Reporter, silent
 from sweeps.weights import MODELS_FOLDER, Keep, KeptWeights
 from vmp.core.errors import InputError
+from vmp.core.fingerprint import canonical_json
 from vmp.core.text import duration
 from vmp.experiment import Runtime, check_precision
 
@@ -161,8 +162,9 @@ def _checked(study: Study, runtime: Runtime, workers: int, engine: str) -> Runti
         raise InputError("--compile and --gradient-checkpointing do not go together; leave one of them out")
     if engine == "local":  # on a cluster the devices are elsewhere
         device = runtime.torch_device()
-        for _, experiment in study.arms():
-            check_precision(experiment, device)
+        if "float16" in canonical_json(study.to_plain()):  # to expand the arms of a large study takes seconds
+            for _, experiment in study.arms():
+                check_precision(experiment, device)
     return runtime
 
 
