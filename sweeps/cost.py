@@ -16,7 +16,8 @@ import psutil
 import torch
 
 from sweeps.plan import Task
-from vmp.core.config import from_plain
+from vmp.backbones.registry import DesignedBackbone
+from vmp.core.config import from_plain, shown
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import canonical_json
 from vmp.core.text import size_in_words
@@ -30,12 +31,19 @@ _STEPS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Learning:
-    """How much of a backbone learns: its kind, what is frozen, its parameters and those of them that learn."""
+    """How much of a backbone learns.
+
+    Attributes:
+        kind, freeze: As in its settings.
+        parameters: Of the backbone. trainable: Those of them that learn.
+        note: What does not fit a checkpoint that is given, as a sentence; empty where nothing is known.
+    """
 
     kind: str
     freeze: str
     parameters: int
     trainable: int
+    note: str = ""
 
     def line(self) -> str:
         """As text."""
@@ -44,7 +52,8 @@ class Learning:
         else:
             number = f"{self.trainable:,}" if self.trainable else "none"
             share = f"of which {number} learn (freeze: {self.freeze})"
-        return f"Backbone {self.kind}: {self.parameters:,} parameters, {share}"
+        note = f"\n  Note: {self.note}" if self.note else ""
+        return f"Backbone {self.kind}: {self.parameters:,} parameters, {share}{note}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,11 +185,26 @@ def _measure(experiment: Experiment, runtime: Runtime) -> _Measured:
             freeze=experiment.backbone.freeze,
             parameters=sum(number for number, _ in parameters),
             trainable=sum(number for number, learns in parameters if learns),
+            note=_other_statistics(experiment),
         ),
         seconds=built + experiment.train.epochs * (train * step + val * evaluation) + test * evaluation,
         first=opened + max(steps[0] - step, 0.0),
         memory=memory,
         device_memory=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
+    )
+
+
+def _other_statistics(experiment: Experiment) -> str:
+    """Whether clips are normalised in another way than those that the public weights of this backbone have seen."""
+    backbone, own = experiment.backbone, experiment.normalize
+    if not isinstance(backbone, DesignedBackbone) or backbone.checkpoint is None:
+        return ""
+    mean, std = backbone.design.mean, backbone.design.std
+    if mean is None or std is None or (mean, std) == (own.mean, own.std):
+        return ""
+    return (
+        f"public weights of {backbone.kind} were trained with normalize.mean {shown(mean)} and std {shown(std)}; this "
+        f"study has {shown(own.mean)} and {shown(own.std)}"
     )
 
 

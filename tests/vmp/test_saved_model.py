@@ -236,12 +236,14 @@ def test_a_fine_tune_from_a_pretrained_checkpoint_predicts_what_it_has_not_seen(
     settings = {
         "factors": "{prompt: [vmp]}", "seeds": "[0]", "train.epochs": 1, "sampling.num_frames": 4,
         "data.kind": "folder", "data.path": videos, "data.size": 32, "backbone.kind": "slow_tiny",
-        "backbone.checkpoint": tmp_path / "published.pyth", "backbone.freeze": "all_but_head",
+        "normalize.mean": "[0.5, 0.5, 0.5]", "backbone.checkpoint": tmp_path / "published.pyth",
+        "backbone.freeze": "all_but_head",
     }  # fmt: skip
     asked = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
     planned = run_vmp("sweep", "plan", "lambda", *asked, cwd=tmp_path)
     assert planned.returncode == 0, planned.stderr
     assert "of which 1,026 learn (freeze: all_but_head)" in planned.stdout  # 512 features to 2 classes
+    assert "Note: public weights of slow_tiny were trained with normalize.mean [0.45, 0.45, 0.45]" in planned.stdout
     assert "another shape in the file: blocks.5.proj.weight" in planned.stderr
     assert run_vmp("sweep", "run", "lambda", *asked, "--out", "out", cwd=tmp_path).returncode == 0
     (kept,) = (tmp_path / "out" / "models").iterdir()

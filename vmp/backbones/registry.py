@@ -30,6 +30,9 @@ from vmp.core.paths import PathField
 _log = logging.getLogger(__name__)
 
 
+Statistics = tuple[float, float, float]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Design:
     """How a backbone of the table is built, and what it demands of a clip.
@@ -38,6 +41,7 @@ class Design:
     frames_multiple: K must be a multiple of this. min_frames: and at least this.
     size_multiple: height and width must be multiples of this. min_size: and at least this.
     dropout: in front of the classifier, unless the configuration says otherwise.
+    mean, std: channel statistics with which its public weights were trained; None where they are not known to us.
     """
 
     builder: Callable[..., nn.Module]
@@ -48,17 +52,21 @@ class Design:
     size_multiple: int = 1
     min_size: int = 32
     dropout: float = 0.0
+    mean: Statistics | None = (0.45, 0.45, 0.45)
+    std: Statistics | None = (0.225, 0.225, 0.225)
 
 
-def _tiny(builder: Callable[..., nn.Module], about: str, options: dict[str, Any], **demands: int) -> Design:
+def _tiny(builder: Callable[..., nn.Module], about: str, options: dict[str, Any], **demands: Any) -> Design:
     return Design(builder=builder, options=options, about=about, **demands)
 
 
-def _full(builder: Callable[..., nn.Module], about: str, options: dict[str, Any], **demands: int) -> Design:
+def _full(builder: Callable[..., nn.Module], about: str, options: dict[str, Any], **demands: Any) -> Design:
     """Full size: as published, with half of the features dropped in front of the classifier."""
     return Design(builder=builder, options=options, about=about, dropout=0.5, **demands)
 
 
+_UNKNOWN: dict[str, Any] = {"mean": None, "std": None}
+_IMAGENET: dict[str, Any] = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 _PLANE = {"widths": (16, 32, 64)}
 _TINY, _R50 = {"depth": 10, "width": 16}, {"depth": 50, "width": 64}
 _X3D_TINY = {"width_factor": 1.0, "depth_factor": 0.2, "stem_stride": 4, "head_dim": 256}
@@ -119,6 +127,7 @@ DESIGNS: dict[str, Design] = {
         "TimeSformer ViT-B/16, divided space-time, 8 frames at 224",
         _VIT_BASE,
         size_multiple=16,
+        **_UNKNOWN,
     ),
     "videomae_tiny": _tiny(
         transformers.build_videomae,
@@ -133,6 +142,7 @@ DESIGNS: dict[str, Design] = {
         _VIT_BASE,
         frames_multiple=2,
         size_multiple=16,
+        **_IMAGENET,
     ),
 }
 
