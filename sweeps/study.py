@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from sweeps.cell_needs import CellNeeds
 from sweeps.old_forms import new_settings, translate
 from sweeps.propose.settings import SearchSettings
 from sweeps.questions import Factors, compared_factors, compared_sides, matches, named_pairs, value_pairs
@@ -71,6 +72,7 @@ class Study(Settings):
         search: Propose arms within the ranges of the factors' values; None runs the grid.
         margin: Difference in `metric` below which two arms count as practically equal; set before the run.
         tries: How often a run tries a cell whose worker dies under it.
+        resources: What a cell takes of a machine; no part of its identity.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
@@ -84,6 +86,7 @@ class Study(Settings):
     search: SearchSettings | None = None
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
     tries: Annotated[int, Field(ge=1)] = 2
+    resources: CellNeeds = CellNeeds()
 
     def __post_init__(self) -> None:
         for name, values in [("seeds", self.seeds), *((f"factors.{k}", v) for k, v in self.factors.items())]:

@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import json
 import logging
+import math
 import os
 import queue
 import tempfile
@@ -169,7 +170,7 @@ class RayTuneExecutor:
 
     def __enter__(self) -> Self:
         if not ray.is_initialized():
-            cpus = self._resources.workers * self._resources.runtime.threads
+            cpus = math.ceil(self._resources.workers * self._needs()["cpu"])
             local = {} if os.environ.get("RAY_ADDRESS") else {"address": "local", "num_cpus": cpus}
             # Ray puts the folder in which it starts first on the path of its workers. Yours may hold a `sweeps/` or
             # a `vmp.py`, so it starts in an empty one, and `CellTrainable` goes where the sweep is.
@@ -198,16 +199,27 @@ class RayTuneExecutor:
             reason = f"Ray gave up on the cell after {count(tries, 'try', 'tries')}: {errors[task.hash]}"
             on_event(failed_record(task, reason, engine="ray", tries=tries))
 
+    def _needs(self) -> dict[str, float]:
+        """What Ray reserves for a cell."""
+        runtime, needs = self._resources.runtime, self._resources.needs
+        reserved: dict[str, float] = {"cpu": needs.cpus or runtime.threads}
+        # The sweep itself may run on a head node without a GPU: what the cluster has decides, not what is here.
+        has_gpu = runtime.device == "auto" and ray.is_initialized() and ray.cluster_resources().get("GPU")
+        if needs.gpus != 0 and (runtime.device.startswith("cuda") or has_gpu):
+            reserved["gpu"] = 1 if needs.gpus is None else needs.gpus
+        if needs.memory is not None:
+            reserved["memory"] = needs.memory
+        return reserved
+
     def _fit(self, tasks: Sequence[Task], on_event: OnEvent, *, tries: int) -> dict[str, str]:
         """Run each task once, for the `tries`-th time; returns hash and error of those that failed."""
-        runtime = self._resources.runtime
+        runtime, needs = self._resources.runtime, self._needs()
+        _refuse_too_large(needs)
         mailbox = f"vmp-{uuid.uuid4().hex}"
         forward = _Forward(on_event, mailbox, tries)
-        # The sweep itself may run on a head node without a GPU: what the cluster has decides, not what is here.
-        gpu = runtime.device.startswith("cuda") or (runtime.device == "auto" and ray.cluster_resources().get("GPU"))
         with tempfile.TemporaryDirectory(prefix="vmp-ray-") as storage:
             tune.Tuner(
-                tune.with_resources(CellTrainable, {"cpu": runtime.threads, **({"gpu": 1} if gpu else {})}),
+                tune.with_resources(CellTrainable, needs),
                 param_space={
                     "task": tune.grid_search([json.dumps(task.to_plain()) for task in tasks]),
                     "code": code_hash(),
@@ -232,6 +244,18 @@ class RayTuneExecutor:
                 ),
             ).fit()
         return forward.errors
+
+
+def _refuse_too_large(needs: dict[str, float]) -> None:
+    """Refuse a cell that no node can hold: Ray would wait for one without end."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    names = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
+    if not any(all(node.get(names[key], 0) >= value for key, value in needs.items()) for node in nodes):
+        asked = ", ".join(f"{names[key]} {value:g}" for key, value in needs.items())
+        raise InputError(
+            f"no node of the Ray cluster can hold a cell, which takes {asked} (resources in the study, --threads, "
+            "--device); start such a node, or lower what a cell takes"
+        )
 
 
 def _trial_name(trial: Any) -> str:
