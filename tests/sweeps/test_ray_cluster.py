@@ -20,17 +20,9 @@ from tests.sweeps.staged import backbone, open_gate
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 
-# One try each: a node that dies is no fault of a cell.
-STUDY = (
-    "lambda",
-    *SMALL,
-    "--set",
-    "tries=1",
-    "--set",
-    "factors.prompt=[control, vmp]",
-    "--set",
-    "factors.lambda=[0, 1]",
-)  # 3 arms
+# 3 arms x 2 seeds, one try each: a node that dies is no fault of a cell.
+_SETTINGS = ("tries=1", "factors.prompt=[control, vmp]", "factors.lambda=[0, 1]")
+STUDY = ("lambda", *SMALL, *(f"--set={setting}" for setting in _SETTINGS))
 RACE = ("--search", "race", "--search-option", "max_seeds=3")
 OUR_LINES = ("[", "6 cells planned", "9 cells planned", "The race ended", "Weights of")
 
