@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import json
+import os
 import signal
 import threading
 import time
@@ -42,7 +44,9 @@ _OF_A_STUDY = (
         help="An option of the search, e.g. n_startup_trials=5 or max_seeds=20. Repeatable.",
     ),
     click.option("--workers", type=_positive, default=1, show_default=True, help="Cells at a time."),
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N."),
+    click.option(
+        "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N; cuda:0,cuda:1 shares workers out."
+    ),
     click.option("--threads", type=_positive, default=1, show_default=True, help="CPU threads of each worker."),
     click.option("--compile", "compile_", is_flag=True, help="Run the backbone through torch.compile."),
     click.option(
@@ -119,13 +123,19 @@ def sweep() -> None:
 @click.option("--all", "every_arm", is_flag=True, help="Print every arm of a plan with more than 50.")
 def plan(request: _Request, as_json: bool, every_arm: bool) -> None:
     """Print the cells of STUDY, what they will cost, and what they can show. Runs nothing."""
+    from sweeps.cell_needs import Machine, cells_that_fit, split_devices
     from sweeps.cost import estimate_cost
     from sweeps.forecast import make_forecast
     from sweeps.plan import grid_tasks
 
     tasks = grid_tasks(request.study)
-    cost = estimate_cost(tasks, runtime=request.runtime)
-    forecast = make_forecast(request.study, tasks, cost, search=request.search, workers=request.workers)
+    runtimes = [dataclasses.replace(request.runtime, device=one) for one in split_devices(request.runtime.device)]
+    machine = Machine.here([str(runtime.torch_device()) for runtime in runtimes])
+    workers, sentence = cells_that_fit(request.study.resources, machine, request.workers)
+    if sentence is not None:
+        click.echo(sentence, err=True)
+    cost = estimate_cost(tasks, runtime=runtimes[0])
+    forecast = make_forecast(request.study, tasks, cost, search=request.search, workers=workers)
     click.echo(json.dumps(forecast.to_json()) if as_json else "\n".join(forecast.lines(every_arm=every_arm)))
 
 
@@ -133,6 +143,11 @@ def plan(request: _Request, as_json: bool, every_arm: bool) -> None:
 @_of_a_study
 @click.option("--out", required=True, type=UserPath(file_okay=False), help="Folder of this study.")
 @click.option("--engine", default="local", show_default=True, help="Where cells run: local or ray.")
+@click.option(
+    "--shard",
+    metavar="I/N",
+    help="Run the I-th of N parts of the plan alone; slurm takes it from a job array's variables. See docs/cluster.md.",
+)
 @click.option("--only", type=click.Choice(["failed"]), help="Run the cells that failed, and no others.")
 @click.option(
     "--reuse",
@@ -172,6 +187,7 @@ def run(
     request: _Request,
     out: Path,
     engine: str,
+    shard: str | None,
     only: Literal["failed"] | None,
     reuse: tuple[Path, ...],
     accept_code: bool,
@@ -186,11 +202,12 @@ def run(
 ) -> None:
     """Run the missing cells of STUDY in --out. The same command again goes on from there; nothing finished is repeated.
 
-    Exit code 0 when all planned cells are complete, 3 when some are missing, failed, stopped or diverged; 130, 143 and
-    129 when interrupted by Ctrl-C, SIGTERM and SIGHUP.
+    Exit code 0 when all planned cells (with --shard: its own) are complete, 3 when some are missing, failed, stopped or
+    diverged, 4 when the disk is full; 130, 143 and 129 when interrupted by Ctrl-C, SIGTERM and SIGHUP.
     """
     from sweeps.limits import Limits, parse_seconds
     from sweeps.run import confirm_study, run_study
+    from sweeps.shards import parse_shard
     from sweeps.track.console import ConsoleReporter
 
     if seeds is not None and not confirm:
@@ -210,7 +227,8 @@ def run(
         seeds_first=seeds_first,
     )
     asked = request.study
-    common: dict[str, Any] = {"workers": request.workers, "runtime": request.runtime}
+    part = None if shard is None else parse_shard(shard, os.environ)
+    common: dict[str, Any] = {"workers": request.workers, "runtime": request.runtime, "shard": part}
     try:
         with _signals_interrupt(), ConsoleReporter(asked.metric) as reporter:
             common |= {"engine": engine, "limits": limits, "reporter": reporter}
@@ -234,7 +252,9 @@ def run(
         raise click.exceptions.Exit(128 + number) from None
     for reason in status.reasons:
         click.echo(reason.line(), err=True)
-    click.echo(f"{status.headline()}; {status.computed} of them computed now. Report: vmp report {out}")
+    whole = f"Report: vmp report {out}" if part is None else f"All shards: vmp sweep status {out}"
+    share = "" if part is None else f"shard {part}: "
+    click.echo(f"{share}{status.headline()}; {status.computed} of them computed now. {whole}")
     raise click.exceptions.Exit(status.exit_code)
 
 

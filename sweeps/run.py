@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-import filelock
+import torch
 
+from sweeps.cell_needs import Machine, cells_that_fit, split_devices
 from sweeps.confirm import plan_confirmation
 from sweeps.example_clips import write_example_clips
 from sweeps.executors.base import Event, Executor, Predicted, Progress, Resources
 from sweeps.executors.registry import make_executor
+from sweeps.full_disk import said_when_full
 from sweeps.limits import LimitReached, Limits, in_order
+from sweeps.ownership import Ownership
 from sweeps.plan import Task, explain_changes, make_plan
 from sweeps.predictions import copy_predictions, write_predictions
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import GRID, SearchSettings
 from sweeps.record import CellRecord, Plan, SearchHeader, StudyFolder, arm_key, confirmation_plan
-from sweeps.status import StudyStatus, lock_of, read_status
+from sweeps.shards import Shard
+from sweeps.status import StudyStatus, read_status
 from sweeps.study import Study
 from sweeps.track.console import Reporter, silent
 from sweeps.weights import MODELS_FOLDER, Keep, KeptWeights
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import canonical_json
-from vmp.core.text import duration
+from vmp.core.text import count, duration
 from vmp.experiment import Runtime, check_precision
 
 Listener = Callable[[Progress], str | None]
@@ -59,6 +63,7 @@ def run_study(
     accept_code: bool = False,
     keep_weights: Keep = "chosen",
     clips: bool = True,
+    shard: Shard | None = None,
 ) -> StudyStatus:
     """Run the missing cells of `study`.
 
@@ -78,12 +83,22 @@ def run_study(
         accept_code: Also take over finished records, of `out` or `reuse`, that only other code keeps from being the
             cells of this study. The caller vouches that no number depends on the change; the records say so.
         clips: Whether a few test clips are written beside the plan, for the report's explorer.
+        shard: Run this part of the plan's cells alone; other runs may have the other parts, at the same time.
+
+    Returns:
+        How far the study is, or its shard.
 
     Raises:
         InputError: The study cannot be planned, another run is at work in `out`, or `out` cannot be written.
     """
     runtime = _checked(study, runtime or Runtime(), workers, engine)
     folder = StudyFolder(out)
+    method = (search or study.search or SearchSettings(method=GRID)).method
+    if shard is not None and method != GRID:
+        raise InputError(
+            f"--shard {shard} needs a plan that is known beforehand, and '{method}' decides by results which cells "
+            "come next; leave --shard out, give --search grid, or use more machines by --engine ray"
+        )
     if only and not folder.has_plan():
         raise InputError(f"--only {only} needs a study that has run, and '{out}' holds none; leave it out")
     others = [StudyFolder(path) for path in reuse]
@@ -91,26 +106,31 @@ def run_study(
         other.read_plan()  # says that it is a study
     # Before the folder is made: a study that cannot be planned leaves nothing behind.
     proposer = make_proposer(study, search or study.search, folder, workers=workers)
-    executor = make_executor(engine, _resources(study, folder, workers, runtime, limits, keep_weights))
-    folder.create()
-    with _only_run(folder), executor:
-        session = _Session(study, folder, executor, reporter, listener, limits, others, keep_weights, clips)
+    if engine == "local":
+        workers = _fitting(study, runtime, workers, reporter)
+    executor = make_executor(engine, _resources(study, folder, workers, runtime, limits, keep_weights, shard))
+    with said_when_full(folder.path):
+        folder.create()
+    with said_when_full(folder.path), Ownership(folder.path, shard, reporter.note) as ownership, executor:
+        session = _Session(
+            study, folder, executor, reporter, listener, limits, others, keep_weights, ownership, shard, clips
+        )
         if accept_code:
             session.accept_code()
         try:
             if only == "failed":
                 session.run_failed(proposer.ask())
-                return read_status(folder, computed=session.computed)
+                return read_status(folder, computed=session.computed, cells=session.own_cells)
             while tasks := proposer.ask():
                 proposer.tell(session.run(tasks, proposer.header))
                 for line in proposer.news():
                     reporter.note(line)
             session.end(proposer.header)
-            for line in session.weights.end():
+            for line in session.weights.end() if shard is None else _weights_of_shard(keep_weights):
                 reporter.note(line)
         except LimitReached as limit:
             reporter.note(f"{limit}; the same command goes on from there")
-    return read_status(folder, computed=session.computed)
+    return read_status(folder, computed=session.computed, cells=session.own_cells)
 
 
 def confirm_study(
@@ -123,6 +143,7 @@ def confirm_study(
     runtime: Runtime | None = None,
     reporter: Reporter = silent,
     limits: Limits = NO_LIMITS,
+    shard: Shard | None = None,
 ) -> StudyStatus:
     """Run the arm that a finished study chooses and its reference on fresh seeds, or what is missing of them.
 
@@ -130,10 +151,10 @@ def confirm_study(
         study: The definition.
         out: The study's folder, in which it has been run.
         seeds: How many; None for the planner's number, see `sweeps.confirm`.
-        workers, engine, runtime, reporter, limits: See `run_study`.
+        workers, engine, runtime, reporter, limits, shard: See `run_study`.
 
     Returns:
-        How far the fresh cells are.
+        How far the fresh cells are, or the shard of them.
 
     Raises:
         InputError: The study is not finished, or nothing can be chosen in it; see `run_study` too.
@@ -141,19 +162,21 @@ def confirm_study(
     runtime = _checked(study, runtime or Runtime(), workers, engine)
     folder = StudyFolder(out)
     header, tasks = plan_confirmation(folder, study, seeds, reporter.note)
-    executor = make_executor(engine, _resources(study, folder, workers, runtime, limits, "none"))
-    with _only_run(folder), executor:
+    if engine == "local":
+        workers = _fitting(study, runtime, workers, reporter)
+    executor = make_executor(engine, _resources(study, folder, workers, runtime, limits, "none", shard))
+    with said_when_full(folder.path), Ownership(folder.path, shard, reporter.note) as ownership, executor:
         folder.write_plan(folder.read_plan().model_copy(update={"confirmation": header}))
-        session = _Session(study, folder, executor, reporter, go_on, limits, [], "none", clips=False)
+        session = _Session(study, folder, executor, reporter, go_on, limits, [], "none", ownership, shard, clips=False)
         try:
             session.execute(confirmation_plan(folder.read_plan()) or folder.read_plan(), tasks)
         except LimitReached as limit:
             reporter.note(f"{limit}; the same command goes on from there")
-    return read_status(folder, computed=session.computed, of_confirmation=True)
+    return read_status(folder, computed=session.computed, of_confirmation=True, cells=session.own_cells)
 
 
 def _checked(study: Study, runtime: Runtime, workers: int, engine: str) -> Runtime:
-    """Refuse numbers that cannot be run with."""
+    """Refuse numbers and devices that cannot be run with."""
     for name, value, minimum in (
         ("workers", workers, 1),
         ("threads", runtime.threads, 1),
@@ -163,25 +186,64 @@ def _checked(study: Study, runtime: Runtime, workers: int, engine: str) -> Runti
             raise InputError(f"--{name} must be at least {minimum}, got {value}")
     if runtime.compile and runtime.gradient_checkpointing:
         raise InputError("--compile and --gradient-checkpointing do not go together; leave one of them out")
-    if engine == "local":  # on a cluster the devices are elsewhere
-        device = runtime.torch_device()
+    devices = split_devices(runtime.device)
+    if engine == "local":  # on a cluster they are elsewhere
+        checked = _torch_devices(runtime)
         if "float16" in canonical_json(study.to_plain()):  # to expand the arms of a large study takes seconds
             for _, experiment in study.arms():
-                check_precision(experiment, device)
+                for device in checked:
+                    check_precision(experiment, device)
+    elif len(devices) > 1:
+        raise InputError(
+            f"--device {runtime.device} is for --engine local; Ray gives out the GPUs of the cluster itself: give "
+            "--device cuda, and say in the study how much of one a cell takes (resources.gpus)"
+        )
     return runtime
 
 
+def _torch_devices(runtime: Runtime) -> list[torch.device]:
+    """The devices that ``--device`` lists."""
+    every = split_devices(runtime.device)
+    return [dataclasses.replace(runtime, device=device).torch_device() for device in every]
+
+
+def _fitting(study: Study, runtime: Runtime, workers: int, reporter: Reporter) -> int:
+    """Cells at a time, no more than fit into this machine."""
+    devices = [str(device) for device in _torch_devices(runtime)]
+    number, sentence = cells_that_fit(study.resources, Machine.here(devices), workers)
+    if sentence is not None:
+        reporter.note(sentence)
+    return number
+
+
+def _weights_of_shard(keep: Keep) -> list[str]:
+    if keep != "chosen":
+        return []
+    return [
+        "Weights of all cells stay for now: the first run without --shard chooses among the arms, and deletes others"
+    ]
+
+
 def _resources(
-    study: Study, folder: StudyFolder, workers: int, runtime: Runtime, limits: Limits, keep: Keep
+    study: Study,
+    folder: StudyFolder,
+    workers: int,
+    runtime: Runtime,
+    limits: Limits,
+    keep: Keep,
+    shard: Shard | None,
 ) -> Resources:
+    logs, devices = folder.path / "logs", split_devices(runtime.device)
     return Resources(
         workers=workers,
-        runtime=runtime,
+        runtime=dataclasses.replace(runtime, device=devices[0]),
+        devices=devices,
         checkpoints=folder.path / "checkpoints",
-        logs=folder.path / "logs",
+        logs=logs if shard is None else logs / f"shard-{shard.index}-of-{shard.count}",
         tries=study.tries,
         cell_timeout=limits.cell_timeout,
         models=folder.path / MODELS_FOLDER if keep != "none" else None,
+        needs=study.resources,
     )
 
 
@@ -198,22 +260,25 @@ class _Session:
         limits: Limits,
         others: Sequence[StudyFolder],
         keep: Keep,
+        ownership: Ownership,
+        shard: Shard | None,
         clips: bool,
     ) -> None:
         self.study, self.folder, self.executor = study, folder, executor
         self.reporter, self.listener, self.limits = reporter, listener, limits
-        self.others, self.clips = others, clips
+        self.others, self.ownership, self.shard, self.clips = others, ownership, shard, clips
         self.weights = KeptWeights(folder.path / MODELS_FOLDER, keep)
         self._started = time.monotonic()
         self._seconds: dict[str, list[float]] = {}  # of finished cells, by arm
         self.tasks: dict[str, Task] = {}
+        self.own_cells: set[str] | None = None  # those of the shard
         self.computed = 0
         self.reused: Counter[str] = Counter()
         self._tries: dict[str, int] = {}  # of cells with a record, in earlier runs
         self._accepted: dict[str, tuple[StudyFolder, str]] = {}  # by science, cells that other code computed
 
     def run(self, tasks: Sequence[Task], search: SearchHeader) -> list[CellRecord]:
-        """Add `tasks` to the plan, run those without a final record, return the records of all of them."""
+        """Add `tasks` to the plan, run those without a final record, return the records that there are."""
         first = not self.tasks
         round_ = {task.hash: task for task in tasks}
         self.tasks |= round_
@@ -223,25 +288,51 @@ class _Session:
         if first and search.method == GRID and self.folder.has_plan():
             for line in explain_changes(self.folder, plan, self.tasks.values()):
                 self.reporter.note(line)
+        self._refuse_other_plan(plan)
         self.folder.write_plan(plan)
         if first and self.clips:
             for line in write_example_clips(self.folder, tasks):
                 self.reporter.note(line)
         self.execute(plan, list(round_.values()))
-        return [self.folder.read_cell(task.hash) for task in tasks]
+        return [self.folder.read_cell(task.hash) for task in tasks if self._is_own(task.hash)]
+
+    def _refuse_other_plan(self, plan: Plan) -> None:
+        """Shards that are at work together have one plan."""
+        if self.shard is None or not self.folder.has_plan():
+            return
+        old, new = ({cell.hash for cell in one.cells} for one in (self.folder.read_plan(), plan))
+        if old != new and (others := self.ownership.others()):
+            raise InputError(
+                f"--shard {self.shard} would run another plan than a shard that is at work in '{self.folder.path}' "
+                f"({others[0]}): {count(len(old ^ new), 'cell')} differ in settings, data or code; give every shard "
+                "the same study, and install the same version everywhere"
+            )
 
     def execute(self, plan: Plan, tasks: Sequence[Task]) -> None:
         """Run the cells without a final record, or take them over from another study."""
+        tasks, plan = self._share(tasks, plan)
         missing = [task for task in tasks if not self._is_final(task)]
         if self.others or self._accepted:
             missing = [task for task in missing if not self._take_over(task)]
-        finished = {task.hash for task in tasks} - {task.hash for task in missing}
-        self.weights.plan(plan, {cell: self.folder.read_cell(cell) for cell in finished})
+        if self.shard is None:  # a shard sees too few cells to say which arm will be chosen
+            finished = {task.hash for task in tasks} - {task.hash for task in missing}
+            self.weights.plan(plan, {cell: self.folder.read_cell(cell) for cell in finished})
         for source, cells in self.reused.items():
             self.reporter.note(f"{cells} finished cells are taken over from {source}")
         self.reused.clear()
         self.reporter.planned(plan, missing)
         self._execute(missing)
+
+    def _share(self, tasks: Sequence[Task], plan: Plan) -> tuple[Sequence[Task], Plan]:
+        """The tasks of this run's shard, and the plan of their cells."""
+        if self.shard is None:
+            return tasks, plan
+        tasks = self.shard.of(tasks)
+        self.own_cells = {task.hash for task in tasks}
+        return tasks, plan.model_copy(update={"cells": [cell for cell in plan.cells if cell.hash in self.own_cells]})
+
+    def _is_own(self, cell: str) -> bool:
+        return self.own_cells is None or cell in self.own_cells
 
     def _plan(self, search: SearchHeader) -> Plan:
         """The plan so far, with the confirmation that an earlier one in the folder has."""
@@ -252,6 +343,7 @@ class _Session:
     def run_failed(self, tasks: Sequence[Task]) -> None:
         """Run those of `tasks` whose record says that they failed; the plan stays as it is."""
         plan = self.folder.read_plan()
+        tasks, plan = self._share(tasks, plan)
         planned = {cell.hash for cell in plan.cells}
         failed = [
             task
@@ -337,6 +429,7 @@ class _Session:
             write_predictions(self.folder.path, event.hash, event.predictions)
             return None
         if isinstance(event, CellRecord):
+            self.ownership.check()
             tries = self._tries.get(event.hash, 0) + (event.provenance.tries or 1)
             event = event.model_copy(update={"provenance": event.provenance.model_copy(update={"tries": tries})})
             self.folder.write_cell(event)
@@ -350,19 +443,3 @@ class _Session:
         if self.limits.budget is not None and time.monotonic() - self._started >= self.limits.budget:
             raise LimitReached(f"the time of --budget ({duration(self.limits.budget)}) is over")
         return reason
-
-
-@contextlib.contextmanager
-def _only_run(folder: StudyFolder) -> Iterator[None]:
-    """Hold the folder for one run. The kernel frees the lock with the process, however it dies."""
-    lock = lock_of(folder.path)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout as error:
-        raise InputError(
-            f"another `vmp sweep run` is at work in '{folder.path}'; wait for it to end or give another --out"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()

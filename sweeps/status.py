@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import filelock
-
 from sweeps.describe import describe_factors
+from sweeps.ownership import seems_at_work
 from sweeps.race_state import RaceState, read_race
 from sweeps.record import Plan, PlannedCell, Scalar, StudyFolder, confirmation_plan
 from vmp.core.fingerprint import canonical_json
@@ -129,8 +128,16 @@ class StudyStatus:
         }
 
 
-def read_status(folder: StudyFolder, *, computed: int = 0, of_confirmation: bool = False) -> StudyStatus:
-    """Count the planned cells of a study by state; with `of_confirmation` those of its fresh seeds instead.
+def read_status(
+    folder: StudyFolder, *, computed: int = 0, of_confirmation: bool = False, cells: Collection[str] | None = None
+) -> StudyStatus:
+    """Count the planned cells of a study by state.
+
+    Args:
+        folder: The study's.
+        computed: See `StudyStatus`.
+        of_confirmation: Count those of its fresh seeds instead.
+        cells: Count these alone; None for all.
 
     Raises:
         InputError: The folder holds no study.
@@ -139,6 +146,8 @@ def read_status(folder: StudyFolder, *, computed: int = 0, of_confirmation: bool
     fresh = confirmation_plan(plan)
     if of_confirmation and fresh is not None:
         plan = fresh
+    if cells is not None:
+        plan = plan.model_copy(update={"cells": [cell for cell in plan.cells if cell.hash in cells]})
     damaged: list[str] = []
     heads = {head.hash: head for head in folder.heads(plan, damaged.append)}
     arms: dict[str, tuple[dict[str, Scalar], Counter[str]]] = {}
@@ -157,25 +166,8 @@ def read_status(folder: StudyFolder, *, computed: int = 0, of_confirmation: bool
         reasons=tuple(reasons),
         damaged=tuple(damaged),
         tried_again=sum((record.provenance.tries or 1) > 1 for record in heads.values()),
-        running=_is_locked(folder.path),
+        running=seems_at_work(folder.path),
         computed=computed,
         confirmation=None if fresh is None or of_confirmation else read_status(folder, of_confirmation=True),
         race=None if of_confirmation else read_race(plan, folder.records(plan, on_damage=lambda _: None)),
     )
-
-
-def lock_of(folder: Path) -> filelock.BaseFileLock:
-    """The lock that a running sweep holds on its folder. The kernel frees it with the process, however that dies."""
-    return filelock.FileLock(folder / ".lock")
-
-
-def _is_locked(folder: Path) -> bool:
-    if not (folder / ".lock").exists():
-        return False
-    try:
-        with lock_of(folder).acquire(timeout=0):
-            return False
-    except filelock.Timeout:
-        return True
-    except OSError:  # a folder that may only be read: no sweep of ours can be at work in it
-        return False

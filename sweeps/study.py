@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from sweeps.cell_needs import CellNeeds
 from sweeps.designs.base import Proposal, Space
 from sweeps.designs.drawn import Drawn
 from sweeps.designs.full_factorial import Grid
@@ -92,6 +93,7 @@ class Study(Settings):
         search: Propose arms within the ranges of the factors' values; None runs the arms of the design.
         margin: Difference in `metric` below which two arms count as practically equal; set before the run.
         tries: How often a run tries a cell whose worker dies under it.
+        resources: What a cell takes of a machine; no part of its identity.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
@@ -107,6 +109,7 @@ class Study(Settings):
     search: SearchSettings | None = None
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
     tries: Annotated[int, Field(ge=1)] = 2
+    resources: CellNeeds = CellNeeds()
 
     def __post_init__(self) -> None:
         for name, values in [("seeds", self.seeds), *((f"factors.{k}", v) for k, v in self.factors.items())]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from sweeps.cell_needs import CellNeeds
 from sweeps.plan import Task
 from sweeps.record import CellRecord, Provenance
 from vmp.core.outcome import Figures, Predictions
@@ -26,6 +27,8 @@ class Resources:
         tries: How often a cell is tried whose worker dies under it.
         cell_timeout: Seconds after which a cell is killed and recorded as failed; None for no limit.
         models: Folder for the models that cells have trained; None keeps none.
+        devices: Given out among the workers of this machine, evenly; empty for the runtime's.
+        needs: What a cell takes of a machine.
     """
 
     workers: int
@@ -35,6 +38,8 @@ class Resources:
     tries: int = 2
     cell_timeout: float | None = None
     models: Path | None = None
+    devices: tuple[str, ...] = ()
+    needs: CellNeeds = field(default_factory=CellNeeds)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -37,6 +37,7 @@ class _Worker:
     number: int
     process: subprocess.Popen[bytes]
     inbox: Any
+    device: str
     task: Task | None = None
     ready: bool = False
     began: float = 0.0  # when its task did
@@ -157,7 +158,7 @@ class LocalExecutor:
         number = self._started
         task_read, task_write = os.pipe()
         answer_read, answer_write = os.pipe()
-        runtime = self._resources.runtime
+        runtime = replace(self._resources.runtime, device=self._next_device())
         threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(runtime.threads))
         self._resources.logs.mkdir(parents=True, exist_ok=True)
         with self.log(number).open("ab") as log:
@@ -177,10 +178,16 @@ class LocalExecutor:
             )
         os.close(task_read)
         os.close(answer_write)
-        worker = _Worker(number, process, os.fdopen(task_write, "w", encoding="utf-8"))
+        worker = _Worker(number, process, os.fdopen(task_write, "w", encoding="utf-8"), runtime.device)
         self._workers[number] = worker
         threading.Thread(target=self._listen, args=(number, answer_read), daemon=True).start()
         return worker
+
+    def _next_device(self) -> str:
+        """The device that fewest workers have now, the first of equals: a dead worker's goes to the next one."""
+        devices = self._resources.devices or (self._resources.runtime.device,)
+        in_use = collections.Counter(worker.device for worker in self._workers.values())
+        return min(devices, key=lambda device: in_use[device])
 
     def _listen(self, number: int, answers: int) -> None:
         with os.fdopen(answers, encoding="utf-8") as lines:

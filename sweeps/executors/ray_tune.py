@@ -11,12 +11,17 @@ import contextlib
 import dataclasses
 import json
 import logging
+import math
 import os
 import queue
+import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import uuid
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -39,6 +44,9 @@ from vmp.core.errors import InputError
 from vmp.core.outcome import Figures, Predictions
 from vmp.core.text import count
 from vmp.experiment import Runtime
+
+_DIED = "the actor died"
+_LONGEST_PLACE = 25  # Ray puts sockets about 80 characters below it, and the path of a socket has at most 107
 
 # Tune prints a page for every failed trial; ours end as failed records with their reason.
 logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
@@ -93,6 +101,9 @@ class CellTrainable(tune.Trainable):
                 on_epoch=on_epoch,
                 on_predicted=on_predicted,
             )
+            if record.status == "failed":  # a file that is not there, on this node
+                reason = f"{record.reason} [on node {ray.util.get_node_ip_address()}]"
+                record = record.model_copy(update={"reason": reason})
             results.put({"record": record.model_dump_json(), "done": True})
         except BaseException as error:
             results.put({"error": error})
@@ -131,8 +142,8 @@ def _take_reason(mailbox: str, task: str) -> str | None:
 class _Forward(tune.Callback):
     """Hands what cells report to the sweep, in the thread that called `RayTuneExecutor.run`, and notes what failed."""
 
-    def __init__(self, on_event: OnEvent, mailbox: str, tries: int) -> None:
-        self._on_event, self._mailbox, self._tries = on_event, mailbox, tries
+    def __init__(self, on_event: OnEvent, mailbox: str, attempts: Mapping[str, int]) -> None:
+        self._on_event, self._mailbox, self._attempts = on_event, mailbox, attempts
         self._actor: Any = None  # held here, because an actor ends with the last handle of those who made it
         self.errors: dict[str, str] = {}
 
@@ -144,7 +155,7 @@ class _Forward(tune.Callback):
     ) -> None:
         if "record" in result:
             record = CellRecord.model_validate_json(result["record"])
-            provenance = record.provenance.model_copy(update={"tries": self._tries})
+            provenance = record.provenance.model_copy(update={"tries": self._attempts[record.hash] + 1})
             self._on_event(record.model_copy(update={"provenance": provenance}))
             return
         if "predictions" in result:
@@ -158,7 +169,19 @@ class _Forward(tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         lines = str(trial.get_error() or "").strip().splitlines()
-        self.errors[_task_hash(trial)] = lines[-1] if lines else "the actor died"
+        self.errors[_task_hash(trial)] = lines[-1] if lines else _DIED
+
+
+@contextlib.contextmanager
+def _swept_folder() -> Iterator[Path]:
+    """A temporary folder for Ray, whose processes and files go with this process however it ends."""
+    place = tempfile.gettempdir()
+    if len(place) > _LONGEST_PLACE:
+        place = "/tmp"
+    folder = tempfile.mkdtemp(prefix="vmp-ray-", dir=place)
+    command = [sys.executable, "-P", "-m", "sweeps.executors.ray_janitor", folder]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):  # closes its input, and waits
+        yield Path(folder)
 
 
 class RayTuneExecutor:
@@ -175,15 +198,21 @@ class RayTuneExecutor:
         self._own = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        if not ray.is_initialized():
-            cpus = self._resources.workers * self._resources.runtime.threads
-            local = {} if os.environ.get("RAY_ADDRESS") else {"address": "local", "num_cpus": cpus}
-            # Ray puts the folder in which it starts first on the path of its workers. Yours may hold a `sweeps/` or
-            # a `vmp.py`, so it starts in an empty one, and `CellTrainable` goes where the sweep is.
-            empty = self._own.enter_context(tempfile.TemporaryDirectory(prefix="vmp-ray-"))
-            with contextlib.chdir(empty):
-                ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **local)
-            self._own.callback(ray.shutdown)
+        with contextlib.ExitStack() as own:
+            joins = ray.is_initialized() or _reachable_address()
+            self._folder = own.enter_context(_swept_folder())
+            if not ray.is_initialized():
+                cpus = math.ceil(self._resources.workers * self._needs()["cpu"])
+                local: dict[str, Any] = {"address": "local", "num_cpus": cpus, "_temp_dir": str(self._folder / "ray")}
+                # Ray puts the folder in which it starts first on the path of its workers. Yours may hold a `sweeps/` or
+                # a `vmp.py`, so it starts in an empty one, and `CellTrainable` goes where the sweep is.
+                empty = self._folder / "empty"
+                empty.mkdir()
+                own.callback(ray.shutdown)
+                with contextlib.chdir(empty):
+                    there = {} if joins else local
+                    ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", **there)
+            self._own = own.pop_all()
         return self
 
     def __exit__(
@@ -194,27 +223,43 @@ class RayTuneExecutor:
     def run(self, tasks: Sequence[Task], on_event: OnEvent) -> None:
         """Run every task as a trial; see the contract."""
         remaining = list(tasks)
-        errors: dict[str, str] = {}
+        attempts: Counter[str] = Counter()
         # Whole new trials: Tune's own recovery restores checkpoints that a cell does not have.
-        for number in range(self._resources.tries):
-            if remaining:
-                errors = self._fit(remaining, on_event, tries=number + 1)
-                remaining = [task for task in remaining if task.hash in errors]
-        for task in remaining:
-            tries = self._resources.tries
-            reason = f"Ray gave up on the cell after {count(tries, 'try', 'tries')}: {errors[task.hash]}"
-            on_event(failed_record(task, reason, engine="ray", tries=tries))
+        while remaining:
+            dead = _dead_nodes()
+            errors = self._fit(remaining, on_event, attempts)
+            lost_node = _dead_nodes() > dead
+            remaining = [task for task in remaining if task.hash in errors]
+            for task in list(remaining):
+                if lost_node and errors[task.hash] == _DIED:
+                    continue  # with its node: no fault of the cell
+                attempts[task.hash] += 1
+                if (tries := attempts[task.hash]) == self._resources.tries:
+                    remaining.remove(task)
+                    reason = f"Ray gave up on the cell after {count(tries, 'try', 'tries')}: {errors[task.hash]}"
+                    on_event(failed_record(task, reason, engine="ray", tries=tries))
 
-    def _fit(self, tasks: Sequence[Task], on_event: OnEvent, *, tries: int) -> dict[str, str]:
-        """Run each task once, for the `tries`-th time; returns hash and error of those that failed."""
-        runtime = self._resources.runtime
-        mailbox = f"vmp-{uuid.uuid4().hex}"
-        forward = _Forward(on_event, mailbox, tries)
+    def _needs(self) -> dict[str, float]:
+        """What Ray reserves for a cell."""
+        runtime, needs = self._resources.runtime, self._resources.needs
+        reserved: dict[str, float] = {"cpu": needs.cpus or runtime.threads}
         # The sweep itself may run on a head node without a GPU: what the cluster has decides, not what is here.
-        gpu = runtime.device.startswith("cuda") or (runtime.device == "auto" and ray.cluster_resources().get("GPU"))
-        with tempfile.TemporaryDirectory(prefix="vmp-ray-") as storage:
+        has_gpu = runtime.device == "auto" and ray.is_initialized() and ray.cluster_resources().get("GPU")
+        if needs.gpus != 0 and (runtime.device.startswith("cuda") or has_gpu):
+            reserved["gpu"] = 1 if needs.gpus is None else needs.gpus
+        if needs.memory is not None:
+            reserved["memory"] = needs.memory
+        return reserved
+
+    def _fit(self, tasks: Sequence[Task], on_event: OnEvent, attempts: Mapping[str, int]) -> dict[str, str]:
+        """Run each task once, after so many attempts; returns hash and error of those that failed."""
+        runtime, needs = self._resources.runtime, self._needs()
+        _refuse_too_large(needs)
+        mailbox = f"vmp-{uuid.uuid4().hex}"
+        forward = _Forward(on_event, mailbox, attempts)
+        with tempfile.TemporaryDirectory(prefix="tune-", dir=self._folder) as storage:
             tune.Tuner(
-                tune.with_resources(CellTrainable, {"cpu": runtime.threads, **({"gpu": 1} if gpu else {})}),
+                tune.with_resources(CellTrainable, needs),
                 param_space={
                     "task": tune.grid_search([json.dumps(task.to_plain()) for task in tasks]),
                     "runtime": dataclasses.asdict(runtime),
@@ -238,6 +283,37 @@ class RayTuneExecutor:
                 ),
             ).fit()
         return forward.errors
+
+
+def _reachable_address() -> str | None:
+    """What ``RAY_ADDRESS`` names. Refuses one where nobody answers, for which Ray itself waits minutes."""
+    address = os.environ.get("RAY_ADDRESS")
+    host, colon, port = (address or "").rpartition("://")[2].rpartition(":")
+    if colon and port.isdigit():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+        except OSError as error:
+            raise InputError(
+                f"no Ray answers at RAY_ADDRESS={address} ({error.strerror or error}); start it there with "
+                "`ray start --head`, or unset RAY_ADDRESS for a Ray of its own"
+            ) from error
+    return address
+
+
+def _dead_nodes() -> int:
+    return sum(not node["Alive"] for node in ray.nodes())
+
+
+def _refuse_too_large(needs: dict[str, float]) -> None:
+    """Refuse a cell that no node can hold: Ray would wait for one without end."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    names = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
+    if not any(all(node.get(names[key], 0) >= value for key, value in needs.items()) for node in nodes):
+        asked = ", ".join(f"{names[key]} {value:g}" for key, value in needs.items())
+        raise InputError(
+            f"no node of the Ray cluster can hold a cell, which takes {asked} (resources in the study, --threads, "
+            "--device); start such a node, or lower what a cell takes"
+        )
 
 
 def _trial_name(trial: Any) -> str:
