@@ -149,11 +149,11 @@ def read_status(
     if cells is not None:
         plan = plan.model_copy(update={"cells": [cell for cell in plan.cells if cell.hash in cells]})
     damaged: list[str] = []
-    records = {record.hash: record for record in folder.records(plan, on_damage=damaged.append)}
+    heads = {head.hash: head for head in folder.heads(plan, damaged.append)}
     arms: dict[str, tuple[dict[str, Scalar], Counter[str]]] = {}
     reasons = []
     for cell in plan.cells:
-        record = records.get(cell.hash)
+        record = heads.get(cell.hash)
         _, counts = arms.setdefault(canonical_json(cell.factors), (cell.factors, Counter()))
         counts[record.status if record else "missing"] += 1
         if record and record.status != "complete":
@@ -165,9 +165,9 @@ def read_status(
         arms=tuple(arms.values()),
         reasons=tuple(reasons),
         damaged=tuple(damaged),
-        tried_again=sum((record.provenance.tries or 1) > 1 for record in records.values()),
+        tried_again=sum((record.provenance.tries or 1) > 1 for record in heads.values()),
         running=seems_at_work(folder.path),
         computed=computed,
         confirmation=None if fresh is None or of_confirmation else read_status(folder, of_confirmation=True),
-        race=None if of_confirmation else read_race(plan, records.values()),
+        race=None if of_confirmation else read_race(plan, folder.records(plan, on_damage=lambda _: None)),
     )

@@ -38,7 +38,7 @@ from ray import tune
 
 from sweeps.executors.base import OnEvent, Progress, Resources, failed_record
 from sweeps.executors.cell import run_cell
-from sweeps.plan import Task, code_hash
+from sweeps.plan import Task
 from sweeps.record import CellRecord
 from vmp.core.errors import InputError
 from vmp.core.outcome import Figures
@@ -87,9 +87,6 @@ class CellTrainable(tune.Trainable):
             return answers.get()
 
         try:
-            if self._config["code"] != code_hash():
-                node = ray.util.get_node_ip_address()
-                raise RuntimeError(f"node {node} has other code than the sweep; install the same version on every node")
             record = run_cell(
                 Task(**json.loads(self._config["task"])),
                 runtime=Runtime(**self._config["runtime"]),
@@ -189,6 +186,7 @@ class RayTuneExecutor:
             raise InputError("--cell-timeout works with --engine local only; leave it out, or run on this machine")
         self._resources = resources
         self._own = contextlib.ExitStack()
+        self._lost_nodes: set[str] = set()
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as own:
@@ -216,12 +214,12 @@ class RayTuneExecutor:
     def run(self, tasks: Sequence[Task], on_event: OnEvent) -> None:
         """Run every task as a trial; see the contract."""
         remaining = list(tasks)
+        self._lost_nodes = {node["NodeID"] for node in ray.nodes() if not node["Alive"]}
         attempts: Counter[str] = Counter()
         # Whole new trials: Tune's own recovery restores checkpoints that a cell does not have.
         while remaining:
-            dead = _dead_nodes()
             errors = self._fit(remaining, on_event, attempts)
-            lost_node = _dead_nodes() > dead
+            lost_node = _DIED in errors.values() and self._lost_a_node()
             remaining = [task for task in remaining if task.hash in errors]
             for task in list(remaining):
                 if lost_node and errors[task.hash] == _DIED:
@@ -231,6 +229,13 @@ class RayTuneExecutor:
                     remaining.remove(task)
                     reason = f"Ray gave up on the cell after {count(tries, 'try', 'tries')}: {errors[task.hash]}"
                     on_event(failed_record(task, reason, engine="ray", tries=tries))
+
+    def _lost_a_node(self) -> bool:
+        """Whether a node has died since the last call. Ray itself notices that later than the end of its actors."""
+        lost = {node["NodeID"] for node in ray.nodes() if not (node["Alive"] and _answers(node))}
+        is_new = not lost <= self._lost_nodes
+        self._lost_nodes |= lost
+        return is_new
 
     def _needs(self) -> dict[str, float]:
         """What Ray reserves for a cell."""
@@ -255,7 +260,6 @@ class RayTuneExecutor:
                 tune.with_resources(CellTrainable, needs),
                 param_space={
                     "task": tune.grid_search([json.dumps(task.to_plain()) for task in tasks]),
-                    "code": code_hash(),
                     "runtime": dataclasses.asdict(runtime),
                     "checkpoints": str(self._resources.checkpoints.resolve()),
                     "models": str(self._resources.models.resolve()) if self._resources.models else "",
@@ -294,8 +298,12 @@ def _reachable_address() -> str | None:
     return address
 
 
-def _dead_nodes() -> int:
-    return sum(not node["Alive"] for node in ray.nodes())
+def _answers(node: dict[str, Any]) -> bool:
+    try:
+        socket.create_connection((node["NodeManagerAddress"], node["NodeManagerPort"]), timeout=3).close()
+    except OSError:
+        return False
+    return True
 
 
 def _refuse_too_large(needs: dict[str, float]) -> None:
@@ -315,5 +323,5 @@ def _trial_name(trial: Any) -> str:
 
 
 def _task_hash(trial: Any) -> str:
-    name: str = json.loads(trial.config["task"])["hash"]
+    name: str = Task(**json.loads(trial.config["task"])).hash
     return name

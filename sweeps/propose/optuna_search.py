@@ -9,11 +9,9 @@ sampler is made anew for each arm, seeded with the arm's number: which arms are 
 from __future__ import annotations
 
 import inspect
-import math
 import warnings
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
@@ -23,15 +21,15 @@ from optuna.trial import TrialState
 from sweeps.plan import Task, arm_tasks, is_reference
 from sweeps.propose.settings import GRID, SearchSettings
 from sweeps.race_state import RACE
+from sweeps.ranges import Scale
 from sweeps.record import CellRecord, Scalar, SearchHeader, StudyFolder
-from sweeps.study import Study, is_number
+from sweeps.study import Study
 from vmp.core.choices import find_object, lookup, unknown_key
 from vmp.core.config import to_plain
 from vmp.core.errors import InputError
 from vmp.core.overrides import get
 from vmp.core.seeding import derive_seed
 
-_LOG_FROM = 10.0  # a factor whose positive values lie this ratio apart is searched on a log scale
 _KIND_OF_LAYER = "layer.kind"
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -293,39 +291,3 @@ def _is_int(value: object) -> bool:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()).rstrip(".")
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How a numeric factor is searched: between `low` and `high`, linearly or in the logarithm.
-
-    Attributes:
-        low, high: Bounds of what is proposed.
-        log: Whether proposals are even in the logarithm.
-        zero_below: Proposals below it stand for exact 0.
-        integer: Whether values are whole numbers.
-    """
-
-    low: float
-    high: float
-    log: bool
-    zero_below: float
-    integer: bool
-
-    @classmethod
-    def of(cls, values: Sequence[Scalar], *, integer: bool) -> Scale | None:
-        """The scale between the listed values, or None where they are choices."""
-        numbers = sorted(float(v) for v in values if is_number(v))  # type: ignore[arg-type]
-        if len(numbers) < max(2, len(values)):
-            return None
-        positive = [number for number in numbers if number > 0]
-        log = numbers[0] >= 0 and len(positive) > 1 and positive[-1] >= _LOG_FROM * positive[0]
-        zero = log and numbers[0] == 0
-        low = positive[0] / 10 if zero else numbers[0]
-        return cls(low, numbers[-1], log, zero_below=positive[0] if zero else -math.inf, integer=integer)
-
-    def value(self, proposed: float) -> Scalar:
-        """The factor's value for a proposal."""
-        if proposed < self.zero_below:
-            return 0.0
-        return round(proposed) if self.integer else proposed

@@ -11,6 +11,7 @@ from sweeps.propose.settings import GRID, SearchSettings
 from sweeps.race_state import RACE
 from sweeps.record import StudyFolder
 from sweeps.study import Study
+from vmp.core.errors import InputError
 
 
 def make_proposer(
@@ -26,12 +27,18 @@ def make_proposer(
             in the folder does.
 
     Raises:
-        InputError: No such method or option, or the study has nothing to search.
+        InputError: No such method or option, the study has nothing to search, or its design says which arms to run.
     """
     if settings is None or settings.method == GRID:
         return Grid(study)
     if settings.method == RACE:
         return RaceSearch(study, settings, folder)
+    if not study.is_plain_grid:
+        what = "only_where" if study.only_where else f"the design {study.design.kind}"
+        raise InputError(
+            f"study '{study.name}' has {what}, which says what arms there are, and the search {settings.method} "
+            "proposes arms of its own; leave one of the two out"
+        )
     from sweeps.propose.optuna_search import OptunaSearch  # a grid does not wait for Optuna
 
     return OptunaSearch(study, settings, folder, in_flight=math.ceil(workers / len(study.seeds)))
