@@ -36,7 +36,7 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # else a page about each exper
 import ray
 from ray import tune
 
-from sweeps.executors.base import OnEvent, Progress, Resources, failed_record
+from sweeps.executors.base import Event, OnEvent, Progress, Resources, failed_record
 from sweeps.executors.cell import run_cell
 from sweeps.plan import Task
 from sweeps.record import CellRecord
@@ -140,6 +140,7 @@ class _Forward(tune.Callback):
         self._on_event, self._mailbox, self._attempts = on_event, mailbox, attempts
         self._actor: Any = None  # held here, because an actor ends with the last handle of those who made it
         self.errors: dict[str, str] = {}
+        self.raised: Exception | None = None  # by the sweep; Tune would make a page of it
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune saves its callbacks to restore experiments; ours resume from their own records
@@ -150,12 +151,19 @@ class _Forward(tune.Callback):
         if "record" in result:
             record = CellRecord.model_validate_json(result["record"])
             provenance = record.provenance.model_copy(update={"tries": self._attempts[record.hash] + 1})
-            self._on_event(record.model_copy(update={"provenance": provenance}))
+            self._answer(record.model_copy(update={"provenance": provenance}))
             return
         progress = Progress(hash=_task_hash(trial), epoch=result["epoch"], figures=json.loads(result["figures"]))
-        if (reason := self._on_event(progress)) is not None:
+        if (reason := self._answer(progress)) is not None:
             self._actor = self._actor or _open_mailbox(self._mailbox)
             ray.get(self._actor.put.remote(trial.config["task"], reason))
+
+    def _answer(self, event: Event) -> str | None:
+        try:
+            return self._on_event(event)
+        except Exception as error:
+            self.raised = error
+            raise
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         lines = str(trial.get_error() or "").strip().splitlines()
@@ -255,31 +263,36 @@ class RayTuneExecutor:
         _refuse_too_large(needs)
         mailbox = f"vmp-{uuid.uuid4().hex}"
         forward = _Forward(on_event, mailbox, attempts)
-        with tempfile.TemporaryDirectory(prefix="tune-", dir=self._folder) as storage:
-            tune.Tuner(
-                tune.with_resources(CellTrainable, needs),
-                param_space={
-                    "task": tune.grid_search([json.dumps(task.to_plain()) for task in tasks]),
-                    "runtime": dataclasses.asdict(runtime),
-                    "checkpoints": str(self._resources.checkpoints.resolve()),
-                    "models": str(self._resources.models.resolve()) if self._resources.models else "",
-                    "folder": str(Path.cwd()),
-                    "mailbox": mailbox,
-                },
-                tune_config=tune.TuneConfig(
-                    reuse_actors=True,
-                    max_concurrent_trials=self._resources.workers,
-                    trial_name_creator=_trial_name,
-                    trial_dirname_creator=_trial_name,
-                ),
-                run_config=tune.RunConfig(
-                    name="cells",
-                    storage_path=storage,
-                    verbose=0,
-                    callbacks=[forward],
-                    checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-                ),
-            ).fit()
+        try:
+            with tempfile.TemporaryDirectory(prefix="tune-", dir=self._folder) as storage:
+                tune.Tuner(
+                    tune.with_resources(CellTrainable, needs),
+                    param_space={
+                        "task": tune.grid_search([json.dumps(task.to_plain()) for task in tasks]),
+                        "runtime": dataclasses.asdict(runtime),
+                        "checkpoints": str(self._resources.checkpoints.resolve()),
+                        "models": str(self._resources.models.resolve()) if self._resources.models else "",
+                        "folder": str(Path.cwd()),
+                        "mailbox": mailbox,
+                    },
+                    tune_config=tune.TuneConfig(
+                        reuse_actors=True,
+                        max_concurrent_trials=self._resources.workers,
+                        trial_name_creator=_trial_name,
+                        trial_dirname_creator=_trial_name,
+                    ),
+                    run_config=tune.RunConfig(
+                        name="cells",
+                        storage_path=storage,
+                        verbose=0,
+                        callbacks=[forward],
+                        checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+                    ),
+                ).fit()
+        except Exception:
+            if forward.raised is not None:
+                raise forward.raised from None
+            raise
         return forward.errors
 
 
