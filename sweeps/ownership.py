@@ -106,7 +106,8 @@ class Ownership:
     """
 
     def __init__(self, folder: Path, shard: Shard | None, note: Callable[[str], None]) -> None:
-        self._folder, self._note = folder / FOLDER, note
+        # Absolute, because `_beat` looks while a Ray starts in another folder.
+        self._folder, self._note = folder.absolute() / FOLDER, note
         self.owner = Owner.here(shard)
         self._path = self._folder / f"{self.owner.name}.json"
         self._lost: str | None = None

@@ -36,7 +36,7 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # else a page about each exper
 import ray
 from ray import tune
 
-from sweeps.executors.base import OnEvent, Predicted, Progress, Resources, failed_record
+from sweeps.executors.base import Event, OnEvent, Predicted, Progress, Resources, failed_record
 from sweeps.executors.cell import run_cell
 from sweeps.plan import Task
 from sweeps.record import CellRecord
@@ -146,6 +146,7 @@ class _Forward(tune.Callback):
         self._on_event, self._mailbox, self._attempts = on_event, mailbox, attempts
         self._actor: Any = None  # held here, because an actor ends with the last handle of those who made it
         self.errors: dict[str, str] = {}
+        self.raised: Exception | None = None  # by the sweep; Tune would make a page of it
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune saves its callbacks to restore experiments; ours resume from their own records
@@ -156,16 +157,23 @@ class _Forward(tune.Callback):
         if "record" in result:
             record = CellRecord.model_validate_json(result["record"])
             provenance = record.provenance.model_copy(update={"tries": self._attempts[record.hash] + 1})
-            self._on_event(record.model_copy(update={"provenance": provenance}))
+            self._answer(record.model_copy(update={"provenance": provenance}))
             return
         if "predictions" in result:
             predictions = Predictions.model_validate_json(result["predictions"])
-            self._on_event(Predicted(hash=_task_hash(trial), predictions=predictions))
+            self._answer(Predicted(hash=_task_hash(trial), predictions=predictions))
             return
         progress = Progress(hash=_task_hash(trial), epoch=result["epoch"], figures=json.loads(result["figures"]))
-        if (reason := self._on_event(progress)) is not None:
+        if (reason := self._answer(progress)) is not None:
             self._actor = self._actor or _open_mailbox(self._mailbox)
             ray.get(self._actor.put.remote(trial.config["task"], reason))
+
+    def _answer(self, event: Event) -> str | None:
+        try:
+            return self._on_event(event)
+        except Exception as error:
+            self.raised = error
+            raise
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         lines = str(trial.get_error() or "").strip().splitlines()
@@ -196,6 +204,7 @@ class RayTuneExecutor:
             raise InputError("--cell-timeout works with --engine local only; leave it out, or run on this machine")
         self._resources = resources
         self._own = contextlib.ExitStack()
+        self._lost_nodes: set[str] = set()
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as own:
@@ -223,12 +232,12 @@ class RayTuneExecutor:
     def run(self, tasks: Sequence[Task], on_event: OnEvent) -> None:
         """Run every task as a trial; see the contract."""
         remaining = list(tasks)
+        self._lost_nodes = {node["NodeID"] for node in ray.nodes() if not node["Alive"]}
         attempts: Counter[str] = Counter()
         # Whole new trials: Tune's own recovery restores checkpoints that a cell does not have.
         while remaining:
-            dead = _dead_nodes()
             errors = self._fit(remaining, on_event, attempts)
-            lost_node = _dead_nodes() > dead
+            lost_node = _DIED in errors.values() and self._lost_a_node()
             remaining = [task for task in remaining if task.hash in errors]
             for task in list(remaining):
                 if lost_node and errors[task.hash] == _DIED:
@@ -238,6 +247,13 @@ class RayTuneExecutor:
                     remaining.remove(task)
                     reason = f"Ray gave up on the cell after {count(tries, 'try', 'tries')}: {errors[task.hash]}"
                     on_event(failed_record(task, reason, engine="ray", tries=tries))
+
+    def _lost_a_node(self) -> bool:
+        """Whether a node has died since the last call. Ray itself notices that later than the end of its actors."""
+        lost = {node["NodeID"] for node in ray.nodes() if not (node["Alive"] and _answers(node))}
+        is_new = not lost <= self._lost_nodes
+        self._lost_nodes |= lost
+        return is_new
 
     def _needs(self) -> dict[str, float]:
         """What Ray reserves for a cell."""
@@ -257,31 +273,36 @@ class RayTuneExecutor:
         _refuse_too_large(needs)
         mailbox = f"vmp-{uuid.uuid4().hex}"
         forward = _Forward(on_event, mailbox, attempts)
-        with tempfile.TemporaryDirectory(prefix="tune-", dir=self._folder) as storage:
-            tune.Tuner(
-                tune.with_resources(CellTrainable, needs),
-                param_space={
-                    "task": tune.grid_search([json.dumps(task.to_plain()) for task in tasks]),
-                    "runtime": dataclasses.asdict(runtime),
-                    "checkpoints": str(self._resources.checkpoints.resolve()),
-                    "models": str(self._resources.models.resolve()) if self._resources.models else "",
-                    "folder": str(Path.cwd()),
-                    "mailbox": mailbox,
-                },
-                tune_config=tune.TuneConfig(
-                    reuse_actors=True,
-                    max_concurrent_trials=self._resources.workers,
-                    trial_name_creator=_trial_name,
-                    trial_dirname_creator=_trial_name,
-                ),
-                run_config=tune.RunConfig(
-                    name="cells",
-                    storage_path=storage,
-                    verbose=0,
-                    callbacks=[forward],
-                    checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-                ),
-            ).fit()
+        try:
+            with tempfile.TemporaryDirectory(prefix="tune-", dir=self._folder) as storage:
+                tune.Tuner(
+                    tune.with_resources(CellTrainable, needs),
+                    param_space={
+                        "task": tune.grid_search([json.dumps(task.to_plain()) for task in tasks]),
+                        "runtime": dataclasses.asdict(runtime),
+                        "checkpoints": str(self._resources.checkpoints.resolve()),
+                        "models": str(self._resources.models.resolve()) if self._resources.models else "",
+                        "folder": str(Path.cwd()),
+                        "mailbox": mailbox,
+                    },
+                    tune_config=tune.TuneConfig(
+                        reuse_actors=True,
+                        max_concurrent_trials=self._resources.workers,
+                        trial_name_creator=_trial_name,
+                        trial_dirname_creator=_trial_name,
+                    ),
+                    run_config=tune.RunConfig(
+                        name="cells",
+                        storage_path=storage,
+                        verbose=0,
+                        callbacks=[forward],
+                        checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+                    ),
+                ).fit()
+        except Exception:
+            if forward.raised is not None:
+                raise forward.raised from None
+            raise
         return forward.errors
 
 
@@ -300,8 +321,12 @@ def _reachable_address() -> str | None:
     return address
 
 
-def _dead_nodes() -> int:
-    return sum(not node["Alive"] for node in ray.nodes())
+def _answers(node: dict[str, Any]) -> bool:
+    try:
+        socket.create_connection((node["NodeManagerAddress"], node["NodeManagerPort"]), timeout=3).close()
+    except OSError:
+        return False
+    return True
 
 
 def _refuse_too_large(needs: dict[str, float]) -> None:

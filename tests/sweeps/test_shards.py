@@ -25,7 +25,7 @@ GRID = ("lambda", *SMALL, "--set", "factors.lambda=[1]", "--set", "factors.promp
 )
 def test_shards_partition_any_plan_in_whatever_order(arms: int, seeds: int, count: int, order: object) -> None:
     tasks = [
-        Task(hash=f"{arm:08x}{seed:08x}", factors={"lambda": arm, "prompt": "vmp"}, seed=seed, settings={})
+        Task(factors={"lambda": arm, "prompt": "vmp"}, seed=seed, settings={}, science=f"{arm} {seed}", code="")
         for arm in range(arms)
         for seed in range(seeds)
     ]
