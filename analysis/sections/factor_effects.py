@@ -49,7 +49,8 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     effects = [(verdict.block, effect) for verdict in conclusions.verdicts for effect in verdict.effects]
     interactions = [(verdict.block, one) for verdict in conclusions.verdicts for one in verdict.interactions]
     figure = forest_figure([effect.contrast for _, effect in effects], "effects")
-    caption = "Main effects on the test accuracy, in percentage points, and on how many runs collapsed or diverged."
+    accuracy = conclusions.study.accuracy
+    caption = f"Main effects on the {accuracy}, in percentage points, and on how many runs collapsed or diverged."
     tables = [
         Table(name="effects", caption=caption, columns=_EFFECTS, rows=[_effect(b, e) for b, e in effects], max_rows=60)
     ]

@@ -12,6 +12,7 @@ from analysis.verdict.components import ComponentVerdict, component_verdicts
 from analysis.verdict.confirmation import Confirmed, confirmed
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.evidence import Evidence
+from analysis.verdict.importances import Importances, importances
 from analysis.verdict.over_blocks import OverBlocks, over_blocks
 from analysis.verdict.summaries import ArmSummary
 from analysis.verdict.verdicts import BlockVerdict, block_verdicts
@@ -79,6 +80,11 @@ class Conclusions:
     def race(self) -> RaceState | None:
         """The race that decided between the arms; None for a study of another method."""
         return read_race(self.study.plan, self.study.records.values())
+
+    @cached_property
+    def importances(self) -> Importances | str:
+        """How much each factor matters, or why that cannot be said."""
+        return "a race stops arms that are worse" if self.race else importances(self.evidence)
 
     @cached_property
     def confirmed(self) -> Confirmed | None:

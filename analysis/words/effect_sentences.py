@@ -58,7 +58,7 @@ def effects_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behin
             f"allowing for {first.family} comparisons; {count(min(e.contrast.n for e in effects), 'paired seed')}"
         )
         parts = ", ".join(_part(effect) for effect in effects)
-        return f"on test against {against.pop()}{over} ({allowing}): {parts}{_rates_of_all(effects)}", behind
+        return f"{_on(first)}against {against.pop()}{over} ({allowing}): {parts}{_rates_of_all(effects)}", behind
     shown = tuple(effect for effect in effects if _is_shown(effect)) or effects
     start = f"{names[0]} matters" if _is_shown(shown[0]) else f"no effect of {names[0]} is established"
     return f"{start}: {'; '.join(effect_text(effect) for effect in shown[:3])}", behind
@@ -182,3 +182,7 @@ def _counts(rates: Rates) -> bool:
 
 def _behind(effects: Sequence[Effect]) -> tuple[Behind, ...]:
     return tuple(one for effect in effects for one in (effect.contrast, effect.rates) if one is not None)
+
+
+def _on(contrast: Contrast) -> str:
+    return f"on {contrast.split} " if contrast.split else ""

@@ -12,6 +12,7 @@ from analysis.study.cells import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.effects import Rates
+from analysis.verdict.importances import Importances
 from analysis.words.findings import Finding
 from analysis.words.headline import answer, beside_headline, headline
 from analysis.words.phrases import points
@@ -148,6 +149,16 @@ def rates_of(behind: object) -> list[Rate]:
     if isinstance(behind, Rates):
         return [behind.subject, behind.against]
     return [behind.collapse.rate] if isinstance(behind, Contrast) and behind.collapse else []
+
+
+def test_shares_are_those_of_the_importances(conclusions: Conclusions) -> None:
+    """``n 95% (84% to 100%)``: share and interval of a factor above its floor."""
+    for finding in all_findings(conclusions):
+        for made in (behind for behind in finding.contrasts if isinstance(behind, Importances)):
+            result = made.result
+            known = zip(made.factors, result.share, result.low, result.high, result.is_above, strict=True)
+            ends = {(f.title, *(f"{100 * v:.0f}" for v in values)) for f, *values, above in known if above}
+            assert set(re.findall(r"(\S+) (\d+)% \((\d+)% to (\d+)%\)", finding.text)) <= ends, finding.text
 
 
 def test_an_established_word_stands_on_an_established_verdict(conclusions: Conclusions) -> None:
