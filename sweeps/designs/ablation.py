@@ -84,6 +84,7 @@ class Ablation(Design):
             raise ConfigError(
                 f"base and full both have {name} = {shown(on)}, so it is no component; give them different values",
                 where=(KEY,),
+                is_sentence=True,
             )
         return off, on
 

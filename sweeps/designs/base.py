@@ -69,7 +69,7 @@ class Space:
         """Refuse a setting of the design that names something else than a factor of the study."""
         for name in names:
             if name not in self.factors:
-                raise ConfigError(f"{name} {unknown_key(name, list(self.factors))}: it names factors", where=(KEY, key))
+                raise ConfigError(f"{name} {unknown_key(name, list(self.factors))}", where=(KEY, key))
 
     def needed(self, factors: Factors, what: str) -> dict[str, Scalar]:
         """The factors of an arm that the design cannot be without. Raises ConfigError where `only_where` forbids it."""

@@ -136,6 +136,7 @@ class Drawn(Design):
                         f"only_where asks for values of {name}, which are drawn from a range; "
                         f"add {name}: choices to design.scale",
                         where=(KEY,),
+                        is_sentence=True,
                     )
 
     def summary(self, space: Space) -> str:

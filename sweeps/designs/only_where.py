@@ -107,7 +107,7 @@ def _check(rule: OnlyWhere, factors: Values, source: str) -> None:
         raise ConfigError(f"{rule.factor} cannot depend on itself; name another factor in `where`", source=source)
     for name, values in {rule.factor: rule.values or (), **rule.asked()}.items():
         if name not in factors:
-            raise ConfigError(f"{name} {unknown_key(name, list(factors))}: rules name factors", source=source)
+            raise ConfigError(f"{name} {unknown_key(name, list(factors))}", source=source)
         for value in values:
             if not has(factors[name], value):
                 raise ConfigError(
