@@ -71,7 +71,7 @@ def inline_svg(
 
 
 def _mark(element: ET.Element, label: str | None, numbers: Mapping[str, int]) -> None:
-    if label in numbers:
+    if label is not None and label in numbers:
         element.set("data-arm", str(numbers[label]))
 
 
