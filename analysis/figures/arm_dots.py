@@ -13,6 +13,8 @@ from analysis.figures.figure import ReportFigure
 from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, label_rows, one_panel, row_gid, tidy
 from analysis.study.arms import Kind
 from analysis.verdict.conclusions import Conclusions
+from analysis.verdict.summaries import ArmSummary
+from analysis.words.phrases import capital
 
 MAX_ROWS = 36
 
@@ -62,7 +64,8 @@ def prepare_dots(conclusions: Conclusions) -> Dots:
     summaries = [s for s in conclusions.summaries if s.seeds]
     shown = summaries
     if len(summaries) > MAX_ROWS:
-        shown = sorted(summaries, key=lambda s: (s.arm.kind is Kind.VMP, -s.val_mean, s.arm.order))[:MAX_ROWS]
+        candidates = (Kind.VMP, Kind.OTHER)
+        shown = sorted(summaries, key=lambda s: (s.arm.kind in candidates, -_level(s), s.arm.order))[:MAX_ROWS]
     labels = {contrast.reference.label for contrast in conclusions.primary}
     references = [s for s in summaries if s.arm.label in labels]
     rows = tuple(
@@ -81,9 +84,14 @@ def prepare_dots(conclusions: Conclusions) -> Dots:
     return Dots(
         rows=rows,
         reference=100 * references[0].test_mean if len(references) == 1 else None,
-        x_label=f"test {study.metric_name} (%)",
+        x_label=f"{study.measured} (%)",
         hidden=len(summaries) - len(shown),
     )
+
+
+def _level(summary: ArmSummary) -> float:
+    """What the best arms are best by: validation, or the reported accuracy where there is none."""
+    return summary.test_mean if math.isnan(summary.val_mean) else summary.val_mean
 
 
 def draw_dots(data: Dots, *, ax: Axes) -> Axes:
@@ -134,13 +142,14 @@ def dots_figure(conclusions: Conclusions) -> ReportFigure | None:
     data = prepare_dots(conclusions)
     if not data.rows:
         return None
+    accuracy = conclusions.study.accuracy
     caption = (
-        "Test accuracy by arm: large dots are means with the 95% interval of the arm's own mean, small dots single "
-        "seeds. Where seeds collapsed (open triangles) the means of healthy and collapsed seeds stand apart, without "
-        "interval. Compare arms by the paired comparisons, not by these intervals."
+        f"{capital(accuracy)} by arm: large dots are means with the 95% interval of the arm's own mean, small dots "
+        "single seeds. Where seeds collapsed (open triangles) the means of healthy and collapsed seeds stand apart, "
+        "without interval. Compare arms by the paired comparisons, not by these intervals."
     )
     caption += f" The {data.hidden} arms with lower validation means are in the table." if data.hidden else ""
-    alt = "Dot plot of test accuracy by arm. " + "; ".join(
+    alt = f"Dot plot of {accuracy} by arm. " + "; ".join(
         f"{row.label}: {row.mean:.1f}%" for row in data.rows[:16] if math.isfinite(row.mean)
     )
     draw = partial(one_panel, data.height, draw_dots, data)

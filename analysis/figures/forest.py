@@ -60,6 +60,10 @@ class Forest:
         return 1.1 + 0.36 * max(2, len(self.rows))
 
 
+def _split(contrasts: Sequence[Contrast]) -> str:
+    return f"{contrasts[0].split} " if contrasts and contrasts[0].split else ""
+
+
 def prepare_forest(contrasts: Sequence[Contrast], reference: str) -> Forest:
     """Rows for the contrasts with a verdict, evenly over the plan when they are many."""
     testable = [c for c in contrasts if c.verdict is not Verdict.NONE]
@@ -82,7 +86,7 @@ def prepare_forest(contrasts: Sequence[Contrast], reference: str) -> Forest:
     return Forest(
         rows=tuple(rows),
         margin=100 * testable[0].margin if testable else 0.0,
-        x_label=f"test difference to {reference} within a seed (percentage points)",
+        x_label=f"{_split(testable)}difference to {reference} within a seed (percentage points)",
         hidden=max(0, len(testable) - MAX_ROWS),
     )
 

@@ -29,7 +29,7 @@ from analysis.figures.style import (
 from analysis.figures.value_axis import ValueAxis, value_axis
 from analysis.study.cells import Study
 from analysis.verdict.verdicts import BlockVerdict
-from analysis.words.phrases import percent
+from analysis.words.phrases import capital, percent
 
 MANY_SEEDS = 12  # beyond, the lines that tie one seed's points together would be a web
 DENSE = 24  # values
@@ -120,7 +120,7 @@ def prepare_response_curve(study: Study, verdict: BlockVerdict) -> ResponseCurve
         reference=references.pop() if len(references) == 1 else "its reference" if references else "",
         best=next((v for v, s, _ in verdict.points if verdict.best and s.arm == verdict.best.arm), None),
         chance=None if study.chance is None else 100 * study.chance,
-        y_label=f"test {study.metric_name} (%)",
+        y_label=f"{study.measured} (%)",
     )
 
 
@@ -267,7 +267,7 @@ def response_figure(study: Study, verdicts: Sequence[BlockVerdict]) -> ReportFig
     return ReportFigure(
         name="response",
         caption=_caption(study, panels, len(shown)),
-        alt=" ".join(_alt(verdict, data) for verdict, data in shown),
+        alt=" ".join(_alt(study, verdict, data) for verdict, data in shown),
         draw=draw,
         titles=titles,
     )
@@ -300,7 +300,7 @@ def _part(panel: int) -> str:
 def _caption(study: Study, panels: Sequence[tuple[BlockVerdict, ResponseCurve]], shown: int) -> str:
     verdict, data = panels[0]
     title = verdict.axis.title if verdict.axis else ""
-    caption = f"Test accuracy against {title}"
+    caption = f"{capital(study.accuracy)} against {title}"
     if len(panels) > 1:
         caption += f", a panel for each of {len(panels)} blocks, all on one scale"
     elif verdict.block:
@@ -326,8 +326,8 @@ def _caption(study: Study, panels: Sequence[tuple[BlockVerdict, ResponseCurve]],
     return caption + (f" The first {shown} blocks are shown." if shown < len(panels) else "")
 
 
-def _alt(verdict: BlockVerdict, data: ResponseCurve) -> str:
+def _alt(study: Study, verdict: BlockVerdict, data: ResponseCurve) -> str:
     block, title = f" for {verdict.block}" if verdict.block else "", verdict.axis.title if verdict.axis else ""
     levels = [f"{summary.arm.label}: {percent(summary.test_mean)}" for summary in verdict.candidates[:16]]
     levels += [f"{level.name}: {level.mean:.1f}%" for level in data.levels]
-    return f"Chart of test accuracy by {title}{block}. {'; '.join(levels)}."
+    return f"Chart of {study.accuracy} by {title}{block}. {'; '.join(levels)}."

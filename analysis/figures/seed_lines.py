@@ -48,7 +48,7 @@ def prepare_seed_lines(study: Study, arms: Sequence[Arm]) -> SeedLines:
         labels=tuple(arm.label for arm in arms),
         colors=tuple(OF_KIND[arm.kind] for arm in arms),
         lines=tuple(lines),
-        y_label=f"test {study.metric_name} (%)",
+        y_label=f"{study.measured} (%)",
     )
 
 
@@ -98,6 +98,8 @@ def seed_figure(conclusions: Conclusions) -> ReportFigure | str:
         "The same seed means the same initial weights, split and order of clips in every arm, so each line is one fair "
         "comparison."
     )
+    if study.origin is not None:
+        caption = f"One line for each seed. What runs of equal seed share, {study.origin.tool} does not record."
     if any(flag for _, _, flags in data.lines for flag in flags):
         caption += " Open triangles are collapsed seeds, which a mean over seeds hides."
     draw = partial(one_panel, 3.9, draw_seed_lines, data)

@@ -87,6 +87,7 @@ def prepare_specification(
     shown = [round(i * step) for i in range(min(k, MAX_ARMS))]
     arms = [contrasts[int(curve.order[i])] for i in shown]
     references = {contrast.sides.against for contrast in arms}
+    split = f"{contrasts[0].split} " if contrasts[0].split else ""
     ends = [(100 * c.interval.low, 100 * c.interval.high) if c.interval else (math.nan, math.nan) for c in arms]
     return SpecificationCurve(
         effects=tuple(100 * float(curve.effects[i]) for i in shown),
@@ -102,7 +103,7 @@ def prepare_specification(
         ),
         choices=tuple(_rows(factor, arms) for factor in factors),
         margin=100 * contrasts[0].margin,
-        y_label=f"test difference to {wrapped(references.pop(), 24) if len(references) == 1 else 'its reference'}",
+        y_label=f"{split}difference to {wrapped(references.pop(), 24) if len(references) == 1 else 'its reference'}",
         hidden=k - len(shown),
     )
 

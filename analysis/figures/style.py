@@ -22,7 +22,7 @@ from analysis.study.arms import Kind
 INK, MUTED, GRID, PAPER = "#1d2129", "#6a7280", "#e2e5ea", "#ffffff"
 VMP, CONTROL, BASELINE, PUBLISHED = "#0b6fb8", "#c8501e", "#95508f", "#0a8a66"
 RAMP = ("#2bb3a3", "#1f9bb5", "#2580bd", "#3a63b8", "#4f46a5", "#5b2a86", "#571155")
-OF_KIND = {Kind.BASELINE: BASELINE, Kind.CONTROL: CONTROL, Kind.VMP: VMP}
+OF_KIND = {Kind.BASELINE: BASELINE, Kind.CONTROL: CONTROL, Kind.VMP: VMP, Kind.OTHER: VMP}
 VARIABLES = {
     INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--paper",
     VMP: "--vmp", CONTROL: "--control", BASELINE: "--baseline", PUBLISHED: "--published",

@@ -19,7 +19,7 @@ from analysis.verdict.conclusions import Conclusions, conclude
 from vmp.core.errors import InputError
 
 INDEX, VERDICT = "index.html", "verdict.json"
-PARTS = {INDEX, VERDICT, "tables", "figures", "paper"}
+PARTS = {INDEX, VERDICT, "tables", "figures", "paper", "appendix"}
 
 
 def write_report(folder: str | os.PathLike[str], out: str | os.PathLike[str] | None = None) -> Path:
@@ -31,7 +31,8 @@ def write_report(folder: str | os.PathLike[str], out: str | os.PathLike[str] | N
 
     Returns:
         The path of ``index.html``; beside it ``verdict.json``, ``tables/`` (CSV, Markdown, LaTeX), ``figures/``
-        (SVG, PNG) and ``paper/`` (LaTeX that includes them all). The same records give the same bytes.
+        (SVG, PNG), ``paper/`` (LaTeX that includes them all) and ``appendix/`` (Markdown). The same records give the
+        same bytes; only the commands that draw attention maps depend on which videos are at hand.
 
     Raises:
         InputError: When the study cannot be read, or `out` cannot be written or holds something else than a report.
@@ -71,6 +72,10 @@ def _build(conclusions: Conclusions, folder: Path) -> None:
         for table in content.tables:
             for ending, text in (("csv", to_csv(table)), ("md", to_markdown(table)), ("tex", to_latex(table))):
                 (folder / "tables" / f"{table.name}.{ending}").write_text(text, encoding="utf-8", newline="\n")
+        for document in content.documents:
+            (folder / "appendix").mkdir(exist_ok=True)
+            path = folder / "appendix" / f"{document.name}.md"
+            path.write_text(document.text, encoding="utf-8", newline="\n")
         for figure in content.figures:
             drawings[figure.name] = figure.save(folder / "figures", arms)
     page = render_page(conclusions, composition, drawings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 from analysis.figures.figure import ReportFigure
 from analysis.study.arms import Kind
 from analysis.study.cells import Study
+from analysis.study.clip_scores import has_predictions
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.findings import Finding
@@ -95,6 +97,14 @@ class Listing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Document:
+    """A text in Markdown beside the page: ``appendix/<name>.md``."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class StatusGrid:
     """Rows by columns of small marks.
 
@@ -152,6 +162,7 @@ class SectionContent:
         findings: (subheading or "", sentences) pairs.
         explorer: Test clips to play with.
         listings, grid, figures, tables, facts: The other things that a section may have; facts are (term, text).
+        documents: Files beside the page.
         method: (term, text) notes on how the numbers were made, gathered by the section on methods.
     """
 
@@ -164,6 +175,7 @@ class SectionContent:
     figures: Sequence[ReportFigure] = ()
     tables: Sequence[Table] = ()
     facts: Sequence[tuple[str, str]] = ()
+    documents: Sequence[Document] = ()
     method: Sequence[tuple[str, str]] = ()
 
 
@@ -193,7 +205,8 @@ class Section:
 def priorities(conclusions: Conclusions) -> Mapping[str, float]:
     """By arm label the priority of its row in a long table: references first, then by validation mean."""
     return {
-        s.arm.label: (2.0 if s.arm.kind is not Kind.VMP else 0.0) + (s.val_mean if s.seeds else -1.0)
+        s.arm.label: (2.0 if s.arm.kind in (Kind.BASELINE, Kind.CONTROL) else 0.0)
+        + (-1.0 if math.isnan(s.val_mean) else s.val_mean)
         for s in conclusions.summaries
     }
 
@@ -203,6 +216,21 @@ def why_none(conclusions: Conclusions, reason: str) -> str:
     return (
         "the race decides between its arms, with intervals that allow for its stopping" if conclusions.race else reason
     )
+
+
+def why_no_scores(conclusions: Conclusions) -> Literal[True] | str:
+    """True where the chosen arm and its reference keep predictions in a common seed, else why they do not."""
+    if conclusions.paired_scores:
+        return True
+    if not has_predictions(conclusions.study):
+        return "no cell keeps predictions of the test videos; those of earlier versions do not"
+    return "no arm was chosen that shares a seed with predictions with its reference"
+
+
+def scores_suffixes(conclusions: Conclusions) -> list[str]:
+    """What makes the names of figures unique, for each of `Conclusions.paired_scores`."""
+    number = len(conclusions.paired_scores)
+    return [f"_{i + 1}" for i in range(number)] if number > 1 else [""]
 
 
 def block_figures(

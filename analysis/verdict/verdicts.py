@@ -211,8 +211,11 @@ def _effects(
 ) -> dict[tuple[Scalar, ...], tuple[Effect, ...]]:
     """The effects of every block that crosses two factors or more: those that the study asks about are one family, over
     all blocks, and the others another."""
+    is_grid = (
+        not evidence.study.plan.study.design_pairs
+    )  # else the design says what is compared: its arms cross nothing
     families = {
-        key: effect_family(evidence.study, arms, factors[key]) if len(factors[key]) > 1 else []
+        key: effect_family(evidence.study, arms, factors[key]) if is_grid and len(factors[key]) > 1 else []
         for key, arms in blocks.items()
     }
     asked = asked_factors(evidence.study.plan.study)
@@ -262,7 +265,7 @@ def _on(evidence: Evidence, prompt: str, asked: Sequence[Contrast]) -> tuple[Con
     if any(contrast.reference.kind is kind for contrast in asked):
         return ()
     factors = [arm.factors for arm in study.arms]
-    ranks = (Kind.BASELINE, Kind.CONTROL, Kind.VMP)
+    ranks = (Kind.BASELINE, Kind.CONTROL, Kind.VMP, Kind.OTHER)
     pairs = [
         (arm, study.arms[index])
         for arm in study.arms

@@ -100,7 +100,7 @@ class ConsoleReporter:
         if isinstance(event, Progress):
             self._done[event.hash] = event.epoch
             self._show_epoch(event)
-        else:
+        elif isinstance(event, CellRecord):
             self._done[event.hash] = self._epochs(event.hash)
             self._finished += 1
             self._show_cell(event)
