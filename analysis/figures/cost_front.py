@@ -14,6 +14,7 @@ from analysis.study.arms import Arm
 from analysis.words.phrases import capital
 
 MAX_LABELS = 8
+MAX_POINTS = 400  # beyond, an image is smaller than its points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +43,10 @@ def draw_costs(costs: Sequence[ArmCost], *, ax: Axes, accuracy: str) -> Axes:
     members = sorted((c for c in costs if c.is_front), key=lambda c: c.seconds)
     for cost in costs:
         ax.plot([cost.fastest, cost.slowest], [100 * cost.accuracy] * 2, color=OF_KIND[cost.arm.kind], alpha=0.4,
-                linewidth=1.6, zorder=2)  # fmt: skip
+                linewidth=1.6, zorder=2, rasterized=len(costs) > MAX_POINTS)  # fmt: skip
     ax.scatter([c.seconds for c in costs], [100 * c.accuracy for c in costs], s=46, zorder=3, edgecolor=PAPER,
-               color=[OF_KIND[c.arm.kind] for c in costs], gid="cost-arms")  # fmt: skip
+               color=[OF_KIND[c.arm.kind] for c in costs], gid="cost-arms",
+               rasterized=len(costs) > MAX_POINTS)  # fmt: skip
     ax.scatter([c.seconds for c in members], [100 * c.accuracy for c in members], s=120, zorder=2, facecolor="none",
                edgecolor=INK, linewidth=1.2)  # fmt: skip
     low, high = ax.get_ylim()

@@ -133,12 +133,15 @@ def draw_response_curve(data: ResponseCurve, *, ax: Axes, part: str = "") -> Axe
     mean = np.array(data.mean)
     _draw_seeds(data, ax, part)
     dense = len(x) > DENSE
-    ax.vlines(x, data.low, data.high, color=VMP, linewidth=0.8 if dense else 1.8, alpha=0.75, zorder=4)
+    ax.vlines(x, data.low, data.high, color=VMP, linewidth=0.8 if dense else 1.8, alpha=0.75, zorder=4,
+              rasterized=len(x) > MAX_POINTS)  # fmt: skip
     ax.plot(x, mean, color=VMP, linewidth=0.8, alpha=0.55, zorder=4)
     ax.plot(x, mean, color=VMP, linewidth=0, marker="o", markersize=3 if dense else 7,
-            markeredgecolor=PAPER, markeredgewidth=0.4 if dense else 1.2, zorder=5)  # fmt: skip
+            markeredgecolor=PAPER, markeredgewidth=0.4 if dense else 1.2, zorder=5,
+            rasterized=len(x) > MAX_POINTS)  # fmt: skip
     ax.plot(x, data.collapsed_mean, color=VMP, linewidth=0, marker="v", markersize=4 if dense else 8,
-            markerfacecolor=PAPER, markeredgecolor=VMP, markeredgewidth=1.4, zorder=5)  # fmt: skip
+            markerfacecolor=PAPER, markeredgecolor=VMP, markeredgewidth=1.4, zorder=5,
+            rasterized=len(x) > MAX_POINTS)  # fmt: skip
     strip = max(STRIP * step, MIN_STRIP * (x[-1] - x[0] + step))
     left = x[0] - step * 0.6 - strip * len(data.levels)
     right = x[-1] + step * 0.6
@@ -183,7 +186,15 @@ def _draw_seeds(data: ResponseCurve, ax: Axes, part: str) -> None:
     if not many:
         for points in by_seed.values():
             line = np.array(sorted(points))
-            ax.plot(line[:, 0], line[:, 1], color=VMP, linewidth=0.7, alpha=0.28, zorder=2)
+            ax.plot(
+                line[:, 0],
+                line[:, 1],
+                color=VMP,
+                linewidth=0.7,
+                alpha=0.28,
+                zorder=2,
+                rasterized=len(line) > MAX_POINTS,
+            )
     for collapsed, marker, face in ((False, "o", VMP), (True, "v", PAPER)):
         chosen = np.array([(x - beside, y) for _, x, y, flag, _ in data.seeds if flag is collapsed])
         if chosen.size:

@@ -71,13 +71,14 @@ def inline_svg(
 
 
 def _mark(element: ET.Element, label: str | None, numbers: Mapping[str, int]) -> None:
-    if label in numbers:
+    if label is not None and label in numbers:
         element.set("data-arm", str(numbers[label]))
 
 
 def _named_arm(title: str, numbers: Mapping[str, int]) -> str | None:
     """The arm that a point's text begins with: the longest of several."""
-    return max((label for label in numbers if re.match(rf"{re.escape(label)}(?![\w.])", title)), key=len, default=None)
+    ends = (end for end in range(len(title), 0, -1) if not re.match(r"[\w.]", title[end : end + 1]))
+    return next((title[:end] for end in ends if title[:end] in numbers), None)
 
 
 def _clear_paper(root: ET.Element) -> None:

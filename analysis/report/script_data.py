@@ -69,8 +69,8 @@ def _cells(index: CellIndex) -> dict[str, Any]:
     first = index.studies[0]
     rows: dict[str, tuple[Study, Mapping[Any, Any]]] = {}
     for study in index.studies:
-        for row in study.cells.to_dict("records"):
-            rows.setdefault(str(row[HASH]), (study, row))
+        for one in study.cells.to_dict("records"):
+            rows.setdefault(str(one[HASH]), (study, one))
     names = [first.val, first.test, "slope", "shift", *(_FIGURES if len(rows) <= MAX_FULL else ())]
     arms = {label: i for i, label in enumerate(dict.fromkeys(a.label for study in index.studies for a in study.arms))}
     records = {cell: study.records.get(cell) for cell, (study, _) in rows.items()}

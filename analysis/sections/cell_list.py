@@ -27,7 +27,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         Row(values=tuple(_plain(cell, column.key) for column in columns)) for cell in study.cells.to_dict("records")
     ]
     caption = "Every planned cell, in the plan's order."
-    table = Table(name="cells", caption=caption, columns=columns, rows=rows, max_rows=2000)
+    table = Table(name="cells", caption=caption, columns=columns, rows=rows, max_rows=1000)
     return SectionContent(intro="Every number above comes from the records of these cells.", tables=[table])
 
 
