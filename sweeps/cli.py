@@ -163,6 +163,11 @@ def plan(request: _Request, as_json: bool, every_arm: bool) -> None:
     show_default=True,
     help="Which trained models stay in --out/models: those of the arm with the best validation, all, or none.",
 )
+@click.option(
+    "--clips/--no-clips",
+    default=True,
+    help="Put frames of at most 6 test clips beside the plan, for the report's explorer [default: --clips].",
+)
 def run(
     request: _Request,
     out: Path,
@@ -177,6 +182,7 @@ def run(
     confirm: bool,
     seeds: int | None,
     keep_weights: Keep,
+    clips: bool,
 ) -> None:
     """Run the missing cells of STUDY in --out. The same command again goes on from there; nothing finished is repeated.
 
@@ -219,6 +225,7 @@ def run(
                     reuse=reuse,
                     accept_code=accept_code,
                     keep_weights=keep_weights,
+                    clips=clips,
                     **common,
                 )
     except KeyboardInterrupt as interrupt:

@@ -24,7 +24,7 @@ from sweeps.record import (
 )
 from sweeps.study import Study
 from vmp.core.config import from_plain, to_plain
-from vmp.core.fingerprint import canonical_json, fingerprint
+from vmp.core.fingerprint import canonical_json, combined, fingerprint
 from vmp.data.registry import load_data
 from vmp.experiment import Experiment, describe_data
 from vmp.identity import canonical, code_of, identity
@@ -63,25 +63,27 @@ class Task:
         return dataclasses.asdict(self)
 
 
-def arm_tasks(study: Study, factors: Mapping[str, Scalar], experiment: Experiment) -> list[Task]:
-    """The cells of one arm, one for each of the study's seeds."""
-    science, settings = fingerprint(identity(experiment)), to_plain(canonical(experiment))
-    code = fingerprint(code_of(experiment))
+def arm_tasks(
+    study: Study, factors: Mapping[str, Scalar], experiment: Experiment, settings: dict[str, Any] | None = None
+) -> list[Task]:
+    """The cells of one arm, one for each of the study's seeds.
+
+    Args:
+        study: The study.
+        factors, experiment: The arm.
+        settings: Of the canonical form of `experiment`, where they are at hand.
+    """
+    settings = settings or to_plain(canonical(experiment))
+    arm, code, factors = fingerprint(identity(experiment, settings)), fingerprint(code_of(experiment)), dict(factors)
     return [
-        Task(
-            factors=dict(factors),
-            seed=seed,
-            settings=settings,
-            science=fingerprint([science, seed]),
-            code=code,
-        )
+        Task(factors=factors, seed=seed, settings=settings, science=combined(arm, seed), code=code)
         for seed in study.seeds
     ]
 
 
 def grid_tasks(study: Study) -> list[Task]:
     """Every cell of the study's design, arms in its order and seeds within an arm."""
-    return [task for factors, experiment in study.arms() for task in arm_tasks(study, factors, experiment)]
+    return [task for arm in study.made_arms() for task in arm_tasks(study, arm.factors, arm.experiment, arm.settings)]
 
 
 def is_reference(settings: Mapping[str, Any]) -> bool:
@@ -90,9 +92,25 @@ def is_reference(settings: Mapping[str, Any]) -> bool:
 
 
 def experiments_of(tasks: Iterable[Task]) -> list[Experiment]:
-    """The experiments of some tasks, each arm's once."""
-    settings = {canonical_json(task.settings): task.settings for task in tasks}
+    """One experiment for each way in which `tasks` draw clips, and for each code that computes them."""
+    settings: dict[str, dict[str, Any]] = {}
+    for plain in {id(task.settings): task.settings for task in tasks}.values():  # the seeds of an arm share theirs
+        settings.setdefault(canonical_json(_kinds(plain)), plain)
     return [from_plain(Experiment, plain, source="plan") for plain in settings.values()]
+
+
+_WHOLE = ("data", "sampling", "backbone")
+
+
+def _kinds(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Of settings what decides clips and code: some sections, and the kinds of everything else."""
+    parts: dict[str, Any] = {}
+    for name, value in plain.items():
+        if name in _WHOLE or name == "kind":
+            parts[name] = value
+        elif isinstance(value, dict):
+            parts[name] = _kinds(value)
+    return parts
 
 
 def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | None = None) -> Plan:

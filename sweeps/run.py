@@ -12,6 +12,7 @@ from typing import Literal
 import filelock
 
 from sweeps.confirm import plan_confirmation
+from sweeps.example_clips import write_example_clips
 from sweeps.executors.base import Event, Executor, Predicted, Progress, Resources
 from sweeps.executors.registry import make_executor
 from sweeps.limits import LimitReached, Limits, in_order
@@ -57,6 +58,7 @@ def run_study(
     reuse: Sequence[str | Path] = (),
     accept_code: bool = False,
     keep_weights: Keep = "chosen",
+    clips: bool = True,
 ) -> StudyStatus:
     """Run the missing cells of `study`.
 
@@ -75,6 +77,7 @@ def run_study(
         reuse: Folders of other studies, whose finished records of equal cells are taken over.
         accept_code: Also take over finished records, of `out` or `reuse`, that only other code keeps from being the
             cells of this study. The caller vouches that no number depends on the change; the records say so.
+        clips: Whether a few test clips are written beside the plan, for the report's explorer.
 
     Raises:
         InputError: The study cannot be planned, another run is at work in `out`, or `out` cannot be written.
@@ -91,7 +94,7 @@ def run_study(
     executor = make_executor(engine, _resources(study, folder, workers, runtime, limits, keep_weights))
     folder.create()
     with _only_run(folder), executor:
-        session = _Session(study, folder, executor, reporter, listener, limits, others, keep_weights)
+        session = _Session(study, folder, executor, reporter, listener, limits, others, keep_weights, clips)
         if accept_code:
             session.accept_code()
         try:
@@ -141,7 +144,7 @@ def confirm_study(
     executor = make_executor(engine, _resources(study, folder, workers, runtime, limits, "none"))
     with _only_run(folder), executor:
         folder.write_plan(folder.read_plan().model_copy(update={"confirmation": header}))
-        session = _Session(study, folder, executor, reporter, go_on, limits, [], "none")
+        session = _Session(study, folder, executor, reporter, go_on, limits, [], "none", clips=False)
         try:
             session.execute(confirmation_plan(folder.read_plan()) or folder.read_plan(), tasks)
         except LimitReached as limit:
@@ -195,10 +198,11 @@ class _Session:
         limits: Limits,
         others: Sequence[StudyFolder],
         keep: Keep,
+        clips: bool,
     ) -> None:
         self.study, self.folder, self.executor = study, folder, executor
         self.reporter, self.listener, self.limits = reporter, listener, limits
-        self.others = others
+        self.others, self.clips = others, clips
         self.weights = KeptWeights(folder.path / MODELS_FOLDER, keep)
         self._started = time.monotonic()
         self._seconds: dict[str, list[float]] = {}  # of finished cells, by arm
@@ -220,6 +224,9 @@ class _Session:
             for line in explain_changes(self.folder, plan, self.tasks.values()):
                 self.reporter.note(line)
         self.folder.write_plan(plan)
+        if first and self.clips:
+            for line in write_example_clips(self.folder, tasks):
+                self.reporter.note(line)
         self.execute(plan, list(round_.values()))
         return [self.folder.read_cell(task.hash) for task in tasks]
 

@@ -7,6 +7,7 @@ A YAML file and a Python call make the same object::
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from sweeps.designs.base import Space
+from sweeps.designs.base import Proposal, Space
 from sweeps.designs.drawn import Drawn
 from sweeps.designs.full_factorial import Grid
 from sweeps.designs.only_where import Conditions, OnlyWhere
@@ -39,7 +40,7 @@ from vmp.core.choices import unknown_key
 from vmp.core.config import config, from_plain, shown, to_plain
 from vmp.core.documents import parse_yaml, read_yaml
 from vmp.core.errors import ConfigError, InputError
-from vmp.core.fingerprint import canonical_json
+from vmp.core.fingerprint import canonical_json, fingerprint
 from vmp.core.overrides import NotReadError, get, kinds_first, parse_override, put
 from vmp.core.paths import expand, looked_for, rebase, rebase_factors
 from vmp.experiment import Experiment, Settings
@@ -146,13 +147,32 @@ class Study(Settings):
         A factor that does nothing in an arm is None there: a control has no lambda, so the factorial of
         ``prompt: [control, vmp]`` with five lambdas has six arms.
         """
-        return _distinct(self._proposed())
+        return ((arm.factors, arm.experiment) for arm in self.made_arms())
 
-    def _proposed(self) -> Iterator[Arm]:
+    def made_arms(self) -> Iterable[MadeArm]:
+        """The arms of the design as they are made once, without repeats, in its order."""
+        arms: dict[str, MadeArm] = {}
+        for arm in self._proposed:
+            arms.setdefault(arm.key, arm)
+        return arms.values()
+
+    @cached_property
+    def _proposed(self) -> tuple[MadeArm, ...]:
         """The arms of the design, with repeats where a factor does nothing."""
+        arms = []
         for proposal in self.design.proposals(self.space()):
             factors, experiment = self.arm(proposal.factors)
-            yield {name: factors.get(name) for name in self.factors}, experiment
+            settings = to_plain(canonical(experiment))
+            arms.append(
+                MadeArm(
+                    proposal=proposal,
+                    factors={name: factors.get(name) for name in self.factors},
+                    experiment=experiment,
+                    settings=settings,
+                    key=fingerprint(settings),
+                )
+            )
+        return tuple(arms)
 
     def space(self) -> Space:
         """What the design chooses from. Raises ConfigError for a rule of `only_where` that cannot be."""
@@ -199,26 +219,26 @@ class Study(Settings):
         arms: dict[str, PlannedArm] = {}
         made: dict[str, str] = {}  # factors as proposed -> the arm that computes them
         against: list[tuple[str, str]] = []
-        for proposal in self.design.proposals(self.space()):
-            factors, experiment = self.arm(proposal.factors)
-            key = canonical_json(to_plain(canonical(experiment)))
+        for one in self._proposed:
+            key, proposal = one.key, one.proposal
             name = canonical_json(dict(proposal.factors))
             is_new, made[name] = name not in made, key
-            of_all = {name: factors.get(name) for name in self.factors}
-            arm = arms.setdefault(key, PlannedArm(factors=of_all, why=(), references=(), settings=0))
+            arm = arms.setdefault(key, PlannedArm(factors=one.factors, why=(), references=(), settings=0))
             more = () if proposal.why in arm.why else (proposal.why,)
             arms[key] = dataclasses.replace(arm, why=(*arm.why, *more), settings=arm.settings + is_new)
             if proposal.against is not None:
                 against.append((key, made[canonical_json(dict(proposal.against))]))
-        for key, reference in dict.fromkeys(against):
-            if key != reference:
+        compared: set[frozenset[str]] = set()
+        for key, reference in against:
+            if key != reference and frozenset((key, reference)) not in compared:
+                compared.add(frozenset((key, reference)))
                 references = (*arms[key].references, arms[reference].factors)
                 arms[key] = dataclasses.replace(arms[key], references=references)
         return tuple(arms.values())
 
     def arm(self, factors: Mapping[str, Scalar]) -> Arm:
         """One arm: the study's settings with `factors` put in. Raises InputError for a factor or value that is none."""
-        plain = self.settings()
+        plain = dict(self._settings)  # `put` copies the sections that it changes
         names = {self.path(name): name for name in factors}
         unread = set()
         for path in kinds_first(names):
@@ -238,7 +258,7 @@ class Study(Settings):
 
     def idle_factors(self) -> list[str]:
         """The factors that do nothing in any arm."""
-        arms = [factors for factors, _ in self._proposed()]
+        arms = [arm.factors for arm in self._proposed]
         return [
             name
             for name, values in self.factors.items()
@@ -269,6 +289,10 @@ class Study(Settings):
 
     def settings(self) -> dict[str, Any]:
         """The settings that factors vary, as plain nested data; what has its default value is left out."""
+        return copy.deepcopy(self._settings)
+
+    @cached_property
+    def _settings(self) -> dict[str, Any]:
         names = [section.name for section in dataclasses.fields(Settings)]
         return {name: to_plain(getattr(self, name), defaults=False) for name in names}
 
@@ -284,7 +308,7 @@ class PlannedArm:
     Attributes:
         factors: As in `Study.arms`.
         why: Why it is planned, in words; several where several arms of the design compute the same.
-        references: The factors of the arms that it is compared with, by the design.
+        references: The factors of the arms that it is compared with, by the design; two arms are compared once.
         settings: How many different combinations of the design compute it.
     """
 
@@ -294,14 +318,22 @@ class PlannedArm:
     settings: int
 
 
-def _distinct(arms: Iterable[Arm]) -> Iterator[Arm]:
-    """Arms without those that compute the same as one before them."""
-    seen: set[str] = set()
-    for factors, experiment in arms:
-        key = canonical_json(to_plain(canonical(experiment)))
-        if key not in seen:
-            seen.add(key)
-            yield factors, experiment
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MadeArm:
+    """What the design proposed, and what became of it.
+
+    Attributes:
+        proposal: The proposal.
+        factors, experiment: The arm.
+        settings: Of the canonical form of `experiment`.
+        key: Arms with equal keys compute the same.
+    """
+
+    proposal: Proposal
+    factors: dict[str, Scalar]
+    experiment: Experiment
+    settings: dict[str, Any]
+    key: str
 
 
 def load_study(

@@ -7,9 +7,10 @@ here and nowhere else; `tests/vmp/test_identity.py` walks every setting of every
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,16 @@ _FORMER: dict[str, Any] = {"train.select": "last", "backbone.freeze": "none", "t
 """What every cell did before there was a choice, which has no place in a cell's name."""
 
 
-def identity(experiment: Experiment) -> dict[str, Any]:
+def identity(experiment: Experiment, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Everything but seed and code that decides a number: experiments with equal identities are one computation.
 
     Data count by their content and not by the place where they lie: a moved folder is the same data.
+
+    Args:
+        experiment: The experiment.
+        settings: Its canonical form as plain data, where that is at hand.
     """
-    settings = to_plain(canonical(experiment))
+    settings = copy.deepcopy(dict(settings)) if settings else to_plain(canonical(experiment))
     settings["data"] = {"content": load_data(experiment.data).fingerprint, "size": experiment.data.size}
     for section in settings.values():
         if isinstance(section, dict):

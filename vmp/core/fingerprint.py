@@ -23,6 +23,11 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]
 
 
+def combined(*parts: str | int) -> str:
+    """16 hex digits over short texts, such as other fingerprints, and numbers."""
+    return hashlib.sha256(":".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
 def _spelt_once(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
