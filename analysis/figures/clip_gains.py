@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import GRID, INK, MUTED, OF_KIND, PAPER, PUBLISHED, one_panel, shortened, tidy
+from analysis.figures.style import GRID, INK, MUTED, OF_KIND, PAPER, PUBLISHED, one_panel, wrapped, tidy
 from analysis.study.arms import Arm
 
 
@@ -43,8 +43,8 @@ def draw_clip_gains(clips: Sequence[ClipGain], arm: Arm, reference: Arm, *, ax: 
               ("clip-arm", own, "o", [c.of_arm for c in clips], arm.label))  # fmt: skip
     for gid, color, marker, values, label in titles:
         ax.scatter(values, places, s=52, color=color, marker=marker, edgecolor=PAPER, zorder=4, gid=gid,
-                   label=shortened(label, 34))  # fmt: skip
-    ax.set_yticks(places, [f"{_tail(clip.clip)}  ({shortened(clip.label, 14)})" for clip in clips])
+                   label=wrapped(label, 34))  # fmt: skip
+    ax.set_yticks(places, [f"{_tail(clip.clip)}  ({wrapped(clip.label, 14)})" for clip in clips])
     if 0 < gap < len(clips):
         ax.axhline(gap - 0.1, color=GRID, linewidth=1.0)
     ax.set_ylim(places[-1] + 0.7, -0.7)

@@ -12,7 +12,7 @@ from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import GRID, INK, MUTED, new_figure, shortened, tidy
+from analysis.figures.style import GRID, INK, MUTED, new_figure, wrapped, tidy
 from analysis.study.clip_scores import PairedScores
 
 MAX_CLASSES = 20
@@ -55,7 +55,7 @@ def prepare_confusions(paired: PairedScores) -> Confusions:
         hidden=size - len(shown),
         of_reference=matrices[0][at],
         of_arm=matrices[1][at],
-        titles=(shortened(paired.reference.label, 26), shortened(paired.arm.label, 26), "difference (points)"),
+        titles=(wrapped(paired.reference.label, 26), wrapped(paired.arm.label, 26), "difference (points)"),
     )
 
 
@@ -74,7 +74,7 @@ def draw_confusion(values: np.ndarray, data: Confusions, title: str, *, is_diffe
                 text = f"{number:+d}".replace("-", "−") if is_difference and number else str(number)
                 ax.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=9 if size <= 6 else 7.5,
                         color=_LIGHT if abs(values[i, j]) > 0.6 * limit else _DARK)  # fmt: skip
-    names = [shortened(name, 16) for name in data.names]
+    names = [wrapped(name, 16) for name in data.names]
     centers = np.arange(size) + 0.5
     ax.set_xticks(centers, names, rotation=40, ha="right", rotation_mode="anchor")
     ax.set_yticks(centers, names)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, PUBLISHED, new_figure, shortened, tidy
+from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, PUBLISHED, new_figure, wrapped, tidy
 from analysis.study.arms import Arm
 from sweeps.stats.calibration import BINS, Reliability
 
@@ -24,7 +24,7 @@ def draw_reliability(sides: Sequence[Calibrated], *, ax: Axes) -> Axes:
     for (arm, data), color, marker in zip(sides, _colors(sides), "os", strict=True):
         known = _drawn(data)
         ax.plot(data.confidence[known], data.accuracy[known], color=color, linewidth=1.4, marker=marker, markersize=6,
-                markeredgecolor=PAPER, label=shortened(arm.label, 30))  # fmt: skip
+                markeredgecolor=PAPER, label=wrapped(arm.label, 30))  # fmt: skip
     ax.set_xlim(0, 1)
     ax.set_ylim(0, 1)
     ax.set_xlabel("confidence (probability of the predicted class)")
