@@ -4,8 +4,8 @@
 
     DIR/plan.json            every planned cell, written before anything runs
     DIR/cells/<hash>.json    one file per finished cell, written atomically, never edited
-    DIR/predictions/         beside the records, see sweeps.predictions
     DIR/clips.json           a few test clips as pictures, for the report's explorer; no number rests on them
+    DIR/predictions/         beside the records, see sweeps.predictions
 
 This module knows JSON and files, nothing else: it must stay importable without torch and ray. One file per cell and an
 atomic rename instead of a database: readers never lock, a kill never leaves half a record, and a network file system is

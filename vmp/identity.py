@@ -7,7 +7,6 @@ here and nowhere else; `tests/vmp/test_identity.py` walks every setting of every
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import functools
 from collections.abc import Iterator, Mapping
@@ -40,7 +39,7 @@ def identity(experiment: Experiment, settings: Mapping[str, Any] | None = None) 
         experiment: The experiment.
         settings: Its canonical form as plain data, where that is at hand.
     """
-    settings = copy.deepcopy(dict(settings)) if settings else to_plain(canonical(experiment))
+    settings = _copied(settings or to_plain(canonical(experiment)))
     settings["data"] = {"content": load_data(experiment.data).fingerprint, "size": experiment.data.size}
     for section in settings.values():
         if isinstance(section, dict):
@@ -51,6 +50,11 @@ def identity(experiment: Experiment, settings: Mapping[str, Any] | None = None) 
         if section[key] == former:
             del section[key]
     return settings | {"files": {name: file_hash(path) for name, path in outside_files(experiment).items()}}
+
+
+def _copied(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain data of which sections can be changed."""
+    return {key: _copied(value) if isinstance(value, dict) else value for key, value in plain.items()}
 
 
 def code_of(experiment: Experiment) -> dict[str, str]:

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import GRID, INK, MUTED, PAPER, VMP, one_panel, shortened, tidy
+from analysis.figures.style import GRID, INK, MUTED, PAPER, VMP, one_panel, tidy, wrapped
 from analysis.study.cells import Study
 from analysis.verdict.components import ComponentVerdict
 from analysis.words.phrases import limits, percent, points
@@ -68,7 +68,7 @@ def draw_path(rows: Sequence[PathRow], *, ax: Axes) -> Axes:
                     fontsize=9, color=INK)  # fmt: skip
         ax.annotate(row.note, (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
                     va="center", fontsize=9, color=INK, annotation_clip=False)  # fmt: skip
-    ax.set_yticks(y, [shortened(row.label, 40) for row in rows])
+    ax.set_yticks(y, [wrapped(row.label, 40) for row in rows])
     ax.set_ylim(-0.6, len(rows) - 0.35)
     ax.margins(x=0.06)
     ax.set_xlabel("test accuracy (%)")

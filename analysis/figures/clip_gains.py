@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import GRID, INK, MUTED, OF_KIND, PAPER, PUBLISHED, one_panel, wrapped, tidy
+from analysis.figures.style import GRID, INK, MUTED, OF_KIND, PAPER, PUBLISHED, one_panel, tidy, wrapped
 from analysis.study.arms import Arm
 
 

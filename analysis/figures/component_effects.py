@@ -10,7 +10,7 @@ from functools import partial
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import BASELINE, GRID, INK, MUTED, PAPER, PUBLISHED, VMP, one_panel, shortened, tidy
+from analysis.figures.style import BASELINE, GRID, INK, MUTED, PAPER, PUBLISHED, VMP, one_panel, tidy, wrapped
 from analysis.verdict.components import Component
 from analysis.verdict.contrasts import Contrast
 from analysis.words.ablation_sentences import is_interaction
@@ -103,7 +103,7 @@ def draw_components(data: ComponentRows, *, ax: Axes) -> Axes:
                         textcoords="offset points", va="center", fontsize=9, color=INK,
                         annotation_clip=False)  # fmt: skip
             at -= _APART
-        ticks.append(((top + at + _APART) / 2, shortened(label, 40) + ("\ninteracts" if disagrees else "")))
+        ticks.append(((top + at + _APART) / 2, wrapped(label, 40) + ("\ninteracts" if disagrees else "")))
         at -= 0.6 * _APART
     for kind in data.kinds:
         name, color, marker = _KINDS[kind]

@@ -12,7 +12,7 @@ from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import GRID, INK, MUTED, new_figure, wrapped, tidy
+from analysis.figures.style import GRID, INK, MUTED, new_figure, tidy, wrapped
 from analysis.study.clip_scores import PairedScores
 
 MAX_CLASSES = 20

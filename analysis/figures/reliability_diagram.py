@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, PUBLISHED, new_figure, wrapped, tidy
+from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, PUBLISHED, new_figure, tidy, wrapped
 from analysis.study.arms import Arm
 from sweeps.stats.calibration import BINS, Reliability
 
