@@ -99,7 +99,7 @@ class Runtime:
         compile: Run the backbone through ``torch.compile``. Worth it for long trainings on CUDA; untried there by us.
         loader_workers: Processes that read and decode.
         gradient_checkpointing: Hold no activations inside the stages of the backbone and compute them a second time for
-            the gradient: less memory, about a third more time.
+            the gradient: less memory, about a quarter more time.
     """
 
     device: str = "auto"
