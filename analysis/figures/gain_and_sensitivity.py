@@ -20,8 +20,8 @@ from analysis.figures.style import (
     new_figure,
     place_apart,
     ramp,
-    shortened,
     tidy,
+    wrapped,
 )
 from analysis.study.arms import Kind
 from analysis.verdict.over_settings import Method
@@ -64,7 +64,7 @@ def draw_gains(methods: Sequence[Method], *, ax: Axes) -> Axes:
     gains = [100 * m.gain.mean for m, _ in shown if m.gain]
     low, high = ax.get_ylim()
     for (method, _), gain, place in zip(shown, gains, place_apart(gains, (high - low) / 13, low, high), strict=True):
-        ax.annotate(shortened(method.name, 24), (100 * method.std, gain), xytext=(1.12 * right, place), va="center",
+        ax.annotate(wrapped(method.name, 24), (100 * method.std, gain), xytext=(1.12 * right, place), va="center",
                     fontsize=9, color=INK, arrowprops={"arrowstyle": "-", "color": GRID, "linewidth": 0.8})  # fmt: skip
     ax.set_xlim(0, 2.2 * right)
     ax.set_xlabel("sensitivity: SD over settings (points)")
@@ -86,7 +86,7 @@ def draw_budget(methods: Sequence[Method], *, ax: Axes) -> Axes:
         ends.append(values[-1])
     low, high = ax.get_ylim()
     for method, end, place in zip(methods, ends, place_apart(ends, (high - low) / 13, low, high), strict=True):
-        ax.annotate(shortened(method.name, 26), (longest, end), xytext=(1.03, place), annotation_clip=False,
+        ax.annotate(wrapped(method.name, 26), (longest, end), xytext=(1.03, place), annotation_clip=False,
                     textcoords=("axes fraction", "data"), va="center", fontsize=9, color=INK,
                     arrowprops={"arrowstyle": "-", "color": GRID, "linewidth": 0.8})  # fmt: skip
     ax.set_xlabel("settings tried, each with all of its seeds")

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import CONTROL, INK, MUTED, PAPER, VMP, one_panel, shortened, tidy
+from analysis.figures.style import CONTROL, INK, MUTED, PAPER, VMP, one_panel, tidy, wrapped
 from analysis.verdict.importances import Importances
 
 MAX_FACTORS = 20
@@ -48,7 +48,7 @@ def draw_importances(made: Importances, *, ax: Axes) -> Axes:
     ax.scatter([], [], s=52, color=VMP, edgecolor=VMP, label="by itself, above the floor (95% interval)")
     if not all(is_above):
         ax.scatter([], [], s=52, color=PAPER, edgecolor=MUTED, linewidth=1.5, label="by itself, under the floor")
-    ax.set_yticks(y, [shortened(made.factors[i].title, 28) for i in order])
+    ax.set_yticks(y, [wrapped(made.factors[i].title, 28) for i in order])
     ax.set_ylim(len(order) - 0.4, -0.6)
     ends = [
         100 * end for i in order for end in (result.share[i], result.high[i], result.floor[i]) if math.isfinite(end)

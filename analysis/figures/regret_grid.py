@@ -10,7 +10,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import CONTROL, GRID, INK, MUTED, PAPER, VMP, new_figure, shortened, tidy
+from analysis.figures.style import CONTROL, GRID, INK, MUTED, PAPER, VMP, new_figure, tidy, wrapped
 from analysis.verdict.regrets import Regrets, rank_groups
 
 MAX_SETTINGS = 30
@@ -39,8 +39,8 @@ def draw_regrets(made: Regrets, *, ax: Axes) -> Axes:
     if test.best in rows:
         ax.barh(rows.index(test.best), x[-1] + 1, left=-0.5, height=1, facecolor="none", edgecolor=VMP, linewidth=2,
                 zorder=4)  # fmt: skip
-    ax.set_xticks(x, [*(shortened(block, 20) for block in made.blocks), "largest"], rotation=30 if b > 5 else 0)
-    ax.set_yticks(np.arange(k), [shortened(made.settings[i], 30) for i in rows])
+    ax.set_xticks(x, [*(wrapped(block, 20) for block in made.blocks), "largest"], rotation=30 if b > 5 else 0)
+    ax.set_yticks(np.arange(k), [wrapped(made.settings[i], 30) for i in rows])
     ax.set_xlim(-0.55, x[-1] + 0.55)
     ax.set_ylim(k - 0.45, -0.55)
     ax.xaxis.tick_top()
@@ -59,7 +59,7 @@ def draw_ranks(made: Regrets, *, ax: Axes) -> Axes:
                edgecolor=PAPER, zorder=3)  # fmt: skip
     for place, i in enumerate(order):
         ax.plot([mean[i], mean[i]], [0, -place - 1], color=GRID, linewidth=1, zorder=1)
-        ax.text(mean[i], -place - 1, f" {shortened(made.settings[i], 30)} ({mean[i]:.2f})", ha="left", va="center",
+        ax.text(mean[i], -place - 1, f" {wrapped(made.settings[i], 30)} ({mean[i]:.2f})", ha="left", va="center",
                 fontsize=9, color=INK)  # fmt: skip
     groups = rank_groups(made)
     for place, (first, last) in enumerate(groups):
