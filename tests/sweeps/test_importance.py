@@ -21,7 +21,7 @@ from sweeps.stats.surface import SMOOTHING, surface
 
 def test_shares_of_a_factorial_are_those_of_the_analysis_of_variance() -> None:
     rng = np.random.default_rng(0)
-    values = rng.normal(size=(len(FACTORIAL), 4)) + FACTORIAL[:, :1] * FACTORIAL[:, 1:2]
+    values = rng.normal(size=(len(FACTORIAL), 4)) + 2 * FACTORIAL[:, :1] * FACTORIAL[:, 1:2]
     made = importance(FACTORIAL, values, [True] * 4, resamplings=20)
     table = pd.DataFrame(FACTORIAL, columns=list("abcd")).assign(y=values.mean(axis=1))
     squares = anova_lm(ols("y ~ C(a) * C(b) * C(c) * C(d)", table).fit())["sum_sq"]
