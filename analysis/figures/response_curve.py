@@ -66,6 +66,7 @@ class ResponseCurve:
         best: The chosen value.
         chance: Accuracy of guessing, in percent, or ``None`` when the classes are unknown.
         y_label: Axis text.
+        curve: What the curve is of; empty where that is not known.
     """
 
     axis: ValueAxis
@@ -79,6 +80,7 @@ class ResponseCurve:
     best: float | None
     chance: float | None
     y_label: str
+    curve: str
 
 
 def prepare_response_curve(study: Study, verdict: BlockVerdict) -> ResponseCurve:
@@ -121,6 +123,7 @@ def prepare_response_curve(study: Study, verdict: BlockVerdict) -> ResponseCurve
         best=next((v for v, s, _ in verdict.points if verdict.best and s.arm == verdict.best.arm), None),
         chance=None if study.chance is None else 100 * study.chance,
         y_label=f"{study.measured} (%)",
+        curve="VMP" if study.origin is None else "",
     )
 
 
@@ -240,8 +243,8 @@ def _label_ends(data: ResponseCurve, ax: Axes, right: float) -> None:
     low, high = ax.get_ylim()
     labels = [(level.mean, level.name, level.color) for level in data.levels]
     finite = [m for m in data.mean if math.isfinite(m)]
-    if finite:
-        labels.append((finite[-1], "VMP", VMP))
+    if finite and data.curve:
+        labels.append((finite[-1], data.curve, VMP))
     if data.chance is not None and low <= data.chance <= high:
         labels.append((data.chance, "chance", MUTED))
     for (_, name, color), y in zip(

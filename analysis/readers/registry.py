@@ -13,6 +13,7 @@ from analysis.readers.foreign_study import foreign_study
 from analysis.readers.ray_tune_results import RAY_TUNE
 from analysis.readers.table_file import TABLE
 from analysis.study.cells import Origin, Study, assemble, load_study
+from sweeps.questions import BASELINE, CONTROL, prompt_pairs
 from sweeps.record import PLAN_FILE, CellRecord, Plan, PlannedCell, Scalar, arm_key
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import canonical_json, fingerprint
@@ -114,7 +115,13 @@ def join(studies: Sequence[Study], out: Path) -> Study:
     plan = first.plan.model_copy(
         update={
             "study": first.plan.study.model_copy(
-                update={"name": listing(names), "question": "", "blocks": _blocks(studies), "settings": {}}
+                update={
+                    "name": listing(names),
+                    "question": "",
+                    "reference": _reference(studies),
+                    "blocks": _blocks(studies),
+                    "settings": {},
+                }
             ),
             "factors": values_of,
             "seeds": sorted({seed for study in studies for seed in study.plan.seeds}),
@@ -123,6 +130,15 @@ def join(studies: Sequence[Study], out: Path) -> Study:
         }
     )
     return assemble(out, Plan.model_validate(plan.model_dump()), records, _origin(studies))
+
+
+def _reference(studies: Sequence[Study]) -> dict[str, Scalar] | None:
+    """What the arms of each block are compared with: what the studies say, else the first arm of the first, in each."""
+    header, arms = studies[0].plan.study, [arm.factors for arm in studies[0].arms]
+    is_named = header.reference is not None or header.compare is not None or header.design_pairs
+    if is_named or any(prompt_pairs(arms, prompt) for prompt in (CONTROL, BASELINE)):
+        return header.reference
+    return dict(arms[0])
 
 
 def _blocks(studies: Sequence[Study]) -> list[str]:

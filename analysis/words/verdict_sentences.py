@@ -59,7 +59,12 @@ def _without_choice(verdict: BlockVerdict, tool: str) -> tuple[str, tuple[Behind
     known = [contrast for contrast in verdict.contrasts if contrast.verdict is not Verdict.NONE]
     if len(known) == 1:
         return f"{clause}; {claim_clause(subject_name(known[0]), known[0])}", tuple(known)
-    return clause, ()
+    references = {reference_name(contrast) for contrast in known}
+    if len(references) != 1:
+        return clause, ()
+    verdicts = [contrast.verdict for contrast in known]
+    parts = [f"{verdicts.count(verdict)} {VERDICT_WORDS[verdict]}" for verdict in Verdict if verdict in verdicts]
+    return f"{clause}; against {references.pop()}, {len(known)} arms are: {listing(parts)}", tuple(known)
 
 
 def verdict_findings(verdict: BlockVerdict, study: Study, *, is_confirmed: bool = False) -> list[Finding]:

@@ -16,6 +16,7 @@ from analysis.cli import report
 from analysis.readers.columns import parse_columns
 from analysis.readers.registry import READERS, join, load_any
 from analysis.study.cells import Study
+from analysis.verdict.conclusions import conclude
 from tests.analysis.readers import other_tools
 from vmp.core.errors import InputError
 
@@ -145,6 +146,9 @@ def test_several_studies_are_blocks(tmp_path: Path) -> None:
     assert joined.plan.study.blocks == ["study"]
     assert len(joined.cells) == sum(len(study.cells) for study in studies)
     assert set(joined.cells["hash"]) == {one for study in studies for one in study.cells["hash"]}
+    primary = conclude(joined).primary
+    assert primary
+    assert all(c.arm.factors["study"] == c.reference.factors["study"] for c in primary)
     with pytest.raises(InputError, match="differ in the margin"):
         join([studies[0], read(tmp_path / "hmdb.csv", "val=val,test=test,factors=rate,margin=0.05")], tmp_path)
 
