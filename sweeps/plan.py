@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime
+import functools
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +17,7 @@ from sweeps.record import (
     PlannedCell,
     Scalar,
     SearchHeader,
+    StopHeader,
     StudyFolder,
     StudyHeader,
 )
@@ -76,8 +79,13 @@ def is_reference(settings: Mapping[str, Any]) -> bool:
 
 def experiments_of(tasks: Iterable[Task]) -> list[Experiment]:
     """The experiments of some tasks, each arm's once."""
-    settings = {canonical_json(task.settings): task.settings for task in tasks}
-    return [from_plain(Experiment, plain, source="plan") for plain in settings.values()]
+    settings = dict.fromkeys(canonical_json(task.settings) for task in tasks)
+    return [_experiment(plain) for plain in settings]
+
+
+@functools.lru_cache(maxsize=4096)
+def _experiment(settings: str) -> Experiment:
+    return from_plain(Experiment, json.loads(settings), source="plan")
 
 
 def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | None = None) -> Plan:
@@ -107,6 +115,7 @@ def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | Non
         data=describe_data(load_data(study.data), experiments_of(tasks)),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         cells=[task.planned() for task in tasks],
+        stop=None if study.stop is None else StopHeader(kind=study.stop.kind, options=study.stop.options),
     )
 
 

@@ -86,7 +86,12 @@ class SearchHeader(Plain):
         options: Of the method.
         seed: Of the proposals.
         arms: Arms to propose; None for a grid.
-        in_flight: Arms proposed together; the proposals depend on it.
+        in_flight: Arms at work at a time; the proposals depend on it.
+        rungs: Numbers of seeds after which an arm goes on or does not; the last one is all. None for a grid or race.
+        factor: One arm in so many goes on from a rung; None where each has all seeds.
+        against: What is kept low beside a high accuracy.
+        space: Each searched factor's distribution, as Optuna writes it.
+        proposals: What was proposed so far, repeats included, in its order.
         proposed: `arms` once the search has ended, also where the space held fewer; None while it runs.
     """
 
@@ -95,7 +100,19 @@ class SearchHeader(Plain):
     seed: int = 0
     arms: int | None = None
     in_flight: int | None = None
+    rungs: list[int] | None = None
+    factor: int | None = None
+    against: str | None = None
+    space: dict[str, JsonValue] = {}
+    proposals: list[dict[str, Scalar]] = []
     proposed: int | None = None
+
+
+class StopHeader(Plain):
+    """The rule that may end cells early, see `sweeps.stop.settings.StopSettings`."""
+
+    kind: str
+    options: dict[str, JsonValue] = {}
 
 
 class ConfirmationHeader(Plain):
@@ -138,6 +155,7 @@ class Plan(Plain):
         created: When, in ISO 8601.
         cells: Every cell, arms in the study's order and seeds within an arm.
         confirmation: Of the chosen arm, once it was asked for.
+        stop: What ends cells early; None where each trains to its end.
     """
 
     format: Literal[2] = FORMAT
@@ -151,6 +169,7 @@ class Plan(Plain):
     created: str
     cells: list[PlannedCell]
     confirmation: ConfirmationHeader | None = None
+    stop: StopHeader | None = None
 
     def arms(self) -> dict[str, dict[str, Scalar]]:
         """The factors of each arm, in their order, by a name that equal factors share."""

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import filelock
 
@@ -16,7 +16,9 @@ from sweeps.executors.base import Event, Executor, Progress, Resources
 from sweeps.executors.registry import make_executor
 from sweeps.limits import LimitReached, Limits, in_order
 from sweeps.plan import Task, explain_changes, make_plan
+from sweeps.propose.base import Proposer
 from sweeps.propose.registry import make_proposer
+from sweeps.propose.rounds import Rounds
 from sweeps.propose.settings import GRID, SearchSettings
 from sweeps.record import CellRecord, Plan, SearchHeader, StudyFolder, arm_key, confirmation_plan
 from sweeps.status import StudyStatus, lock_of, read_status
@@ -26,6 +28,9 @@ from sweeps.weights import MODELS_FOLDER, Keep, KeptWeights
 from vmp.core.errors import InputError
 from vmp.core.text import duration
 from vmp.experiment import Runtime
+
+if TYPE_CHECKING:
+    from sweeps.stop.rule import StopRule
 
 Listener = Callable[[Progress], str | None]
 """Hears of every epoch of every running cell; returns why that cell is to stop, or None to let it go on."""
@@ -82,20 +87,17 @@ def run_study(
     for other in others:
         other.read_plan()  # says that it is a study
     # Before the folder is made: a study that cannot be planned leaves nothing behind.
-    proposer = make_proposer(study, search or study.search, folder, workers=workers)
+    proposer = make_proposer(study, search or study.search, folder)
+    stop = _stop_rule(study, folder)
     executor = make_executor(engine, _resources(study, folder, workers, runtime, limits, keep_weights))
     folder.create()
     with _only_run(folder), executor:
-        session = _Session(study, folder, executor, reporter, listener, limits, others, keep_weights)
+        session = _Session(study, folder, executor, reporter, listener, limits, others, keep_weights, stop)
         try:
             if only == "failed":
-                session.run_failed(proposer.ask())
+                session.run_failed(proposer)
                 return read_status(folder, computed=session.computed)
-            while tasks := proposer.ask():
-                proposer.tell(session.run(tasks, proposer.header))
-                for line in proposer.news():
-                    reporter.note(line)
-            session.end(proposer.header)
+            session.run(proposer)
             for line in session.weights.end():
                 reporter.note(line)
         except LimitReached as limit:
@@ -156,6 +158,14 @@ def _checked(runtime: Runtime, workers: int, engine: str) -> Runtime:
     return runtime
 
 
+def _stop_rule(study: Study, folder: StudyFolder) -> StopRule | None:
+    if study.stop is None:
+        return None
+    from sweeps.stop.rule import StopRule  # a study without one does not wait for Optuna
+
+    return StopRule(study.stop, study.metric, folder.path / "checkpoints")
+
+
 def _resources(
     study: Study, folder: StudyFolder, workers: int, runtime: Runtime, limits: Limits, keep: Keep
 ) -> Resources:
@@ -183,6 +193,7 @@ class _Session:
         limits: Limits,
         others: Sequence[StudyFolder],
         keep: Keep,
+        stop: StopRule | None = None,
     ) -> None:
         self.study, self.folder, self.executor = study, folder, executor
         self.reporter, self.listener, self.limits = reporter, listener, limits
@@ -194,24 +205,73 @@ class _Session:
         self.computed = 0
         self.reused: Counter[str] = Counter()
         self._tries: dict[str, int] = {}  # of cells with a record, in earlier runs
+        self._given, self._is_cut = 0, False  # cells given to the executor, and whether the limit held some back
+        self._on_end: Callable[[str], None] = lambda cell: None
+        self.stop = stop
 
-    def run(self, tasks: Sequence[Task], search: SearchHeader) -> list[CellRecord]:
-        """Add `tasks` to the plan, run those without a final record, return the records of all of them."""
-        first = not self.tasks
-        round_ = {task.hash: task for task in tasks}
-        self.tasks |= round_
-        plan = self._plan(search)
-        if first and self.folder.has_plan() and (old := self.folder.read_plan().search.method) != search.method:
-            self.reporter.note(f"the plan in '{self.folder.path}' was of the method {old}; {search.method} replaces it")
-        if first and search.method == GRID and self.folder.has_plan():
+    def run(self, proposer: Proposer) -> None:
+        """Plan what `proposer` asks for and run what has no final record, to the end of its rounds."""
+        self.tasks = {task.hash: task for task in proposer.known()}
+        is_first = True
+
+        def on_told(records: Sequence[CellRecord]) -> None:
+            if self.stop is not None:
+                self.stop.tell(records)
+            for line in proposer.news():
+                self.reporter.note(line)
+
+        rounds = Rounds(proposer, lambda task: self.folder.read_cell(task.hash), on_told)
+        self._on_end = rounds.end
+
+        def more() -> list[Task]:
+            nonlocal is_first
+            missing: list[Task] = []
+            for tasks in rounds.more():
+                if self.stop is not None:
+                    self.stop.plan(tasks)
+                self.tasks |= {task.hash: task for task in tasks}
+                plan = self._plan(proposer.header)
+                if is_first:
+                    self._compare_with_earlier(plan)
+                self.folder.write_plan(plan)
+                missing += self._start(plan, list({task.hash: task for task in tasks}.values()))
+                is_first = False
+            return self._within_limits(missing)
+
+        while tasks := more():
+            self.executor.run(tasks, self._on_event, more)
+        self._say_limit()
+        if proposer.header.method != GRID:  # no more arms will come, however many were proposed
+            self.folder.write_plan(self._plan(proposer.header.model_copy(update={"proposed": proposer.header.arms})))
+
+    def _compare_with_earlier(self, plan: Plan) -> None:
+        """Say what becomes of an earlier plan in the folder. Raises InputError where another rule has stopped cells."""
+        if not self.folder.has_plan():
+            return
+        old = self.folder.read_plan()
+        if old.stop != plan.stop and old.cells:
+            kinds = [rule.kind if rule else "no rule" for rule in (old.stop, plan.stop)]
+            options = f" ({old.stop.options}, now {plan.stop.options})" if old.stop and plan.stop else ""
+            raise InputError(
+                f"'{self.folder.path}' holds a study whose cells are stopped by {kinds[0]}, not {kinds[1]}{options}; "
+                f"give another --out (--reuse '{self.folder.path}' takes its complete cells over)"
+            )
+        if old.search.method != plan.search.method:
+            self.reporter.note(
+                f"the plan in '{self.folder.path}' was of the method {old.search.method}; {plan.search.method} "
+                "replaces it"
+            )
+        if plan.search.method == GRID:
             for line in explain_changes(self.folder, plan, self.tasks.values()):
                 self.reporter.note(line)
-        self.folder.write_plan(plan)
-        self.execute(plan, list(round_.values()))
-        return [self.folder.read_cell(task.hash) for task in tasks]
 
     def execute(self, plan: Plan, tasks: Sequence[Task]) -> None:
         """Run the cells without a final record, or take them over from another study."""
+        self.executor.run(self._within_limits(self._start(plan, tasks)), self._on_event)
+        self._say_limit()
+
+    def _start(self, plan: Plan, tasks: Sequence[Task]) -> list[Task]:
+        """The cells without a final record here or, to be taken over, in another study."""
         missing = [task for task in tasks if not self._is_final(task)]
         if self.others:
             missing = [task for task in missing if not self._take_over(task)]
@@ -220,8 +280,10 @@ class _Session:
         for source, cells in self.reused.items():
             self.reporter.note(f"{cells} finished cells are taken over from '{source}'")
         self.reused.clear()
+        for cell in {task.hash for task in tasks} - {task.hash for task in missing}:
+            self._on_end(cell)
         self.reporter.planned(plan, missing)
-        self._execute(missing)
+        return missing
 
     def _plan(self, search: SearchHeader) -> Plan:
         """The plan so far, with the confirmation that an earlier one in the folder has."""
@@ -229,38 +291,44 @@ class _Session:
         earlier = self.folder.read_plan().confirmation if self.folder.has_plan() else None
         return plan.model_copy(update={"confirmation": earlier})
 
-    def run_failed(self, tasks: Sequence[Task]) -> None:
-        """Run those of `tasks` whose record says that they failed; the plan stays as it is."""
+    def run_failed(self, proposer: Proposer) -> None:
+        """Run those of the planned cells whose record says that they failed; the plan stays as it is."""
         plan = self.folder.read_plan()
         planned = {cell.hash for cell in plan.cells}
+        asked = {task.hash: task for task in proposer.known()}
+        rounds = Rounds(proposer, lambda task: self.folder.read_cell(task.hash))
+        for tasks in rounds.more():  # as far as the records go
+            asked |= {task.hash: task for task in tasks}
+            for task in tasks:
+                if self.folder.find_cell(task.hash, self._on_damage) is not None:
+                    rounds.end(task.hash)
         failed = [
             task
-            for task in tasks
+            for task in asked.values()
             if task.hash in planned and self.folder.has_cell(task.hash) and not self._is_final(task)
         ]
-        changed = planned - {task.hash for task in tasks}
+        changed = planned - asked.keys()
         if any(self.folder.has_cell(one) for one in changed):
             self.reporter.note(
                 f"{len(changed)} planned cells are no longer what the study asks for, and stay as they are"
             )
         self.reporter.planned(plan, failed)
-        self._execute(failed)
+        self.executor.run(self._within_limits(failed), self._on_event)
+        self._say_limit()
 
-    def _execute(self, tasks: Sequence[Task]) -> None:
-        """Run `tasks` in the order and within the limits of this run."""
+    def _within_limits(self, tasks: Sequence[Task]) -> list[Task]:
+        """`tasks` in the order of this run, as many as its limit leaves."""
         means = {arm: sum(seconds) / len(seconds) for arm, seconds in self._seconds.items()}
         ordered = in_order(tasks, means, seeds_first=self.limits.seeds_first)
         most = self.limits.max_cells
-        remaining = len(ordered) if most is None else most - self.computed
-        self.executor.run(ordered[:remaining], self._on_event)
-        if remaining < len(ordered):
-            raise LimitReached(f"{self.computed} cells are computed, as many as --max-cells allows")
+        given = ordered if most is None else ordered[: most - self._given]
+        self._given += len(given)
+        self._is_cut |= len(given) < len(ordered)
+        return given
 
-    def end(self, search: SearchHeader) -> None:
-        """Note in the plan that no more arms will come, however many were proposed."""
-        if search.method != GRID:
-            ended = search.model_copy(update={"proposed": search.arms})
-            self.folder.write_plan(self._plan(ended))
+    def _say_limit(self) -> None:
+        if self._is_cut:
+            raise LimitReached(f"{self.computed} cells are computed, as many as --max-cells allows")
 
     def _is_final(self, task: Task) -> bool:
         """Complete, diverged and stopped cells are results and never repeated; a failed one gets another chance."""
@@ -277,7 +345,7 @@ class _Session:
         """Whether another study has this very cell; its record then says where it comes from."""
         for other in self.others:
             record = other.find_cell(task.hash, self._on_damage)
-            if record is not None and record.status != "failed":
+            if record is not None and record.status in ("complete", "diverged"):  # what a rule stopped is not computed
                 source = record.provenance.reused_from or str(other.path)
                 provenance = record.provenance.model_copy(update={"reused_from": source})
                 # The other study may vary other settings: the cell is the same, its name in the study is not.
@@ -299,8 +367,13 @@ class _Session:
             self.computed += 1
             if event.status != "failed":  # that one goes on from there
                 (self.folder.path / "checkpoints" / f"{event.hash}.pt").unlink(missing_ok=True)
+                if self.stop is not None:
+                    self.stop.forget(event.hash)
+            self._on_end(event.hash)
         else:
             reason = self.listener(event)
+            if self.stop is not None and reason is None:
+                reason = self.stop(event)
         self.reporter.event(event)
         if self.limits.budget is not None and time.monotonic() - self._started >= self.limits.budget:
             raise LimitReached(f"the time of --budget ({duration(self.limits.budget)}) is over")

@@ -21,6 +21,7 @@ from sweeps.old_forms import new_settings, translate
 from sweeps.propose.settings import SearchSettings
 from sweeps.questions import Factors, compared_factors, compared_sides, matches, named_pairs, value_pairs
 from sweeps.record import Scalar
+from sweeps.stop.settings import Stop
 from vmp.core.choices import unknown_key
 from vmp.core.config import config, from_plain, shown, to_plain
 from vmp.core.documents import parse_yaml, read_yaml
@@ -71,6 +72,7 @@ class Study(Settings):
         search: Propose arms within the ranges of the factors' values; None runs the grid.
         margin: Difference in `metric` below which two arms count as practically equal; set before the run.
         tries: How often a run tries a cell whose worker dies under it.
+        stop: A rule that ends cells early; None lets each train to its end. A stopped cell is out of every comparison.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
@@ -84,6 +86,7 @@ class Study(Settings):
     search: SearchSettings | None = None
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
     tries: Annotated[int, Field(ge=1)] = 2
+    stop: Stop | None = None
 
     def __post_init__(self) -> None:
         for name, values in [("seeds", self.seeds), *((f"factors.{k}", v) for k, v in self.factors.items())]:

@@ -81,8 +81,8 @@ def test_a_killed_race_drops_the_same(finished: StudyFolder, tmp_path: Path) -> 
     killed = StudyFolder(tmp_path)
     for after in (2, 11, 4):  # within the first look, at a look, within a later one
         with pytest.raises(Killed):
-            drive(STUDY, RACE, killed, record, kill_after=after, workers=after)
-    drive(STUDY, RACE, killed, record, workers=64)
+            drive(STUDY, RACE, killed, record, kill_after=after, order=after)
+    drive(STUDY, RACE, killed, record, order=64)
     assert state(killed) == state(finished)
     assert killed.read_plan().cells == finished.read_plan().cells
     assert cells(tmp_path) == cells(finished.path)
