@@ -38,9 +38,10 @@ def write_model(folder: Path, task: Task, experiment: Experiment, model: MotionP
 class KeptWeights:
     """The models in a study's folder, thinned out while the study runs.
 
-    Chosen is the arm with the highest mean of the validation metric over all seeds, the earliest planned of equals;
-    arms without the prompt are chosen only where there is no other, and an arm with a seed that diverged, failed or was
-    stopped never is. An arm that can no longer be chosen gives its space back at once.
+    Chosen is the arm with the highest mean of the validation metric over all seeds, the earliest planned of equals,
+    among those with the most seeds (a search or a race gives the best arms more). Arms without the prompt are chosen
+    only where there is no other, and an arm with a seed that diverged, failed or was stopped never is. An arm that can
+    no longer be chosen gives its space back at once.
 
     Args:
         folder: Where the models lie.
@@ -64,7 +65,8 @@ class KeptWeights:
         self._records[record.hash] = record
         if self._keep == "chosen" and (best := self._chosen()) is not None:
             for arm, tasks in self._tasks.items():
-                if arm != best and self._is_over(arm):
+                # An arm with fewer seeds than the best may still get more.
+                if arm != best and self._is_over(arm) and len(tasks) >= len(self._tasks[best]):
                     self._delete(tasks)
 
     def end(self) -> list[str]:
@@ -96,7 +98,11 @@ class KeptWeights:
     def _chosen(self) -> str | None:
         """The arm that is chosen among those that are complete now."""
         means = {}
+        compared = [arm for arm in self._tasks if not self._is_reference(arm)] or list(self._tasks)
+        most = max((len(self._tasks[arm]) for arm in compared), default=0)
         for arm, tasks in self._tasks.items():
+            if len(tasks) < most:
+                continue
             values = [self._value(cell) for cell in tasks]
             known = [value for value in values if value is not None]
             if len(known) == len(values):

@@ -21,20 +21,41 @@ from sweeps.executors.base import Progress
 from sweeps.plan import Task
 from sweeps.propose.arm_search import required, short_name
 from sweeps.record import CellRecord
-from sweeps.stop.settings import PATIENCE, StopSettings, is_comparing
+from sweeps.stop.settings import StopSettings, is_comparing
 from vmp.core.choices import find_object, lookup, unknown_key
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import canonical_json
 from vmp.core.text import count
 
 
+class Patience(optuna.pruners.BasePruner):
+    """Stops a cell whose value has not improved for some epochs.
+
+    Optuna's PatientPruner stops one that has become worse: a curve that stays as it is goes on there to its end.
+
+    Args:
+        epochs: In a row, at least 1.
+        min_delta: What counts as better, 0 or more.
+    """
+
+    def __init__(self, epochs: int, min_delta: float = 0.0) -> None:
+        if epochs < 1 or min_delta < 0:
+            raise ValueError(f"epochs must be at least 1 and min_delta 0, got {epochs} and {min_delta}")
+        self._epochs, self._min_delta = epochs, min_delta
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        values = [value for _, value in sorted(trial.intermediate_values.items())]
+        before, last = values[: -self._epochs], values[-self._epochs :]
+        return bool(before) and max(last) <= max(before) + self._min_delta
+
+
 def _pruners() -> dict[str, Any]:
     names = [name for name in dir(optuna.pruners) if name.endswith("Pruner") and not name.startswith("Base")]
-    return {short_name(name, "pruner"): getattr(optuna.pruners, name) for name in names if name != "PatientPruner"}
+    return {short_name(name, "pruner"): getattr(optuna.pruners, name) for name in names}
 
 
-PRUNERS = _pruners()
-"""Short name -> class of every pruner of the installed Optuna but Patient, which `PATIENCE` makes."""
+RULES: dict[str, Any] = {"patience": Patience, **_pruners()}
+"""Short name -> class of every rule: our own, and every pruner of the installed Optuna."""
 
 
 def make_pruner(settings: StopSettings) -> optuna.pruners.BasePruner:
@@ -43,28 +64,22 @@ def make_pruner(settings: StopSettings) -> optuna.pruners.BasePruner:
     Raises:
         InputError: No such rule or option, or a value that it refuses.
     """
-    options = dict(settings.options)
-    if settings.kind == PATIENCE:
-        valid = ["epochs", "min_delta", "wrapped"]
-        inner = options.pop("wrapped", None)
-        wrapped = None if inner is None else make_pruner(_inner(inner))
-        made: Any = optuna.pruners.PatientPruner
-        if "epochs" not in options and set(options) <= set(valid):
-            raise InputError("stop.options.epochs is missing: the epochs without a better validation; e.g. {epochs: 5}")
-        given = {"wrapped_pruner": wrapped, **{"patience" if k == "epochs" else k: v for k, v in options.items()}}
+    if ":" in settings.kind:
+        made = find_object(settings.kind, "stop rule")
     else:
-        if ":" in settings.kind:
-            made = find_object(settings.kind, "stop rule")
-        else:
-            name = short_name(settings.kind, "pruner")
-            made = lookup({PATIENCE: None, **PRUNERS}, name, "stop rule")
-        valid, given = list(inspect.signature(made).parameters), options
-        for name in required(made):
-            if name not in options:
-                raise InputError(f"stop.options.{name} is missing: the rule {settings.kind} cannot be made without it")
-    for option in options:
+        made = lookup(RULES, short_name(settings.kind, "pruner"), "stop rule")
+    names = {"wrapped_pruner": "wrapped"}  # its name in a study file
+    valid = [names.get(name, name) for name in inspect.signature(made).parameters]
+    for option in settings.options:
         if option not in valid:
             raise InputError(f"stop.options.{option} {unknown_key(option, valid)}")
+    given = {"wrapped_pruner" if name == "wrapped" else name: value for name, value in settings.options.items()}
+    if (inner := given.get("wrapped_pruner")) is not None:
+        given["wrapped_pruner"] = make_pruner(_inner(inner))
+    elif "wrapped" in valid:
+        given["wrapped_pruner"] = None
+    if missing := [name for name in required(made) if name not in given]:
+        raise InputError(f"stop.options.{missing[0]} is missing: the rule {settings.kind} cannot be made without it")
     try:
         with warnings.catch_warnings(action="ignore"):  # Optuna calls some of them experimental
             pruner: optuna.pruners.BasePruner = made(**given)

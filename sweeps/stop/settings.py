@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
 from vmp.core.config import config
 
-PATIENCE = "patience"
-_WITHOUT_OTHERS = ("threshold", "nop")  # pruners that look at a cell's own curve
+PATIENT = "patient"
+_OWN_CURVE = ("patience", "threshold", "nop")  # rules that look at nothing but a cell's own epochs
 
 
 @config
@@ -18,9 +17,10 @@ class StopSettings:
     """A rule that may end a cell after any epoch, by its validation accuracy so far.
 
     Attributes:
-        kind: ``patience``, or one of Optuna's pruners by name (`sweeps.stop.rule.PRUNERS`), or the dotted path of a
-            pruner of your own.
-        options: Of the rule, such as ``{epochs: 5, min_delta: 0.01}`` of patience or ``{n_startup_trials: 3}``.
+        kind: ``patience`` (validation has not improved for some epochs), or one of Optuna's pruners by name
+            (`sweeps.stop.rule.RULES`), or the dotted path of a pruner of your own.
+        options: Of the rule, such as ``{epochs: 5, min_delta: 0.01}`` of patience, ``{n_startup_trials: 3}`` of median,
+            or ``{patience: 2, wrapped: median}`` of patient.
     """
 
     kind: str
@@ -29,16 +29,8 @@ class StopSettings:
 
 def is_comparing(settings: StopSettings) -> bool:
     """Whether the rule compares a cell with cells of other arms."""
-    if settings.kind == PATIENCE:
-        inner = settings.options.get("wrapped")
-        return inner is not None and is_comparing(_settings(inner))
-    return settings.kind.lower().replace("_", "").removesuffix("pruner") not in _WITHOUT_OTHERS
-
-
-def _settings(value: Any) -> Any:
-    if isinstance(value, str):
-        return StopSettings(kind=value)
-    return StopSettings(**value) if isinstance(value, Mapping) else value
+    name = settings.kind.lower().replace("_", "").removesuffix("pruner")
+    return name not in _OWN_CURVE and not (name == PATIENT and settings.options.get("wrapped") is None)
 
 
 def _of_a_name(value: Any) -> Any:
