@@ -146,6 +146,15 @@ def plan(request: _Request, as_json: bool, every_arm: bool) -> None:
     show_default=True,
     help="Which trained models stay in --out/models: those of the arm with the best validation, all, or none.",
 )
+@click.option(
+    "--track", multiple=True, metavar="NAME", help="Show the cells to tensorboard, mlflow or wandb, too. Repeatable."
+)
+@click.option(
+    "--storage",
+    metavar="URL",
+    help="Mirror the sweep into an Optuna storage: sqlite:///FILE, postgresql://USER@HOST/BASE, journal:FILE "
+    "[a search: --out/search.db].",
+)
 def run(
     request: _Request,
     out: Path,
@@ -159,6 +168,8 @@ def run(
     confirm: bool,
     seeds: int | None,
     keep_weights: Keep,
+    track: tuple[str, ...],
+    storage: str | None,
 ) -> None:
     """Run the missing cells of STUDY in --out. The same command again goes on from there; nothing finished is repeated.
 
@@ -173,8 +184,10 @@ def run(
         raise click.UsageError(
             "--seeds says how many fresh seeds --confirm runs; a study's own are in it: --set seeds=..."
         )
-    if confirm and (only or reuse):
-        raise click.UsageError("--confirm runs the chosen arm of a finished study; leave out --only and --reuse")
+    if confirm and (only or reuse or track or storage):
+        raise click.UsageError(
+            "--confirm runs the chosen arm of a finished study; leave out --only, --reuse, --track and --storage"
+        )
     limits = Limits(
         max_cells=max_cells,
         budget=None if budget is None else parse_seconds(budget, "--budget"),
@@ -189,9 +202,8 @@ def run(
             if confirm:
                 status = confirm_study(asked, out, seeds=seeds, **common)
             else:
-                status = run_study(
-                    asked, out, search=request.search, only=only, reuse=reuse, keep_weights=keep_weights, **common
-                )
+                common |= {"only": only, "reuse": reuse, "keep_weights": keep_weights}
+                status = run_study(asked, out, search=request.search, track=track, storage=storage, **common)
     except KeyboardInterrupt as interrupt:
         click.echo(f"\nInterrupted. The finished cells are in '{out}'; the same command goes on from there.", err=True)
         number = interrupt.signal if isinstance(interrupt, _Signalled) else signal.SIGINT

@@ -78,6 +78,13 @@ class StudyHeader(Plain):
     settings: dict[str, JsonValue] = {}
 
 
+class Proposal(Plain):
+    """A proposal of a search: values within its space, and the number of the arm that they are, repeats alike."""
+
+    params: dict[str, Scalar]
+    arm: int
+
+
 class SearchHeader(Plain):
     """How arms come about.
 
@@ -104,7 +111,7 @@ class SearchHeader(Plain):
     factor: int | None = None
     against: str | None = None
     space: dict[str, JsonValue] = {}
-    proposals: list[dict[str, Scalar]] = []
+    proposals: list[Proposal] = []
     proposed: int | None = None
 
 

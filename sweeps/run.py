@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -23,7 +23,9 @@ from sweeps.propose.settings import GRID, SearchSettings
 from sweeps.record import CellRecord, Plan, SearchHeader, StudyFolder, arm_key, confirmation_plan
 from sweeps.status import StudyStatus, lock_of, read_status
 from sweeps.study import Study
+from sweeps.track.base import Tracker, Trackers
 from sweeps.track.console import Reporter, silent
+from sweeps.track.registry import make_trackers
 from sweeps.weights import MODELS_FOLDER, Keep, KeptWeights
 from vmp.core.errors import InputError
 from vmp.core.text import duration
@@ -59,6 +61,8 @@ def run_study(
     limits: Limits = NO_LIMITS,
     reuse: Sequence[str | Path] = (),
     keep_weights: Keep = "chosen",
+    track: Sequence[str] = (),
+    storage: str | None = None,
 ) -> StudyStatus:
     """Run the missing cells of `study`.
 
@@ -75,6 +79,8 @@ def run_study(
         only: ``failed`` runs the planned cells that failed, and no others.
         limits: What this run may use, and the order of its cells.
         reuse: Folders of other studies, whose finished records of equal cells are taken over.
+        track: Other tools to show the sweep to, keys of `sweeps.track.registry.TRACKERS`. None of them can fail a cell.
+        storage: URL of an Optuna storage that mirrors the sweep; a search has ``out/search.db`` without one.
 
     Raises:
         InputError: The study cannot be planned, another run is at work in `out`, or `out` cannot be written.
@@ -89,19 +95,25 @@ def run_study(
     # Before the folder is made: a study that cannot be planned leaves nothing behind.
     proposer = make_proposer(study, search or study.search, folder)
     stop = _stop_rule(study, folder)
+    is_search = proposer.header.rungs is not None
+    trackers = make_trackers(track, folder.path, metric=study.metric, storage=storage, is_search=is_search)
     executor = make_executor(engine, _resources(study, folder, workers, runtime, limits, keep_weights))
     folder.create()
     with _only_run(folder), executor:
-        session = _Session(study, folder, executor, reporter, listener, limits, others, keep_weights, stop)
+        session = _Session(study, folder, executor, reporter, listener, limits, others, keep_weights, stop, trackers)
+        is_over = False
         try:
             if only == "failed":
                 session.run_failed(proposer)
                 return read_status(folder, computed=session.computed)
             session.run(proposer)
+            is_over = True
             for line in session.weights.end():
                 reporter.note(line)
         except LimitReached as limit:
             reporter.note(f"{limit}; the same command goes on from there")
+        finally:
+            session.trackers.close(is_over=is_over)
     return read_status(folder, computed=session.computed)
 
 
@@ -194,6 +206,7 @@ class _Session:
         others: Sequence[StudyFolder],
         keep: Keep,
         stop: StopRule | None = None,
+        trackers: Mapping[str, Tracker] | None = None,
     ) -> None:
         self.study, self.folder, self.executor = study, folder, executor
         self.reporter, self.listener, self.limits = reporter, listener, limits
@@ -208,6 +221,7 @@ class _Session:
         self._given, self._is_cut = 0, False  # cells given to the executor, and whether the limit held some back
         self._on_end: Callable[[str], None] = lambda cell: None
         self.stop = stop
+        self.trackers = Trackers(trackers or {}, reporter.note)
 
     def run(self, proposer: Proposer) -> None:
         """Plan what `proposer` asks for and run what has no final record, to the end of its rounds."""
@@ -276,7 +290,9 @@ class _Session:
         if self.others:
             missing = [task for task in missing if not self._take_over(task)]
         finished = {task.hash for task in tasks} - {task.hash for task in missing}
-        self.weights.plan(tasks, {cell: self.folder.read_cell(cell) for cell in finished})
+        records = {cell: self.folder.read_cell(cell) for cell in finished}
+        self.weights.plan(tasks, records)
+        self.trackers.planned(plan, tasks, records)
         for source, cells in self.reused.items():
             self.reporter.note(f"{cells} finished cells are taken over from '{source}'")
         self.reused.clear()
@@ -313,6 +329,10 @@ class _Session:
                 f"{len(changed)} planned cells are no longer what the study asks for, and stay as they are"
             )
         self.reporter.planned(plan, failed)
+        again = {task.hash for task in failed}
+        records = [self.folder.find_cell(cell, self._on_damage) for cell in asked if cell in planned - again]
+        there = [task for cell, task in asked.items() if cell in planned]
+        self.trackers.planned(plan, there, {record.hash: record for record in records if record is not None})
         self.executor.run(self._within_limits(failed), self._on_event)
         self._say_limit()
 
@@ -364,6 +384,7 @@ class _Session:
             event = event.model_copy(update={"provenance": event.provenance.model_copy(update={"tries": tries})})
             self.folder.write_cell(event)
             self.weights.add(event)
+            self.trackers.ended(event)
             self.computed += 1
             if event.status != "failed":  # that one goes on from there
                 (self.folder.path / "checkpoints" / f"{event.hash}.pt").unlink(missing_ok=True)
@@ -371,6 +392,7 @@ class _Session:
                     self.stop.forget(event.hash)
             self._on_end(event.hash)
         else:
+            self.trackers.progress(event)
             reason = self.listener(event)
             if self.stop is not None and reason is None:
                 reason = self.stop(event)

@@ -147,7 +147,7 @@ class ArmSearch:
     ) -> None:
         self.settings, self.space = settings, dict(space)
         self.rungs = rungs(settings, seeds)
-        self.proposals: list[Params] = []
+        self.proposals: list[tuple[Params, int]] = []  # with the number of the arm
         self._earlier = list(proposals)
         self._name_of = name_of
         self._class = find_sampler(settings)
@@ -221,9 +221,10 @@ class ArmSearch:
         while not self._is_exhausted():
             number = len(self.proposals)
             trial, params = self._propose(number)
-            self.proposals.append(params)
             name = self._name_of(params)
-            if (arm := self._by_name.get(name)) is None:
+            arm = self._by_name.get(name)
+            self.proposals.append((params, len(self._arms) if arm is None else arm.number))
+            if arm is None:
                 self._arms.append(made := _Arm(len(self._arms), params, [trial]))
                 self._by_name[name] = made
                 return made

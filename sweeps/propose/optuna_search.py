@@ -18,7 +18,7 @@ import optuna
 from sweeps.plan import Task, arm_tasks, is_reference
 from sweeps.propose.arm_search import ArmSearch, CellResult, Params, Step
 from sweeps.propose.settings import GRID, SearchSettings, rungs
-from sweeps.record import CellRecord, Plan, Scalar, SearchHeader, StudyFolder
+from sweeps.record import CellRecord, Plan, Proposal, Scalar, SearchHeader, StudyFolder
 from sweeps.study import Study, is_number
 from vmp.core.config import to_plain
 from vmp.core.errors import InputError
@@ -94,7 +94,10 @@ class OptunaSearch:
 
     @property
     def header(self) -> SearchHeader:
-        return self._header.model_copy(update={"proposals": list(self._search.proposals)})
+        return self._header.model_copy(update={"proposals": self._proposals()})
+
+    def _proposals(self) -> list[Proposal]:
+        return [Proposal(params=params, arm=arm) for params, arm in self._search.proposals]
 
     def known(self) -> list[Task]:
         return []
@@ -172,7 +175,7 @@ def _earlier_proposals(folder: StudyFolder, plan: Plan, header: SearchHeader) ->
         raise InputError(
             f"'{folder.path}' holds a search of other factors or ranges ({', '.join(before.space)}); give another --out"
         )
-    return [dict(one) for one in before.proposals]
+    return [dict(one.params) for one in before.proposals]
 
 
 def _space(

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from sweeps.executors.base import Progress
 from sweeps.plan import Task, make_plan
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.rounds import Rounds
 from sweeps.propose.settings import SearchSettings
 from sweeps.record import CellRecord, StudyFolder
 from sweeps.study import Study, load_study
+from sweeps.track.base import Tracker
 from tests.conftest import SMALL
 
 
@@ -39,6 +41,7 @@ def drive(
     *,
     kill_after: int = 10**9,
     order: int = 0,
+    tracker: Tracker | None = None,
 ) -> list[list[Task]]:
     """As `sweeps.run` does, without training: the rounds that were asked for. Dies after so many new cells.
 
@@ -56,18 +59,26 @@ def drive(
             asked.append(tasks)
             planned |= {task.hash: task for task in tasks}
             folder.write_plan(make_plan(study, planned.values(), search=proposer.header))
+            there = [folder.find_cell(task.hash) for task in tasks]
+            if tracker is not None:
+                tracker.planned(folder.read_plan(), tasks, {one.hash: one for one in there if one})
             for task in tasks:
                 if folder.has_cell(task.hash) and folder.read_cell(task.hash).status != "failed":
                     rounds.end(task.hash)
                 else:
                     waiting.append(task)
         if not waiting:
+            if tracker is not None:
+                tracker.close(True)
             return asked
         task = waiting.pop(shuffled.randrange(len(waiting)) if order else 0)
         if computed == kill_after:
             raise Killed
         computed += 1
-        folder.write_cell(answer(task))
+        folder.write_cell(record := answer(task))
+        if tracker is not None:
+            tracker.progress(Progress(hash=task.hash, epoch=1, figures=record.metrics))
+            tracker.ended(record)
         rounds.end(task.hash)
 
 

@@ -16,7 +16,7 @@ from sweeps.plan import Task, grid_tasks
 from sweeps.propose.arm_search import SAMPLERS, ArmSearch, CellResult
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import SearchSettings, change_search
-from sweeps.record import CellRecord, Provenance, StudyFolder
+from sweeps.record import CellRecord, Proposal, Provenance, StudyFolder
 from sweeps.study import Study
 from tests.sweeps.staged import Killed, small_study
 from tests.sweeps.staged import drive as drive_with
@@ -149,7 +149,7 @@ def test_the_proposals_of_a_plan_stand(tmp_path: Path) -> None:
             drive(STUDY, dataclasses.replace(settings, method=method), folder, kill_after=3 * 4)
         plan = folder.read_plan()
         asked = len(plan.search.proposals)
-        changed = [{"lambda": 0.5 + i} for i in range(asked)]
+        changed = [Proposal(params={"lambda": 0.5 + i}, arm=i) for i in range(asked)]
         folder.write_plan(plan.model_copy(update={"search": plan.search.model_copy(update={"proposals": changed})}))
         resumed = weights(drive(STUDY, dataclasses.replace(settings, method=method), folder))
         assert resumed[:asked] == [0.5 + i for i in range(asked)]
