@@ -281,12 +281,14 @@ def why(request: _Request, folder: Path, as_json: bool) -> None:
 
 @sweep.command()
 @click.argument("folder", metavar="DIR", type=UserPath())
-@click.option("--search", default="race", show_default=True, metavar="NAME", help="The strategy: race.")
+@click.option(
+    "--search", default="race", show_default=True, metavar="NAME", help="The strategy: race or an Optuna sampler."
+)
 @click.option(
     *("--search-option", "search_options"),
     multiple=True,
     metavar="KEY=VALUE",
-    help="An option of it, e.g. max_seeds=10 [the study's seeds]. Repeatable.",
+    help="An option of it, e.g. max_seeds=10 of a race; arms=8 or first_seeds=2 of a search. Repeatable.",
 )
 @_json
 def replay(folder: Path, search: str, search_options: tuple[str, ...], as_json: bool) -> None:

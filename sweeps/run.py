@@ -298,7 +298,7 @@ class _Session:
         self.reused.clear()
         for cell in {task.hash for task in tasks} - {task.hash for task in missing}:
             self._on_end(cell)
-        self.reporter.planned(plan, missing)
+        self.reporter.planned(plan, missing, records)
         return missing
 
     def _plan(self, search: SearchHeader) -> Plan:
@@ -328,11 +328,11 @@ class _Session:
             self.reporter.note(
                 f"{len(changed)} planned cells are no longer what the study asks for, and stay as they are"
             )
-        self.reporter.planned(plan, failed)
         again = {task.hash for task in failed}
-        records = [self.folder.find_cell(cell, self._on_damage) for cell in asked if cell in planned - again]
-        there = [task for cell, task in asked.items() if cell in planned]
-        self.trackers.planned(plan, there, {record.hash: record for record in records if record is not None})
+        found = [self.folder.find_cell(cell, self._on_damage) for cell in asked if cell in planned - again]
+        records = {record.hash: record for record in found if record is not None}
+        self.reporter.planned(plan, failed, records)
+        self.trackers.planned(plan, [task for cell, task in asked.items() if cell in planned], records)
         self.executor.run(self._within_limits(failed), self._on_event)
         self._say_limit()
 

@@ -117,7 +117,7 @@ class OptunaSearch:
         if step is None:
             return
         by_hash = {record.hash: record for record in records}
-        self._search.tell(step, [_result(by_hash[task.hash], self.study.metric) for task in tasks])
+        self._search.tell(step, [result_of(by_hash[task.hash], self.study.metric) for task in tasks])
 
     def news(self) -> list[str]:
         return []
@@ -151,7 +151,8 @@ def search_header(settings: SearchSettings, seeds: int) -> SearchHeader:
     )
 
 
-def _result(record: CellRecord, metric: str) -> CellResult:
+def result_of(record: CellRecord, metric: str) -> CellResult:
+    """What a search hears of a record."""
     score = record.metrics.get(f"val_{metric}")
     return CellResult(
         status=record.status,

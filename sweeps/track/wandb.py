@@ -55,11 +55,11 @@ class WandB:
     def ended(self, record: CellRecord) -> None:
         run = self._run(record.hash)
         run.summary.update({"status": record.status, **{f"end/{k}": v for k, v in numbers(record.metrics).items()}})
-        self._runs.pop(record.hash).finish(exit_code=int(record.status == "failed"), quiet=True)
+        self._runs.pop(record.hash).finish(exit_code=int(record.status == "failed"))
 
     def close(self, is_over: bool) -> None:
         for run in self._runs.values():
-            run.finish(exit_code=1, quiet=True)
+            run.finish(exit_code=1)
         self._runs.clear()
 
     def _run(self, cell: str) -> Any:

@@ -15,9 +15,12 @@ import pytest
 from sweeps.plan import Task, grid_tasks
 from sweeps.propose.arm_search import SAMPLERS, ArmSearch, CellResult
 from sweeps.propose.registry import make_proposer
+from sweeps.propose.search_replay import ReplayedSearch
 from sweeps.propose.settings import SearchSettings, change_search
 from sweeps.record import CellRecord, Proposal, Provenance, StudyFolder
+from sweeps.replay import replay
 from sweeps.study import Study
+from tests.conftest import ROOT
 from tests.sweeps.staged import Killed, small_study
 from tests.sweeps.staged import drive as drive_with
 from vmp.core.errors import InputError
@@ -90,6 +93,21 @@ def test_arms_start_on_few_seeds_and_the_best_go_on(tmp_path: Path) -> None:
     for tasks in rounds[1:]:  # a round is an arm on its next seeds, compared on the same ones
         assert len({repr(task.factors) for task in tasks}) == 1
         assert [task.seed for task in tasks] in ([0, 1], [2, 3], [4, 5, 6, 7])
+
+
+def test_a_replay_answers_a_search_from_a_finished_grid() -> None:
+    folder = StudyFolder(ROOT / "results" / "reference" / "lambda")
+    whole = replay(folder, "tpe", {})
+    few = replay(folder, "tpe", {"first_seeds": 3})
+    assert isinstance(whole, ReplayedSearch)
+    assert isinstance(few, ReplayedSearch)
+    assert few == replay(folder, "tpe", {"first_seeds": 3})
+    assert few.cells < whole.cells <= whole.grid_cells
+    assert {seeds for _, seeds, _ in whole.arms} == {len(folder.read_plan().seeds)}
+    assert whole.best is not None
+    assert whole.best_of_grid is not None
+    assert whole.best[2] is not None
+    assert whole.best[2] <= whole.best_of_grid[1]
 
 
 def test_the_sampler_is_told_the_mean_with_its_number_of_seeds() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from rich.console import Console
 
 from sweeps.executors.base import Progress
 from sweeps.plan import Task
@@ -23,6 +25,7 @@ from sweeps.propose.settings import SearchSettings
 from sweeps.record import CellRecord, Plan, StudyFolder
 from sweeps.run import run_study
 from sweeps.track.base import Trackers
+from sweeps.track.console import ConsoleReporter
 from sweeps.track.registry import TRACKERS, make_trackers
 from sweeps.track.storage import StorageMirror, file_url
 from tests.sweeps.staged import Killed, drive, small_study
@@ -233,3 +236,44 @@ def test_a_run_for_each_cell(name: str, tracked: Path, monkeypatch: pytest.Monke
         assert {path.name.rpartition("-")[2] for path in runs} == {one.hash for one in records}
         assert all(list(path.glob("*.wandb")) for path in runs)
         assert json.loads((tracked / "plan.json").read_text())["search"]["proposed"] == 2
+
+
+def test_a_terminal_shows_a_table_and_a_log_plain_lines(tmp_path: Path) -> None:
+    shown: dict[bool, str] = {}
+    for terminal in (True, False):
+        console = Console(file=io.StringIO(), force_terminal=terminal, width=120, height=24, color_system=None)
+        folder = StudyFolder(tmp_path / str(terminal))
+        with ConsoleReporter("top1", console) as reporter:
+            tracker = AsTracker(reporter)
+            with pytest.raises(Killed):
+                drive(STUDY, None, folder, record, kill_after=7, tracker=tracker)
+            last = io.StringIO()
+            Console(file=last, width=120).print(reporter._view())
+        shown[terminal] = last.getvalue()
+        assert ("\x1b[" in console.file.getvalue()) == terminal  # type: ignore[attr-defined]
+        lines = [line for line in console.file.getvalue().splitlines() if " seed=" in line]  # type: ignore[attr-defined]
+        assert len(lines) == (0 if terminal else 7)
+    table = shown[True].splitlines()
+    assert table[0].split() == ["arm", "seed", "0", "seed", "1", "mean", "val", "top1"]
+    assert [line.split()[-1] for line in table[1:4]] == ["0.305", "0.305", "0.705"]
+    assert table[4].split()[-2:] == ["0.300", "."]
+    assert "[7/8]  best so far prompt=vmp lambda=0.01 0.705  cost" in table[5]
+
+
+class AsTracker:
+    """Shows a reporter what a tracker is shown."""
+
+    def __init__(self, reporter: ConsoleReporter) -> None:
+        self._reporter = reporter
+
+    def planned(self, plan: Plan, tasks: Sequence[Task], records: Mapping[str, CellRecord]) -> None:
+        self._reporter.planned(plan, [task for task in tasks if task.hash not in records], records)
+
+    def progress(self, progress: Progress) -> None:
+        self._reporter.event(progress)
+
+    def ended(self, record: CellRecord) -> None:
+        self._reporter.event(record)
+
+    def close(self, is_over: bool) -> None:
+        del is_over
