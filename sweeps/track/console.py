@@ -196,7 +196,7 @@ class ConsoleReporter:
                 values = [self._cell(by_seed[seed]) if seed in by_seed else "" for seed in seeds]
                 style = "bold" if arm == best else ""
                 table.add_row(Text(describe_factors(factors[arm])), *map(Text, values), mean, style=style)
-        lines = [table]
+        lines: list[RenderableType] = [table]
         if len(cells) > len(shown):
             lines.append(Text(f"... and {count(len(cells) - len(shown), 'more arm')}"))
         parts = [
