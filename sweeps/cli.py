@@ -129,6 +129,11 @@ def plan(request: _Request, as_json: bool, every_arm: bool) -> None:
     type=UserPath(),
     help="Take finished equal cells over from the study in DIR. Repeatable.",
 )
+@click.option(
+    "--accept-code",
+    is_flag=True,
+    help="Take over finished cells that only a change of code keeps out; you vouch that it changes no number.",
+)
 @click.option("--max-cells", type=_positive, help="Cells to compute in this run.")
 @click.option("--budget", metavar="TIME", help="Time for this run, e.g. 90s, 45min, 2h.")
 @click.option("--cell-timeout", metavar="TIME", help="Time for a cell; a longer one is killed and counts as failed.")
@@ -161,6 +166,7 @@ def run(
     engine: str,
     only: Literal["failed"] | None,
     reuse: tuple[Path, ...],
+    accept_code: bool,
     max_cells: int | None,
     budget: str | None,
     cell_timeout: str | None,
@@ -184,10 +190,13 @@ def run(
         raise click.UsageError(
             "--seeds says how many fresh seeds --confirm runs; a study's own are in it: --set seeds=..."
         )
-    if confirm and (only or reuse or track or storage):
+    if confirm and (only or reuse or accept_code or track or storage):
         raise click.UsageError(
-            "--confirm runs the chosen arm of a finished study; leave out --only, --reuse, --track and --storage"
+            "--confirm runs the chosen arm of a finished study; leave out --only, --reuse, --accept-code, --track and "
+            "--storage"
         )
+    if only and accept_code:
+        raise click.UsageError("--only failed runs failed cells, --accept-code takes finished ones over; give one")
     limits = Limits(
         max_cells=max_cells,
         budget=None if budget is None else parse_seconds(budget, "--budget"),
@@ -202,7 +211,7 @@ def run(
             if confirm:
                 status = confirm_study(asked, out, seeds=seeds, **common)
             else:
-                common |= {"only": only, "reuse": reuse, "keep_weights": keep_weights}
+                common |= {"only": only, "reuse": reuse, "accept_code": accept_code, "keep_weights": keep_weights}
                 status = run_study(asked, out, search=request.search, track=track, storage=storage, **common)
     except KeyboardInterrupt as interrupt:
         click.echo(f"\nInterrupted. The finished cells are in '{out}'; the same command goes on from there.", err=True)

@@ -1,23 +1,21 @@
 """Fresh seeds for the arm that a finished study chooses and for its reference: `vmp sweep run --confirm`.
 
-The choice is the report's: the highest mean on validation over the seeds that all candidates share, diverged runs with
-the worst accuracy. It is made once and written into the plan, so that the same command continues from there.
+The choice is the report's (`sweeps.chosen`). It is made once and written into the plan, so that the same command
+continues from there.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from sweeps.chosen import Accuracies
 from sweeps.plan import Task, arm_tasks
-from sweeps.questions import block_names, candidates_by_block, compared_pairs, main_pair
-from sweeps.record import CellRecord, ConfirmationHeader, Plan, Scalar, StudyFolder, arm_key
-from sweeps.stats.choice import choosable, choose, winners_curse
-from sweeps.stats.collapse import fill_diverged
+from sweeps.questions import compared_pairs, main_pair
+from sweeps.record import ConfirmationHeader, Scalar, StudyFolder, arm_key
+from sweeps.stats.choice import winners_curse
 from sweeps.stats.decisions import MIN_SEEDS, moments
 from sweeps.stats.planner import seeds_by_t
 from sweeps.stats.stepdown import Floats
@@ -27,17 +25,6 @@ from vmp.core.text import count
 
 POWER = 0.8
 DEFAULT_SEEDS, MAX_SEEDS = 10, 30
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Finished:
-    """A study's arms, their accuracies on validation and test, (arms, seeds), and which had a run stopped, (arms,)."""
-
-    plan: Plan
-    arms: list[dict[str, Scalar]]
-    val: Floats
-    test: Floats
-    stopped: np.ndarray
 
 
 def plan_confirmation(
@@ -80,50 +67,29 @@ def plan_confirmation(
     return header, tasks
 
 
-def _read(folder: StudyFolder) -> _Finished:
+def _read(folder: StudyFolder) -> Accuracies:
     plan = folder.read_plan()
-    arms = plan.arms()
-    row, column = {key: i for i, key in enumerate(arms)}, {seed: j for j, seed in enumerate(sorted(plan.seeds))}
-    shape = len(arms), len(column)
-    val, test = (np.full(shape, np.nan) for _ in range(2))
-    diverged, stopped, final = (np.zeros(shape, dtype=bool) for _ in range(3))
-    for record in folder.records(plan):
-        at = row[arm_key(record.factors)], column[record.seed]
-        diverged[at], stopped[at] = record.status == "diverged", record.status == "stopped"
-        final[at] = record.status != "failed"
-        if record.status == "complete":
-            val[at], test[at] = (_number(record, f"{split}_{plan.metric}") for split in ("val", "test"))
-    open_cells = len(plan.cells) - int(final.sum())
+    finished = Accuracies.of(plan, folder.records(plan))
+    open_cells = len(plan.cells) - int(finished.final.sum())
     if open_cells:
         raise InputError(
             f"'{folder.path}' still has {count(open_cells, 'cell')} to run; choose after the study has ended: run it "
             "without --confirm first"
         )
-    return _Finished(
-        plan=plan,
-        arms=list(arms.values()),
-        val=fill_diverged(val, diverged, plan.chance),
-        test=fill_diverged(test, diverged, plan.chance),
-        stopped=np.asarray(stopped.any(axis=1)),
-    )
+    return finished
 
 
-def _choose(finished: _Finished) -> tuple[list[tuple[dict[str, Scalar], dict[str, Scalar]]], list[int], int | None]:
+def _choose(finished: Accuracies) -> tuple[list[tuple[dict[str, Scalar], dict[str, Scalar]]], list[int], int | None]:
     """(chosen arm, its reference) of each block, the seeds behind the choice, and how many fresh ones it needs."""
     plan, arms = finished.plan, finished.arms
     pairs = compared_pairs(arms, plan.study)
-    names = block_names(arms, list(plan.factors), plan.study.blocks)
     chosen, seeds, needed = [], set(), []
-    for members in candidates_by_block(arms, names).values():
-        rows = [members[i] for i in choosable(finished.val[members], finished.stopped[members])]
-        made = choose(finished.val[rows]) if rows else None
-        if made is None:
-            continue
+    for rows, made in finished.choices():
         pair = main_pair(pairs, [rows[i] for i in made.ranking])
         if pair is None:
             continue
         chosen.append((arms[pair[0]], arms[pair[1]]))
-        seeds |= {sorted(plan.seeds)[j] for j in made.seeds}
+        seeds |= {finished.seeds[j] for j in made.seeds}
         reference = dict(pairs)
         differences = [finished.test[i] - finished.test[reference.get(i, pair[1])] for i in rows]
         curse = winners_curse(finished.val[rows], np.stack(differences), np.random.default_rng(0))
@@ -152,11 +118,6 @@ def _fresh(used: Sequence[int], number: int) -> list[int]:
 
 def _applied(factors: dict[str, Scalar]) -> dict[str, Scalar]:
     return {name: value for name, value in factors.items() if value is not None}
-
-
-def _number(record: CellRecord, name: str) -> float:
-    value = record.metrics.get(name)
-    return math.nan if value is None else float(value)
 
 
 def _names(pairs: Sequence[tuple[dict[str, Scalar], dict[str, Scalar]]]) -> str:

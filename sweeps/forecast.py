@@ -11,11 +11,12 @@ import numpy as np
 
 from sweeps.cost import Cost, refuse_too_much
 from sweeps.describe import describe_factors
+from sweeps.designs.drawn import Drawn
 from sweeps.plan import Task, experiments_of
 from sweeps.propose.race_search import race_rules, race_seeds
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import GRID, SearchSettings, rungs
-from sweeps.questions import PROMPT, PROMPTED, compared_pairs
+from sweeps.questions import BASELINE, CONTROL, PROMPT, PROMPTED, compared_pairs
 from sweeps.race_state import RACE, RaceRules
 from sweeps.record import Scalar
 from sweeps.stats.collapse import largest_unseen_rate
@@ -38,11 +39,12 @@ _SHOWN_ARMS, _FIRST_ARMS = 50, 10
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One arm: its factors, its cells in the order of the seeds, and seconds for each of them."""
+    """One arm: its factors, its cells in the order of the seeds, seconds for each of them, and why it is planned."""
 
     factors: dict[str, Scalar]
     cells: list[str]
     seconds: float
+    why: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +53,9 @@ class Forecast:
 
     Attributes:
         study: The definition.
-        tasks: Cells of the grid.
+        tasks: Cells of the design.
         arms: Its arms.
-        search: How arms will be proposed instead; None for the grid.
+        search: How arms will be proposed instead; None for the design.
         workers: Cells at a time.
         seconds: Estimated wall time of everything; of a race, where one arm is ahead by an SD of a paired difference.
         race: What a race is expected to cost; None for another method.
@@ -80,9 +82,11 @@ class Forecast:
         names = [describe_factors(arm.factors) for arm in arms]
         width = max(map(len, names))
         lines = [f"Study '{study.name}': {study.question}".rstrip(": "), *self._of_the_data()]
+        lines += self._of_the_design()
         for name, arm in zip(names, arms, strict=True):
             cells = " ".join(cell[:8] for cell in arm.cells)
-            lines.append(f"  {name:<{width}}  {count(seeds, 'seed')}, about {duration(arm.seconds)} each  {cells}")
+            why = f"  ({arm.why})" if arm.why else ""
+            lines.append(f"  {name:<{width}}  {count(seeds, 'seed')}, about {duration(arm.seconds)} each  {cells}{why}")
         if len(arms) < len(self.arms):
             lines.append(f"  ... and {count(len(self.arms) - len(arms), 'more arm')}; --all prints them")
         if self.search is None:
@@ -114,6 +118,28 @@ class Forecast:
         gpu = "" if on_device is None else f" and {size_in_words(on_device)} of the GPU's"
         lines.append(f"a worker takes about {size_in_words(self.cost.memory)} of memory{gpu}")
         return lines if self.race is not None else [*lines, *self._what_seeds_can_show()]
+
+    def _of_the_design(self) -> list[str]:
+        """What a design other than the plain grid plans, and what is compared."""
+        study = self.study
+        if study.is_plain_grid:
+            return []
+        lines = [f"Design {study.design.kind}: {study.design.summary(study.space())}"]
+        if study.design_pairs and self.race is not None:
+            lines.append("The race compares every arm with the leader, not with the arm that the design names.")
+        elif study.design_pairs and study.reference is None and study.compare is None:
+            number = count(len(study.design_pairs), "comparison")
+            lines.append(f"{number} from it: each arm with the base, the bare or the full arm that it changes")
+        elif isinstance(study.design, Drawn) and not self._has_reference():
+            lines.append(
+                "No arm is a reference, so the report compares each with the first: list prompt: [control, vmp], or "
+                "name a reference"
+            )
+        return lines
+
+    def _has_reference(self) -> bool:
+        prompts = {arm.factors.get(PROMPT) for arm in self.arms}
+        return self.study.reference is not None or self.study.compare is not None or bool(prompts & {CONTROL, BASELINE})
 
     def _of_the_data(self) -> list[str]:
         data = self.data
@@ -168,7 +194,11 @@ class Forecast:
             "metric": self.study.metric,
             "seeds": list(self.study.seeds),
             "search": None if self.search is None else to_plain(self.search),
-            "arms": [{"factors": arm.factors, "cells": arm.cells, "seconds": arm.seconds} for arm in self.arms],
+            "arms": [
+                {"factors": arm.factors, "cells": arm.cells, "seconds": arm.seconds}
+                | ({"why": arm.why} if arm.why else {})
+                for arm in self.arms
+            ],
             "cells": [task.planned().model_dump(mode="json") for task in self.tasks],
             "race": self.race and self.race.to_json(),
             "workers": self.workers,
@@ -180,7 +210,7 @@ class Forecast:
             "data": self.data.model_dump(mode="json"),
             "comparisons": self.family,
             "smallest_p_value": self.smallest_p_value,
-        }
+        } | ({} if self.study.is_plain_grid else {"design": to_plain(self.study.design)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,7 +299,7 @@ def make_forecast(
     search: SearchSettings | None,
     workers: int,
 ) -> Forecast:
-    """Sum up the estimates of `sweeps.cost` for every cell of the grid, or for the arms of a search.
+    """Sum up the estimates of `sweeps.cost` for every cell of the design, or for the arms of a search.
 
     Raises:
         InputError: The search cannot be made, or so many workers do not fit into memory.
@@ -279,10 +309,13 @@ def make_forecast(
         from sweeps.stop.rule import make_pruner  # a study without one does not wait for Optuna
 
         make_pruner(study.stop)
+    planned = () if study.is_plain_grid else study.planned_arms
+    why = {repr(arm.factors): "; ".join(arm.why) for arm in planned}
     arms: dict[str, Arm] = {}
     for task in tasks:
-        seconds = cost.seconds[task.hash]
-        arm = arms.setdefault(repr(task.factors), Arm(factors=task.factors, cells=[], seconds=seconds))
+        name, seconds = repr(task.factors), cost.seconds[task.hash]
+        new = Arm(factors=task.factors, cells=[], seconds=seconds, why=why.get(name, ""))
+        arm = arms.setdefault(name, new)
         arm.cells.append(task.hash)
     total, race = cost.wall_seconds(tasks, workers), None
     if search is not None and search.method != GRID:

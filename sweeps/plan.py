@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ from sweeps.questions import compared_factors, compared_sides
 from sweeps.record import (
     CellRecord,
     CodeHeader,
+    DesignHeader,
     Plan,
     PlannedCell,
     Scalar,
@@ -20,13 +21,14 @@ from sweeps.record import (
     StopHeader,
     StudyFolder,
     StudyHeader,
+    cell_hash,
 )
 from sweeps.study import Study
 from vmp.core.config import from_plain, to_plain
-from vmp.core.fingerprint import canonical_json, code_fingerprints, fingerprint
+from vmp.core.fingerprint import canonical_json, combined, fingerprint
 from vmp.data.registry import load_data
 from vmp.experiment import Experiment, describe_data
-from vmp.identity import canonical, identity
+from vmp.identity import canonical, code_of, identity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,42 +36,55 @@ class Task:
     """One cell in a form that any executor can carry to any process: plain JSON.
 
     Attributes:
-        hash: The cell's name: what `vmp.identity.identity` lists, the seed and the code decide it, and nothing else
-            does (not the device, not the number of workers, not the name of the study).
         factors: What the study varies.
         seed: The paired seed.
         settings: The complete configuration in its canonical form, see `vmp.experiment.Experiment`.
+        science: Hash of the seed and of what `vmp.identity.identity` lists.
+        code: Hash of the code that computes the cell, see `vmp.identity.code_of`.
     """
 
-    hash: str
     factors: dict[str, Scalar]
     seed: int
     settings: dict[str, Any]
+    science: str
+    code: str
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """The cell's name: science and code decide it, and nothing else does.
+
+        Not the device, not the number of workers, not the name of the study.
+        """
+        return cell_hash(self.science, self.code)
 
     def planned(self) -> PlannedCell:
         return PlannedCell(hash=self.hash, factors=self.factors, seed=self.seed)
 
     def to_plain(self) -> dict[str, Any]:
-        return {"hash": self.hash, "factors": self.factors, "seed": self.seed, "settings": self.settings}
+        return dataclasses.asdict(self)
 
 
-def code_hash() -> str:
-    """One hash over all code that computes a cell."""
-    return fingerprint(code_fingerprints())
+def arm_tasks(
+    study: Study, factors: Mapping[str, Scalar], experiment: Experiment, settings: dict[str, Any] | None = None
+) -> list[Task]:
+    """The cells of one arm, one for each of the study's seeds.
 
-
-def arm_tasks(study: Study, factors: Mapping[str, Scalar], experiment: Experiment) -> list[Task]:
-    """The cells of one arm, one for each of the study's seeds."""
-    science, settings = {**identity(experiment), "code": code_hash()}, to_plain(canonical(experiment))
+    Args:
+        study: The study.
+        factors, experiment: The arm.
+        settings: Of the canonical form of `experiment`, where they are at hand.
+    """
+    settings = settings or to_plain(canonical(experiment))
+    arm, code, factors = fingerprint(identity(experiment, settings)), fingerprint(code_of(experiment)), dict(factors)
     return [
-        Task(hash=fingerprint({**science, "seed": seed}), factors=dict(factors), seed=seed, settings=settings)
+        Task(factors=factors, seed=seed, settings=settings, science=combined(arm, seed), code=code)
         for seed in study.seeds
     ]
 
 
 def grid_tasks(study: Study) -> list[Task]:
-    """Every cell of the full factorial, arms in the study's order and seeds within an arm."""
-    return [task for factors, experiment in study.arms() for task in arm_tasks(study, factors, experiment)]
+    """Every cell of the study's design, arms in its order and seeds within an arm."""
+    return [task for arm in study.made_arms() for task in arm_tasks(study, arm.factors, arm.experiment, arm.settings)]
 
 
 def is_reference(settings: Mapping[str, Any]) -> bool:
@@ -78,14 +93,25 @@ def is_reference(settings: Mapping[str, Any]) -> bool:
 
 
 def experiments_of(tasks: Iterable[Task]) -> list[Experiment]:
-    """The experiments of some tasks, each arm's once."""
-    settings = dict.fromkeys(canonical_json(task.settings) for task in tasks)
-    return [_experiment(plain) for plain in settings]
+    """One experiment for each way in which `tasks` draw clips, and for each code that computes them."""
+    settings: dict[str, dict[str, Any]] = {}
+    for plain in {id(task.settings): task.settings for task in tasks}.values():  # the seeds of an arm share theirs
+        settings.setdefault(canonical_json(_kinds(plain)), plain)
+    return [from_plain(Experiment, plain, source="plan") for plain in settings.values()]
 
 
-@functools.lru_cache(maxsize=4096)
-def _experiment(settings: str) -> Experiment:
-    return from_plain(Experiment, json.loads(settings), source="plan")
+_WHOLE = ("data", "sampling", "backbone")
+
+
+def _kinds(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Of settings what decides clips and code: some sections, and the kinds of everything else."""
+    parts: dict[str, Any] = {}
+    for name, value in plain.items():
+        if name in _WHOLE or name == "kind":
+            parts[name] = value
+        elif isinstance(value, dict):
+            parts[name] = _kinds(value)
+    return parts
 
 
 def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | None = None) -> Plan:
@@ -96,6 +122,8 @@ def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | Non
     for task in tasks:  # a race asks for a few seeds of each arm at a time
         arms.setdefault(tuple(task.factors.values()), []).append(task)
     tasks = [task for same in arms.values() for task in sorted(same, key=lambda task: seeds[task.seed])]
+    experiments = experiments_of(tasks)
+    modules = {name: digits for one in experiments for name, digits in code_of(one).items()}
     return Plan(
         study=StudyHeader(
             name=study.name,
@@ -106,16 +134,29 @@ def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | Non
             compare=list(compared_factors(study)) or [(dict(a), dict(b)) for a, b in compared_sides(study)] or None,
             blocks=None if study.blocks is None else list(study.blocks),
             settings=study.settings(),
+            design=_design_header(study),
         ),
         factors=factor_values(study, tasks),
         metric=study.metric,
         seeds=list(seeds) or list(study.seeds),
         search=search or SearchHeader(),
-        code=CodeHeader(hash=code_hash(), modules=code_fingerprints()),
-        data=describe_data(load_data(study.data), experiments_of(tasks)),
+        code=CodeHeader(hash=fingerprint(modules), modules=dict(sorted(modules.items()))),
+        data=describe_data(load_data(study.data), experiments),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         cells=[task.planned() for task in tasks],
         stop=None if study.stop is None else StopHeader(kind=study.stop.kind, options=study.stop.options),
+    )
+
+
+def _design_header(study: Study) -> DesignHeader | None:
+    """The record of a design; None for a plain grid."""
+    if study.is_plain_grid:
+        return None
+    return DesignHeader(
+        settings=to_plain(study.design),
+        only_where=[to_plain(rule) for rule in study.only_where],
+        pairs=[(dict(arm), dict(reference)) for arm, reference in study.design_pairs],
+        components=study.design.components(study.space()),
     )
 
 
@@ -143,13 +184,17 @@ def explain_changes(folder: StudyFolder, plan: Plan, tasks: Iterable[Task]) -> l
         f"{len(dropped)} finished cells in '{folder.path}' do not belong to this plan and stay out of its report:"
     ]
     if modules := old.code.changed(plan.code.modules):
-        reasons.append(f"the code that computes a cell changed: {', '.join(modules)}")
+        reasons.append(f"the code that computes a cell changed: {', '.join(modules)}; {ACCEPT}")
     if old.data.hash != plan.data.hash:
         reasons.append(f"the data changed: {old.data.hash} is now {plan.data.hash}")
     reasons += _changed_settings(folder.read_cell(dropped[0].hash), dropped[0], new.values())
     if len(reasons) == 1:
         reasons.append("the backbone's checkpoint or the source of its module changed")
     return reasons
+
+
+ACCEPT = "--accept-code takes them over all the same, where you know that no number depends on it"
+"""What can be done about changed code."""
 
 
 def _changed_settings(record: CellRecord, cell: PlannedCell, tasks: Iterable[Task]) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from sweeps.record import Scalar
+from sweeps.record import Scalar, arm_key
 from vmp.core.fingerprint import canonical_json
 
 PROMPT = "prompt"
@@ -21,7 +21,12 @@ Pair = tuple[int, int]
 
 
 class Question(Protocol):
-    """What a study says of its comparisons (`sweeps.study.Study`, `sweeps.record.StudyHeader`)."""
+    """What a study says of its comparisons (`sweeps.study.Study`, `sweeps.record.StudyHeader`).
+
+    Attributes:
+        reference, blocks, compare: As in a study file.
+        design_pairs: The comparisons that follow from the design: factors of an arm and of what it is compared with.
+    """
 
     @property
     def reference(self) -> Factors | None: ...
@@ -32,14 +37,18 @@ class Question(Protocol):
     @property
     def compare(self) -> str | Sequence[str] | Sequence[tuple[Factors, Factors]] | None: ...
 
+    @property
+    def design_pairs(self) -> Sequence[tuple[Factors, Factors]]: ...
+
 
 def compared_pairs(arms: Sequence[Factors], question: Question) -> list[Pair]:
     """The comparisons that answer the study's question, as indices (arm, reference) into `arms`.
 
     In this order of precedence: the pairs that `compare` names; every two values of the factor that it names, where the
-    prompted arms vary that one alone; the `reference`; the control of each prompted arm; the backbone alone; the first
-    arm. In a factorial the factors that `compare` names are compared by their effects (`analysis.verdict.effects`), and
-    its arms with their controls.
+    prompted arms vary that one alone; the `reference`; the pairs that follow from the design (of an ablation: each arm
+    with the bare or the full one); the control of each prompted arm; the backbone alone; the first arm. In a factorial
+    the factors that `compare` names are compared by their effects (`analysis.verdict.effects`), and its arms with their
+    controls.
     """
     factors = compared_factors(question)
     if factors:
@@ -53,6 +62,10 @@ def compared_pairs(arms: Sequence[Factors], question: Question) -> list[Pair]:
         return list(dict.fromkeys(pair for first, second in sides for pair in named_pairs(arms, first, second)))
     if question.reference is not None:
         return reference_pairs(arms, question.reference)
+    if question.design_pairs:
+        place = {arm_key(arm): i for i, arm in enumerate(arms)}
+        keys = [(arm_key(arm), arm_key(reference)) for arm, reference in question.design_pairs]
+        return [(place[arm], place[reference]) for arm, reference in keys if arm in place and reference in place]
     for prompt in (CONTROL, BASELINE):
         if pairs := prompt_pairs(arms, prompt):
             return pairs

@@ -12,19 +12,18 @@ enough (see docs/decisions/one-file-per-cell.md).
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import BaseModel, Field, JsonValue, ValidationError
 
 from vmp.core.errors import InputError
 from vmp.core.files import write_text
-from vmp.core.fingerprint import canonical_json
-from vmp.core.outcome import DataSummary, Outcome, Plain
+from vmp.core.fingerprint import canonical_json, combined
+from vmp.core.outcome import DataSummary, Outcome, Plain, Status
 
 FORMAT: Literal[2] = 2
 PLAN_FILE = "plan.json"
@@ -38,6 +37,11 @@ MetricName = Literal["top1", "mean_class"]
 def arm_key(factors: Mapping[str, Scalar]) -> str:
     """What makes two cells the same arm: equal factors, however they are ordered."""
     return canonical_json(dict(factors))
+
+
+def cell_hash(science: str, code: str) -> str:
+    """The name of a cell: over the hash of what it computes, and the hash of the code that computes it."""
+    return combined(science, code)
 
 
 class PlannedCell(Plain):
@@ -55,6 +59,26 @@ class PlannedCell(Plain):
     seed: int
 
 
+class DesignHeader(Plain):
+    """How the arms of a study were planned, where it is no plain grid.
+
+    Attributes:
+        settings: The design, as a study file spells it, with its `kind`.
+        only_where: The rules on when factors and values apply.
+        pairs: The comparisons that follow from it: factors of an arm and of what it is compared with.
+        components: Of an ablation: factor -> (off, on).
+    """
+
+    settings: dict[str, JsonValue]
+    only_where: list[dict[str, JsonValue]] = []
+    pairs: list[tuple[dict[str, Scalar], dict[str, Scalar]]] = []
+    components: dict[str, tuple[Scalar, Scalar]] = {}
+
+    @property
+    def kind(self) -> str:
+        return str(self.settings["kind"])
+
+
 class StudyHeader(Plain):
     """What a study says of itself.
 
@@ -66,6 +90,7 @@ class StudyHeader(Plain):
             control, else the baseline. compare: Or pairs of factors, or the factors whose values are compared.
         blocks: Factors whose values are no candidates; None for the data and the backbone.
         settings: The settings that the factors vary, as a study file spells them.
+        design: None, and no part of the file, for a plain grid.
     """
 
     name: str
@@ -76,6 +101,12 @@ class StudyHeader(Plain):
     compare: str | list[str] | list[tuple[dict[str, Scalar], dict[str, Scalar]]] | None = None
     blocks: list[str] | None = None
     settings: dict[str, JsonValue] = {}
+    design: Annotated[DesignHeader | None, Field(exclude_if=lambda design: design is None)] = None
+
+    @property
+    def design_pairs(self) -> list[tuple[dict[str, Scalar], dict[str, Scalar]]]:
+        """The comparisons that follow from the design; none from a grid."""
+        return self.design.pairs if self.design else []
 
 
 class Proposal(Plain):
@@ -139,15 +170,15 @@ class ConfirmationHeader(Plain):
 
 
 class CodeHeader(Plain):
-    """The code that computes a cell: one hash, and one for each module."""
+    """The code that computes the cells of a plan: one hash, and one for each module that any of them uses."""
 
     hash: str
     modules: dict[str, str] = {}
 
     def changed(self, modules: Mapping[str, str]) -> list[str]:
-        """The modules that are other ones now, or are only here or there."""
-        names = self.modules.keys() | modules.keys()
-        return sorted(name for name in names if self.modules.get(name) != modules.get(name))
+        """Those of its modules that are other ones in `modules`, or are gone. One that is new there shows in another
+        one, which imports it."""
+        return sorted(name for name, digits in self.modules.items() if modules.get(name) != digits)
 
 
 class Plan(Plain):
@@ -214,6 +245,8 @@ class Provenance(Plain):
         versions: Of Python, this package and the libraries that matter.
         kernel: The layer's kernel on this machine.
         code: Hash of the code that computed the cell.
+        accepted_from: The cell whose record this one is: the same but for its code, whose change the user vouched for
+            by ``--accept-code``; None where the cell's own code computed it.
         commit: Of a checkout; None for an installed package. dirty: Whether that checkout was changed.
         hardware: The machine.
         threads, compile, loader_workers: How the cell ran, see `vmp.experiment.Runtime`; no part of its hash.
@@ -228,6 +261,7 @@ class Provenance(Plain):
     versions: dict[str, str] = {}
     kernel: str | None = None
     code: str | None = None
+    accepted_from: Hash | None = None
     commit: str | None = None
     dirty: bool | None = None
     hardware: Hardware | None = None
@@ -246,17 +280,35 @@ class CellRecord(Outcome):
 
     Attributes:
         settings: The complete configuration that was run, as a study file spells it.
+        science: Hash of the seed and of all that decides the cell's numbers but the code; None if not recorded.
     """
 
     format: Literal[2] = FORMAT
     hash: Hash
+    science: Hash | None = None
     factors: dict[str, Scalar]
     seed: int
     settings: dict[str, JsonValue] = {}
     provenance: Provenance
 
 
-_T = TypeVar("_T", bound=Plain)
+class CellHead(BaseModel):
+    """What a status needs of a record: a tenth of the time of reading all of it, for thousands of cells."""
+
+    class Tries(BaseModel):
+        """How often the cell was begun, see `Provenance`."""
+
+        tries: int | None = None
+
+    format: Literal[2]
+    hash: Hash
+    status: Status
+    reason: str | None = None
+    provenance: Tries
+
+
+_T = TypeVar("_T", bound=BaseModel)
+_Record = TypeVar("_Record", CellRecord, CellHead)
 
 
 class DamagedRecord(InputError):
@@ -306,7 +358,10 @@ class StudyFolder:
 
     def read_cell(self, cell_hash: str) -> CellRecord:
         """One record. Raises DamagedRecord when the file is damaged or belongs to another cell."""
-        record = _read(self.cell_path(cell_hash), CellRecord)
+        return self._read_cell(cell_hash, CellRecord)
+
+    def _read_cell(self, cell_hash: str, kind: type[_Record]) -> _Record:
+        record = _read(self.cell_path(cell_hash), kind)
         if record.hash != cell_hash:
             raise DamagedRecord(
                 f"'{self.cell_path(cell_hash)}' holds the record of cell {record.hash}; "
@@ -335,6 +390,16 @@ class StudyFolder:
             if (record := self.find_cell(cell.hash, on_damage)) is not None:
                 yield record
 
+    def heads(self, plan: Plan, on_damage: Callable[[str], None]) -> Iterator[CellHead]:
+        """As `records`, with no more of each than its status needs; a torn file goes to `on_damage` as a sentence."""
+        there = {entry.name for entry in os.scandir(self.cells_path)} if self.cells_path.is_dir() else set()
+        for cell in plan.cells:
+            if f"{cell.hash}.json" in there:
+                try:
+                    yield self._read_cell(cell.hash, CellHead)
+                except DamagedRecord as error:
+                    on_damage(str(error))
+
     def set_aside(self, cell_hash: str) -> Path:
         """Move a damaged record out of the way of the one that will replace it, and return its new place."""
         path = self.cell_path(cell_hash)
@@ -342,7 +407,7 @@ class StudyFolder:
 
 
 def _to_text(record: Plain) -> str:
-    return json.dumps(record.model_dump(mode="json"), indent=1, allow_nan=False) + "\n"
+    return record.model_dump_json(indent=1) + "\n"
 
 
 def _read(path: Path, kind: type[_T]) -> _T:

@@ -60,6 +60,7 @@ def run_study(
     only: Literal["failed"] | None = None,
     limits: Limits = NO_LIMITS,
     reuse: Sequence[str | Path] = (),
+    accept_code: bool = False,
     keep_weights: Keep = "chosen",
     track: Sequence[str] = (),
     storage: str | None = None,
@@ -79,6 +80,8 @@ def run_study(
         only: ``failed`` runs the planned cells that failed, and no others.
         limits: What this run may use, and the order of its cells.
         reuse: Folders of other studies, whose finished records of equal cells are taken over.
+        accept_code: Also take over finished records, of `out` or `reuse`, that only other code keeps from being the
+            cells of this study. The caller vouches that no number depends on the change; the records say so.
         track: Other tools to show the sweep to, keys of `sweeps.track.registry.TRACKERS`. None of them can fail a cell.
         storage: URL of an Optuna storage that mirrors the sweep; a search has ``out/search.db`` without one.
 
@@ -102,6 +105,8 @@ def run_study(
     with _only_run(folder), executor:
         session = _Session(study, folder, executor, reporter, listener, limits, others, keep_weights, stop, trackers)
         is_over = False
+        if accept_code:
+            session.accept_code()
         try:
             if only == "failed":
                 session.run_failed(proposer)
@@ -211,7 +216,7 @@ class _Session:
         self.study, self.folder, self.executor = study, folder, executor
         self.reporter, self.listener, self.limits = reporter, listener, limits
         self.others = others
-        self.weights = KeptWeights(folder.path / MODELS_FOLDER, keep, study.metric)
+        self.weights = KeptWeights(folder.path / MODELS_FOLDER, keep)
         self._started = time.monotonic()
         self._seconds: dict[str, list[float]] = {}  # of finished cells, by arm
         self.tasks: dict[str, Task] = {}
@@ -222,6 +227,7 @@ class _Session:
         self._on_end: Callable[[str], None] = lambda cell: None
         self.stop = stop
         self.trackers = Trackers(trackers or {}, reporter.note)
+        self._accepted: dict[str, tuple[StudyFolder, str]] = {}  # by science, cells that other code computed
 
     def run(self, proposer: Proposer) -> None:
         """Plan what `proposer` asks for and run what has no final record, to the end of its rounds."""
@@ -287,14 +293,14 @@ class _Session:
     def _start(self, plan: Plan, tasks: Sequence[Task]) -> list[Task]:
         """The cells without a final record here or, to be taken over, in another study."""
         missing = [task for task in tasks if not self._is_final(task)]
-        if self.others:
+        if self.others or self._accepted:
             missing = [task for task in missing if not self._take_over(task)]
         finished = {task.hash for task in tasks} - {task.hash for task in missing}
         records = {cell: self.folder.read_cell(cell) for cell in finished}
-        self.weights.plan(tasks, records)
+        self.weights.plan(plan, records)
         self.trackers.planned(plan, tasks, records)
         for source, cells in self.reused.items():
-            self.reporter.note(f"{cells} finished cells are taken over from '{source}'")
+            self.reporter.note(f"{cells} finished cells are taken over from {source}")
         self.reused.clear()
         for cell in {task.hash for task in tasks} - {task.hash for task in missing}:
             self._on_end(cell)
@@ -361,15 +367,36 @@ class _Session:
                 self._seconds.setdefault(arm_key(record.factors), []).append(record.provenance.seconds)
         return record is not None and record.status != "failed"
 
+    def accept_code(self) -> None:
+        """Let finished cells of other code stand for the cells of this study that they only differ from by code."""
+        started: dict[str, str] = {}
+        for folder in (self.folder, *self.others):
+            for path in sorted(folder.cells_path.glob("*.json")):
+                record = folder.find_cell(path.stem, self._on_damage)
+                if record is None or record.science is None or record.status == "failed":
+                    continue
+                if (when := record.provenance.started or "") >= started.get(record.science, ""):  # the latest counts
+                    started[record.science], self._accepted[record.science] = when, (folder, record.hash)
+
     def _take_over(self, task: Task) -> bool:
-        """Whether another study has this very cell; its record then says where it comes from."""
-        for other in self.others:
-            record = other.find_cell(task.hash, self._on_damage)
+        """Whether another study has this very cell, or one that is accepted for it; the record then says so."""
+        sources = [(other, task.hash) for other in self.others]
+        if task.science in self._accepted:
+            sources.append(self._accepted[task.science])
+        for folder, cell in sources:
+            record = folder.find_cell(cell, self._on_damage)
             if record is not None and record.status in ("complete", "diverged"):  # what a rule stopped is not computed
-                source = record.provenance.reused_from or str(other.path)
-                provenance = record.provenance.model_copy(update={"reused_from": source})
+                changes: dict[str, str | None] = {}
+                source = f"'{record.provenance.reused_from or folder.path}'"
+                if folder is not self.folder:
+                    changes["reused_from"] = record.provenance.reused_from or str(folder.path)
+                if cell != task.hash:
+                    source += ", computed by other code (--accept-code)"
+                    changes["accepted_from"] = record.provenance.accepted_from or cell
+                provenance = record.provenance.model_copy(update=changes)
                 # The other study may vary other settings: the cell is the same, its name in the study is not.
-                self.folder.write_cell(record.model_copy(update={"factors": task.factors, "provenance": provenance}))
+                update = {"hash": task.hash, "factors": task.factors, "provenance": provenance}
+                self.folder.write_cell(record.model_copy(update=update))
                 self.reused[source] += 1
                 return True
         return False

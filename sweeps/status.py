@@ -141,11 +141,11 @@ def read_status(folder: StudyFolder, *, computed: int = 0, of_confirmation: bool
     if of_confirmation and fresh is not None:
         plan = fresh
     damaged: list[str] = []
-    records = {record.hash: record for record in folder.records(plan, on_damage=damaged.append)}
+    heads = {head.hash: head for head in folder.heads(plan, damaged.append)}
     arms: dict[str, tuple[dict[str, Scalar], Counter[str]]] = {}
     reasons = []
     for cell in plan.cells:
-        record = records.get(cell.hash)
+        record = heads.get(cell.hash)
         _, counts = arms.setdefault(canonical_json(cell.factors), (cell.factors, Counter()))
         counts[record.status if record else "missing"] += 1
         if record and record.status != "complete":
@@ -157,11 +157,11 @@ def read_status(folder: StudyFolder, *, computed: int = 0, of_confirmation: bool
         arms=tuple(arms.values()),
         reasons=tuple(reasons),
         damaged=tuple(damaged),
-        tried_again=sum((record.provenance.tries or 1) > 1 for record in records.values()),
+        tried_again=sum((record.provenance.tries or 1) > 1 for record in heads.values()),
         running=_is_locked(folder.path),
         computed=computed,
         confirmation=None if fresh is None or of_confirmation else read_status(folder, of_confirmation=True),
-        race=None if of_confirmation else read_race(plan, records.values()),
+        race=None if of_confirmation else read_race(plan, folder.records(plan, on_damage=lambda _: None)),
     )
 
 

@@ -7,26 +7,41 @@ A YAML file and a Python call make the same object::
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from sweeps.designs.base import Proposal, Space
+from sweeps.designs.drawn import Drawn
+from sweeps.designs.full_factorial import Grid
+from sweeps.designs.only_where import Conditions, OnlyWhere
+from sweeps.designs.registry import DesignConfig
 from sweeps.old_forms import new_settings, translate
 from sweeps.propose.settings import SearchSettings
-from sweeps.questions import Factors, compared_factors, compared_sides, matches, named_pairs, value_pairs
+from sweeps.questions import (
+    Factors,
+    block_names,
+    compared_factors,
+    compared_sides,
+    matches,
+    named_pairs,
+    value_pairs,
+)
+from sweeps.ranges import is_number
 from sweeps.record import Scalar
 from sweeps.stop.settings import Stop
 from vmp.core.choices import unknown_key
 from vmp.core.config import config, from_plain, shown, to_plain
 from vmp.core.documents import parse_yaml, read_yaml
 from vmp.core.errors import ConfigError, InputError
-from vmp.core.fingerprint import canonical_json
+from vmp.core.fingerprint import canonical_json, fingerprint
 from vmp.core.overrides import NotReadError, get, kinds_first, parse_override, put
 from vmp.core.paths import expand, looked_for, rebase, rebase_factors
 from vmp.experiment import Experiment, Settings
@@ -47,6 +62,9 @@ FACTOR_NAMES = {
 }
 """Short names of the factors that the method's questions are about. Any other factor is a dotted path of a setting."""
 
+_KIND_OF_LAYER = "layer.kind"
+_COMBINATIONS_LOOKED_AT = 5000  # for the type of a setting; a factor that none of them reads is taken as any number
+
 Arm = tuple[dict[str, Scalar], Experiment]
 """``(factors, experiment)``; a factor that does nothing in the arm is None."""
 
@@ -59,17 +77,20 @@ class Study(Settings):
         name: Short name, for titles.
         question: What the study is to answer, in one sentence.
         factors: Setting -> values. A key is a short name (`FACTOR_NAMES`) or a dotted path such as
-            ``train.optimizer.lr``. The grid is the full factorial, in this order.
+            ``train.optimizer.lr``.
+        design: Which combinations of their values are planned: the grid is the full factorial, in this order; see
+            `sweeps.designs.registry.DESIGNS`.
+        only_where: Factors, or values of them, that are planned only where other factors have certain values.
         seeds: Every arm runs all of them. Arms are compared within a seed: it fixes the start, the order of clips and
             the sampling for all arms alike.
         metric: ``top1`` or ``mean_class``; arms are chosen on validation and reported on test.
         reference: Factors of the arm that the others are compared with, each at its own other settings, e.g.
-            ``{lambda: 0}``; None takes the control, or the baseline, or the first arm.
+            ``{lambda: 0}``; None takes what follows from the design, or the control, the baseline or the first arm.
         compare: Instead of a reference: pairs of factors, ``[[{remedy: relative}, {remedy: none}]]``, or the name of
             one factor or several whose values are compared with each other, at the same other settings.
         blocks: Factors whose values are no candidates: each gets a verdict, then one over all. None takes every
             setting of the data, and the backbone.
-        search: Propose arms within the ranges of the factors' values; None runs the grid.
+        search: Propose arms within the ranges of the factors' values; None runs the arms of the design.
         margin: Difference in `metric` below which two arms count as practically equal; set before the run.
         tries: How often a run tries a cell whose worker dies under it.
         stop: A rule that ends cells early; None lets each train to its end. A stopped cell is out of every comparison.
@@ -78,6 +99,8 @@ class Study(Settings):
     name: Annotated[str, Field(min_length=1, max_length=80)]
     question: str = ""
     factors: dict[str, Annotated[tuple[Scalar, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    design: DesignConfig = Grid()
+    only_where: tuple[OnlyWhere, ...] = ()
     seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (0, 1, 2)
     metric: Literal["top1", "mean_class"] = "top1"
     reference: dict[str, Scalar] | None = None
@@ -106,6 +129,11 @@ class Study(Settings):
         for name in [*(self.blocks or ()), *compared_factors(self)]:
             if name not in self.factors:
                 raise ValueError(f"{name} {unknown_key(name, list(self.factors))}: blocks and compare name factors")
+        if compared_factors(self) and self.design_pairs:
+            raise ValueError(
+                "compare names factors, whose effects take a grid, and the design names its own comparisons; leave "
+                "compare out, or give pairs of factors"
+            )
         for name in compared_factors(self):
             if not value_pairs(arms, name):
                 raise ValueError(f"compare: no two arms differ in {name} alone; give pairs of factors instead")
@@ -117,21 +145,101 @@ class Study(Settings):
                 )
 
     def arms(self) -> Iterator[Arm]:
-        """The arms of the grid: ``(factors, experiment)``, without repeats, in the order of the factorial.
+        """The arms of the design: ``(factors, experiment)``, without repeats, in its order.
 
         A factor that does nothing in an arm is None there: a control has no lambda, so the factorial of
         ``prompt: [control, vmp]`` with five lambdas has six arms.
         """
-        return _distinct(self._combinations())
+        return ((arm.factors, arm.experiment) for arm in self.made_arms())
 
-    def _combinations(self) -> Iterator[Arm]:
-        """The full factorial, with repeats where a factor does nothing."""
-        for values in itertools.product(*self.factors.values()):
-            yield self.arm(dict(zip(self.factors, values, strict=True)))
+    def made_arms(self) -> Iterable[MadeArm]:
+        """The arms of the design as they are made once, without repeats, in its order."""
+        arms: dict[str, MadeArm] = {}
+        for arm in self._proposed:
+            arms.setdefault(arm.key, arm)
+        return arms.values()
+
+    @cached_property
+    def _proposed(self) -> tuple[MadeArm, ...]:
+        """The arms of the design, with repeats where a factor does nothing."""
+        arms = []
+        for proposal in self.design.proposals(self.space()):
+            factors, experiment = self.arm(proposal.factors)
+            settings = to_plain(canonical(experiment))
+            arms.append(
+                MadeArm(
+                    proposal=proposal,
+                    factors={name: factors.get(name) for name in self.factors},
+                    experiment=experiment,
+                    settings=settings,
+                    key=fingerprint(settings),
+                )
+            )
+        return tuple(arms)
+
+    def space(self) -> Space:
+        """What the design chooses from. Raises ConfigError for a rule of `only_where` that cannot be."""
+        single: list[Factors] = [{name: value} for name, values in self.factors.items() for value in values]
+        return Space(
+            factors=self.factors,
+            blocks=block_names(single, list(self.factors), self.blocks),
+            prompt=next((name for name in self.factors if self.path(name) == _KIND_OF_LAYER), None),
+            whole=frozenset() if isinstance(self.design, Grid) else self.whole_numbers(),
+            conditions=Conditions(self.only_where, self.factors),
+        )
+
+    @property
+    def is_plain_grid(self) -> bool:
+        """Whether every combination of the listed values is planned."""
+        return isinstance(self.design, Grid) and not self.only_where
+
+    def whole_numbers(self) -> frozenset[str]:
+        """The factors whose setting holds whole numbers: epochs do, a lambda that was written as 1 does not."""
+        unknown = {name for name, values in self.factors.items() if any(map(is_number, values))}
+        whole = set()
+        combinations = itertools.product(*self.factors.values())
+        for values in itertools.islice(combinations, _COMBINATIONS_LOOKED_AT):
+            if not unknown:
+                break
+            factors, experiment = self.arm(dict(zip(self.factors, values, strict=True)))
+            plain = to_plain(experiment)
+            for name in [name for name in unknown if factors[name] is not None]:
+                value = get(plain, self.path(name))
+                whole |= {name} if isinstance(value, int) and not isinstance(value, bool) else set()
+                unknown.remove(name)
+        return frozenset(whole)
+
+    @property
+    def design_pairs(self) -> list[tuple[Factors, Factors]]:
+        """The comparisons that follow from the design, as factors of an arm and of what it is compared with."""
+        if isinstance(self.design, Grid):
+            return []
+        return [(arm.factors, reference) for arm in self.planned_arms for reference in arm.references]
+
+    @cached_property
+    def planned_arms(self) -> tuple[PlannedArm, ...]:
+        """The arms with what the design says of each."""
+        arms: dict[str, PlannedArm] = {}
+        made: dict[str, str] = {}  # factors as proposed -> the arm that computes them
+        against: list[tuple[str, str]] = []
+        for one in self._proposed:
+            key, proposal = one.key, one.proposal
+            name = canonical_json(dict(proposal.factors))
+            is_new, made[name] = name not in made, key
+            arm = arms.setdefault(key, PlannedArm(factors=one.factors, why=(), references=(), settings=0))
+            more = () if proposal.why in arm.why else (proposal.why,)
+            arms[key] = dataclasses.replace(arm, why=(*arm.why, *more), settings=arm.settings + is_new)
+            if proposal.against is not None:
+                against.append((key, made[canonical_json(dict(proposal.against))]))
+        for key, reference in dict.fromkeys(against):
+            if key != reference:
+                references = (*arms[key].references, arms[reference].factors)
+                arms[key] = dataclasses.replace(arms[key], references=references)
+        return tuple(arms.values())
 
     def arm(self, factors: Mapping[str, Scalar]) -> Arm:
         """One arm: the study's settings with `factors` put in. Raises InputError for a factor or value that is none."""
-        plain = self.settings()
+        plain = dict(self._settings)  # `put` copies the sections that it changes
         names = {self.path(name): name for name in factors}
         unread = set()
         for path in kinds_first(names):
@@ -151,12 +259,24 @@ class Study(Settings):
 
     def idle_factors(self) -> list[str]:
         """The factors that do nothing in any arm."""
-        arms = [factors for factors, _ in self._combinations()]
+        arms = [arm.factors for arm in self._proposed]
         return [
             name
             for name, values in self.factors.items()
             if any(value is not None for value in values) and all(factors[name] is None for factors in arms)
         ]
+
+    def design_notes(self) -> list[str]:
+        """What somebody should hear of the design before it costs time, a sentence each."""
+        if isinstance(self.design, Grid):
+            return []
+        notes = self.design.notes(self.space())
+        several = [arm for arm in self.planned_arms if arm.settings > 1]
+        if isinstance(self.design, Drawn):
+            repeats = sum(len(arm.why) - 1 for arm in self.planned_arms)
+            return [*notes, f"{repeats} of the arms drawn repeat what another one computes"] if repeats else notes
+        same = "one arm stands for several of the design, which compute the same"
+        return [*notes, *(f"{same}: {'; '.join(arm.why)}" for arm in several)]
 
     @staticmethod
     def path(factor: str) -> str:
@@ -170,6 +290,10 @@ class Study(Settings):
 
     def settings(self) -> dict[str, Any]:
         """The settings that factors vary, as plain nested data; what has its default value is left out."""
+        return copy.deepcopy(self._settings)
+
+    @cached_property
+    def _settings(self) -> dict[str, Any]:
         names = [section.name for section in dataclasses.fields(Settings)]
         return {name: to_plain(getattr(self, name), defaults=False) for name in names}
 
@@ -178,14 +302,39 @@ class Study(Settings):
         return to_plain(self)
 
 
-def _distinct(arms: Iterable[Arm]) -> Iterator[Arm]:
-    """Arms without those that compute the same as one before them."""
-    seen: set[str] = set()
-    for factors, experiment in arms:
-        key = canonical_json(to_plain(canonical(experiment)))
-        if key not in seen:
-            seen.add(key)
-            yield factors, experiment
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlannedArm:
+    """An arm of a design.
+
+    Attributes:
+        factors: As in `Study.arms`.
+        why: Why it is planned, in words; several where several arms of the design compute the same.
+        references: The factors of the arms that it is compared with, by the design.
+        settings: How many different combinations of the design compute it.
+    """
+
+    factors: dict[str, Scalar]
+    why: tuple[str, ...]
+    references: tuple[dict[str, Scalar], ...]
+    settings: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MadeArm:
+    """What the design proposed, and what became of it.
+
+    Attributes:
+        proposal: The proposal.
+        factors, experiment: The arm.
+        settings: Of the canonical form of `experiment`.
+        key: Arms with equal keys compute the same.
+    """
+
+    proposal: Proposal
+    factors: dict[str, Scalar]
+    experiment: Experiment
+    settings: dict[str, Any]
+    key: str
 
 
 def load_study(
@@ -229,6 +378,8 @@ def load_study(
     study = from_plain(Study, plain, source=source)
     for factor in study.idle_factors():
         note(f"the factor {factor} does nothing: no kind in any arm reads {study.path(factor)}")
+    for text in study.design_notes():
+        note(text)
     return study
 
 
@@ -258,9 +409,41 @@ def _start_paths_from(plain: dict[str, Any], folder: Path) -> None:
     if isinstance(factors, dict):
         named = {FACTOR_NAMES.get(name, name): values for name, values in factors.items() if isinstance(name, str)}
         rebase_factors(Study, named, folder)
-        plain["factors"] = {
-            name: named.get(FACTOR_NAMES.get(str(name), str(name)), values) for name, values in factors.items()
-        }
+        moved = {name: named.get(FACTOR_NAMES.get(str(name), str(name)), values) for name, values in factors.items()}
+        _name_moved(plain, factors, moved)
+        plain["factors"] = moved
+
+
+def _name_moved(plain: dict[str, Any], before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Let the design and `only_where` name the values of factors as they are called now."""
+    called = {
+        (name, old): new
+        for name, values in before.items()
+        if isinstance(values, list) and values != after[name]
+        for old, new in zip(values, after[name], strict=True)
+        if isinstance(old, str)
+    }
+
+    def renamed(name: Any, value: Any) -> Any:
+        if isinstance(value, list):
+            return [renamed(name, one) for one in value]
+        return called.get((name, value), value) if isinstance(value, str) else value
+
+    def of_section(section: Any) -> Any:
+        if isinstance(section, list):
+            return [of_section(one) for one in section]
+        return {k: renamed(k, v) for k, v in section.items()} if isinstance(section, dict) else section
+
+    design, rules = plain.get("design"), plain.get("only_where")
+    if called and isinstance(design, dict):
+        plain["design"] = design | {key: of_section(design[key]) for key in ("base", "full") if key in design}
+    if called and isinstance(rules, list):
+        plain["only_where"] = [
+            rule | {"where": of_section(rule.get("where")), "values": renamed(rule.get("factor"), rule.get("values"))}
+            if isinstance(rule, dict)
+            else rule
+            for rule in rules
+        ]
 
 
 def _read(name: str | Path, note: Callable[[str], None]) -> tuple[str, Any]:
@@ -286,8 +469,3 @@ def _set_factor(plain: dict[str, Any], factor: str, value: Any) -> None:
         factors.pop(factor, None)
     else:
         factors[factor] = value if isinstance(value, list) else [value]
-
-
-def is_number(value: Scalar) -> bool:
-    """Whether a factor's value can be searched as a number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

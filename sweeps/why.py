@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sweeps.plan import Task, code_hash, flatten
+from sweeps.plan import Task, flatten
 from sweeps.record import CellRecord, Plan, StudyFolder
 from vmp.core.fingerprint import canonical_json, code_fingerprints
 from vmp.core.text import count
@@ -95,7 +95,7 @@ def _cause(task: Task, differences: Sequence[_Difference], plan: Plan) -> str:
     least = min(len(one.keys) for one in differences)
     pairs = [(record, one.keys) for one in differences if len(one.keys) == least for record in one.records]
     nearest, keys = min(
-        pairs, key=lambda pair: (pair[0].seed != task.seed, pair[0].provenance.code != code_hash(), pair[0].hash)
+        pairs, key=lambda pair: (pair[0].seed != task.seed, pair[0].provenance.code != task.code, pair[0].hash)
     )
     parts = []
     if len(keys) > _MANY:
@@ -104,13 +104,12 @@ def _cause(task: Task, differences: Sequence[_Difference], plan: Plan) -> str:
         parts += keys
     if nearest.seed != task.seed:
         parts.append("its seed is new")
-    if nearest.provenance.code != code_hash():
+    if nearest.provenance.code != task.code and len(keys) <= _MANY:
         parts.append(f"the code that computes a cell changed{_modules(plan, nearest)}")
     return "; ".join(parts) or "the data, the backbone's checkpoint or the source of its module changed"
 
 
 def _modules(plan: Plan, record: CellRecord) -> str:
     """Which modules changed, where the plan is of the code that made the record."""
-    if plan.code.hash != record.provenance.code:
-        return ""
-    return f": {', '.join(plan.code.changed(code_fingerprints()))}"
+    changed = plan.code.changed(code_fingerprints()) if record.hash in {cell.hash for cell in plan.cells} else []
+    return f": {', '.join(changed)}" if changed else ""

@@ -8,28 +8,37 @@ here and nowhere else; `tests/vmp/test_identity.py` walks every setting of every
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from vmp.backbones.registry import DesignedBackbone
+from vmp.backbones import custom
+from vmp.backbones.registry import DESIGNS, CustomBackbone, DesignedBackbone
 from vmp.core.choices import foreign_source
 from vmp.core.config import key_of, to_plain
-from vmp.core.fingerprint import file_hash
-from vmp.data.registry import load_data
+from vmp.core.fingerprint import code_fingerprints, file_hash, imports_of
+from vmp.data.registry import DATASETS, load_data
 from vmp.experiment import Experiment
 from vmp.layer.config import PromptConfig
+from vmp.layer.motion.registry import MOTIONS
 from vmp.layer.normalizations import SigmoidConfig
 from vmp.layer.starts import FixedStart
 from vmp.training.regularizers import ClosedAtRest, Constant, Fixed, NoRemedy, RegularizerConfig, Relative
 
 
-def identity(experiment: Experiment) -> dict[str, Any]:
+def identity(experiment: Experiment, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Everything but seed and code that decides a number: experiments with equal identities are one computation.
 
     Data count by their content and not by the place where they lie: a moved folder is the same data.
+
+    Args:
+        experiment: The experiment.
+        settings: Its canonical form as plain data, where that is at hand.
     """
-    settings = to_plain(canonical(experiment))
+    settings = {
+        name: dict(section) if isinstance(section, dict) else section
+        for name, section in (settings or to_plain(canonical(experiment))).items()
+    }
     settings["data"] = {"content": load_data(experiment.data).fingerprint, "size": experiment.data.size}
     for section in settings.values():
         if isinstance(section, dict):
@@ -37,6 +46,32 @@ def identity(experiment: Experiment) -> dict[str, Any]:
     if settings["train"]["select"] == "last":  # what every cell did before there was a choice
         del settings["train"]["select"]
     return settings | {"files": {name: file_hash(path) for name, path in outside_files(experiment).items()}}
+
+
+def code_of(experiment: Experiment) -> dict[str, str]:
+    """``{module: hash}`` of the code that computes `experiment`, as `vmp.core.fingerprint.code_fingerprints` has it.
+
+    A data set, motion map or backbone that the experiment does not use is no part of it. What reads annotations is
+    none either: all that it does shows in the fingerprint of the data.
+    """
+    used = {cls.__module__ for cls in type(load_data(experiment.data)).__mro__}
+    if isinstance(experiment.backbone, DesignedBackbone):
+        used.add(experiment.backbone.design.builder.__module__)
+    if isinstance(experiment.backbone, CustomBackbone):
+        used.add(custom.__name__)
+    for section in (experiment.layer, experiment.backbone, experiment.sampling, experiment.train):
+        used |= {cls.__module__ for part in _configurations(section) for cls in type(part).__mro__}
+    for path in outside_files(experiment).values():
+        used |= set(imports_of(path)) if path.suffix == ".py" else set()
+    return code_fingerprints(optional=KIND_MODULES, used=frozenset(used))
+
+
+KIND_MODULES = frozenset(
+    {cls.__module__ for table in (DATASETS, MOTIONS) for cls in table.values()}
+    | {design.builder.__module__ for design in DESIGNS.values()}
+    | {custom.__name__}
+)
+"""Modules of the kinds that a table lists, one or a few kinds each; the tables import them all."""
 
 
 def canonical(experiment: Experiment) -> Experiment:
@@ -110,12 +145,18 @@ def outside_files(experiment: Experiment) -> dict[str, Path]:
 
 
 def _foreign_kinds(value: Any) -> Iterator[str]:
-    if dataclasses.is_dataclass(value):
-        kind = getattr(value, "kind", "")
+    for part in _configurations(value):
+        kind = getattr(part, "kind", "")
         if isinstance(kind, str) and ":" in kind:
             yield kind
+
+
+def _configurations(value: Any) -> Iterator[Any]:
+    """A configuration and those that it holds."""
+    if dataclasses.is_dataclass(value):
+        yield value
         for field in dataclasses.fields(value):
-            yield from _foreign_kinds(getattr(value, field.name))
+            yield from _configurations(getattr(value, field.name))
 
 
 def _replaced(section: Any, path: list[str], value: Any) -> Any:

@@ -85,6 +85,7 @@ def failed_record(task: Task, reason: str, *, engine: str, tries: int) -> CellRe
     """The record of a cell that no worker could bring to an end."""
     return CellRecord(
         hash=task.hash,
+        science=task.science,
         factors=task.factors,
         seed=task.seed,
         status="failed",

@@ -19,14 +19,16 @@ from pathlib import Path
 import psutil
 import torch
 
-from sweeps.plan import Task, code_hash
+from sweeps.plan import Task
 from sweeps.record import CellRecord, Hardware, Provenance
 from sweeps.weights import write_model
 from vmp.core.config import from_plain
 from vmp.core.errors import InputError
+from vmp.core.fingerprint import fingerprint
 from vmp.core.outcome import Outcome
 from vmp.data.base import VideoSet
 from vmp.experiment import Experiment, Runtime, run_experiment
+from vmp.identity import code_of
 from vmp.layer.kernels.registry import native_works
 from vmp.layer.prompted import MotionPrompted
 from vmp.training.checkpoint import save_checkpoint
@@ -68,7 +70,7 @@ def run_cell(
         models: Folder for the trained model; None keeps none. Where it cannot be written, the cell is complete without.
         on_epoch: Called after every epoch; ends the cell by returning a reason.
     """
-    number = next(_CELLS)
+    number, code = next(_CELLS), None
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     checkpoint = None
     if checkpoints:
@@ -76,6 +78,11 @@ def run_cell(
         checkpoint = Checkpointing(path=path, key=task.hash, every_seconds=CHECKPOINT_SECONDS)
     try:
         experiment = from_plain(Experiment, task.settings, source=f"cell {task.hash}")
+        if (code := fingerprint(code_of(experiment))) != task.code:
+            raise InputError(
+                f"the code on {platform.node()} is not the code that the sweep was planned with; was it edited "
+                "meanwhile, or is another version installed there? Run the same command again"
+            )
         run = functools.partial(
             run_experiment,
             experiment,
@@ -101,12 +108,14 @@ def run_cell(
     provenance = environment(engine, runtime).model_copy(
         update={
             "started": started.isoformat(timespec="seconds"),
+            "code": code,
             "seconds": round(time.monotonic() - clock, 3),
             "first_of_worker": number == 0,
         }
     )
     return CellRecord(
         hash=task.hash,
+        science=task.science,
         factors=task.factors,
         seed=task.seed,
         settings=task.settings,
@@ -142,7 +151,6 @@ def environment(engine: str, runtime: Runtime) -> Provenance:
         engine=engine,
         versions=versions,
         kernel="native" if native_works() else "blocked",
-        code=code_hash(),
         commit=commit,
         dirty=dirty,
         hardware=_hardware(runtime),

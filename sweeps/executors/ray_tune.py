@@ -33,7 +33,7 @@ from ray import tune
 
 from sweeps.executors.base import More, OnEvent, Progress, Resources, failed_record, no_more
 from sweeps.executors.cell import run_cell
-from sweeps.plan import Task, code_hash
+from sweeps.plan import Task
 from sweeps.record import CellRecord
 from vmp.core.errors import InputError
 from vmp.core.outcome import Figures
@@ -79,9 +79,6 @@ class CellTrainable(tune.Trainable):
             return answers.get()
 
         try:
-            if self._config["code"] != code_hash():
-                node = ray.util.get_node_ip_address()
-                raise RuntimeError(f"node {node} has other code than the sweep; install the same version on every node")
             record = run_cell(
                 Task(**json.loads(self._config["task"])),
                 runtime=Runtime(**self._config["runtime"]),
@@ -211,7 +208,6 @@ class RayTuneExecutor:
                 tune.with_resources(CellTrainable, {"cpu": runtime.threads, **({"gpu": 1} if gpu else {})}),
                 param_space={
                     "task": tune.grid_search([json.dumps(task.to_plain()) for task in tasks]),
-                    "code": code_hash(),
                     "runtime": dataclasses.asdict(runtime),
                     "checkpoints": str(self._resources.checkpoints.resolve()),
                     "models": str(self._resources.models.resolve()) if self._resources.models else "",
@@ -240,5 +236,5 @@ def _trial_name(trial: Any) -> str:
 
 
 def _task_hash(trial: Any) -> str:
-    name: str = json.loads(trial.config["task"])["hash"]
+    name: str = Task(**json.loads(trial.config["task"])).hash
     return name

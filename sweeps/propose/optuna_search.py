@@ -8,24 +8,22 @@ proposals, so that another version of Optuna goes on with the same arms.
 from __future__ import annotations
 
 import json
-import math
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import optuna
 
 from sweeps.plan import Task, arm_tasks, is_reference
 from sweeps.propose.arm_search import ArmSearch, CellResult, Params, Step
 from sweeps.propose.settings import GRID, SearchSettings, rungs
+from sweeps.ranges import Scale
 from sweeps.record import CellRecord, Plan, Proposal, Scalar, SearchHeader, StudyFolder
-from sweeps.study import Study, is_number
+from sweeps.study import Study
 from vmp.core.config import to_plain
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import canonical_json
 from vmp.core.overrides import get
 
-_LOG_FROM = 10.0  # a factor whose positive values lie this ratio apart is searched on a log scale
 _KIND_OF_LAYER = "layer.kind"
 
 
@@ -194,39 +192,3 @@ def _space(
 
 def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-@dataclass(frozen=True)
-class Scale:
-    """How a numeric factor is searched: between `low` and `high`, linearly or in the logarithm.
-
-    Attributes:
-        low, high: Bounds of what is proposed.
-        log: Whether proposals are even in the logarithm.
-        zero_below: Proposals below it stand for exact 0.
-        integer: Whether values are whole numbers.
-    """
-
-    low: float
-    high: float
-    log: bool
-    zero_below: float
-    integer: bool
-
-    @classmethod
-    def of(cls, values: Sequence[Scalar], *, integer: bool) -> Scale | None:
-        """The scale between the listed values, or None where they are choices."""
-        numbers = sorted(float(v) for v in values if is_number(v))  # type: ignore[arg-type]
-        if len(numbers) < max(2, len(values)):
-            return None
-        positive = [number for number in numbers if number > 0]
-        log = numbers[0] >= 0 and len(positive) > 1 and positive[-1] >= _LOG_FROM * positive[0]
-        zero = log and numbers[0] == 0
-        low = positive[0] / 10 if zero else numbers[0]
-        return cls(low, numbers[-1], log, zero_below=positive[0] if zero else -math.inf, integer=integer)
-
-    def value(self, proposed: float) -> Scalar:
-        """The factor's value for a proposal."""
-        if proposed < self.zero_below:
-            return 0.0
-        return round(proposed) if self.integer else proposed

@@ -22,7 +22,7 @@ def make_proposer(study: Study, settings: SearchSettings | None, folder: StudyFo
             written.
 
     Raises:
-        InputError: No such method or option, or the study has nothing to search.
+        InputError: No such method or option, the study has nothing to search, or its design says which arms to run.
     """
     if settings is None or settings.method == GRID:
         return Grid(study)
@@ -32,6 +32,12 @@ def make_proposer(study: Study, settings: SearchSettings | None, folder: StudyFo
                 "a race decides between cells that have trained to their end, and `stop` ends them early; leave out one"
             )
         return RaceSearch(study, settings, folder)
+    if not study.is_plain_grid:
+        what = "only_where" if study.only_where else f"the design {study.design.kind}"
+        raise InputError(
+            f"study '{study.name}' has {what}, which says what arms there are, and the search {settings.method} "
+            "proposes arms of its own; leave one of the two out"
+        )
     from sweeps.propose.optuna_search import OptunaSearch  # a grid does not wait for Optuna
 
     return OptunaSearch(study, settings, folder)

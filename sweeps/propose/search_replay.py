@@ -14,9 +14,10 @@ import optuna
 
 from sweeps.describe import describe_factors
 from sweeps.propose.arm_search import ArmSearch, Params, Step
-from sweeps.propose.optuna_search import Scale, result_of
+from sweeps.propose.optuna_search import result_of
 from sweeps.propose.settings import SearchSettings
 from sweeps.questions import PROMPT, PROMPTED
+from sweeps.ranges import Scale
 from sweeps.record import Plan, Scalar, StudyFolder, arm_key
 from vmp.core.config import from_plain
 from vmp.core.errors import InputError

@@ -12,7 +12,7 @@ from analysis.cli import report
 from analysis.study.cells import load_study
 from analysis.verdict.conclusions import conclude
 from analysis.words.headline import beside_headline, findings, headline
-from sweeps.record import StudyFolder, confirmation_plan
+from sweeps.record import StudyFolder, cell_hash, confirmation_plan
 from tests.conftest import ROOT
 
 REFERENCES = sorted(path.parent for path in (ROOT / "results" / "reference").glob("*/plan.json"))
@@ -29,7 +29,9 @@ def test_a_reference_study_is_complete_and_says_what_made_it(path: Path) -> None
     for record in records:
         assert record.provenance.commit
         assert record.provenance.dirty is False
-        assert record.provenance.code == plan.code.hash
+        assert record.science
+        assert record.provenance.code
+        assert record.hash == cell_hash(record.science, record.provenance.code)
 
 
 def test_every_quotation_of_the_readme_is_a_sentence_of_a_reference_report() -> None:

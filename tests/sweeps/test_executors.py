@@ -112,7 +112,9 @@ class TestContract:
         assert Counter(record.hash for record in listener.records) == Counter(task.hash for task in TASKS)
         assert {record.hash: record.metrics for record in listener.records} == expected
         assert {record.status for record in listener.records} == {"complete"}
-        assert len({record.provenance.code for record in listener.records}) == 1
+        assert {(record.hash, record.provenance.code) for record in listener.records} == {
+            (t.hash, t.code) for t in TASKS
+        }
 
     def test_every_epoch_is_heard_with_its_figures(self, executor: Executor) -> None:
         listener = Listener()

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from sweeps.executors.base import Progress
-from sweeps.record import StudyFolder
+from sweeps.record import StudyFolder, cell_hash
 from sweeps.run import run_study
 from tests.conftest import SMALL, Vmp
 from tests.sweeps.staged import backbone, open_gate, small_study
@@ -270,6 +270,42 @@ def test_finished_cells_of_another_study_are_taken_over(finished: Path, call_vmp
     refused = call_vmp("sweep", "run", *study, "--out", tmp_path / "other", "--reuse", tmp_path)
     assert (refused.returncode, "holds no study" in refused.stderr) == (2, True)
     assert not (tmp_path / "other").exists()
+
+
+def test_cells_of_other_code_are_taken_over_where_somebody_vouches_for_it(
+    finished: Path, call_vmp: Vmp, tmp_path: Path
+) -> None:
+    out = tmp_path / "study"
+    shutil.copytree(finished, out)
+    folder, other, renamed = StudyFolder(out), "0" * 16, dict[str, str]()
+    plan = folder.read_plan()
+    for record in list(folder.records(plan)):  # the study as other code would have left it
+        assert record.science
+        assert record.hash == cell_hash(record.science, record.provenance.code or "")
+        renamed[record.hash] = cell_hash(record.science, other)
+        code = record.provenance.model_copy(update={"code": other})
+        folder.write_cell(record.model_copy(update={"hash": renamed[record.hash], "provenance": code}))
+        folder.cell_path(record.hash).unlink()
+    planned = [cell.model_copy(update={"hash": renamed[cell.hash]}) for cell in plan.cells]
+    modules = dict.fromkeys(plan.code.modules, other)
+    before = plan.code.model_copy(update={"hash": other, "modules": modules})
+    folder.write_plan(plan.model_copy(update={"cells": planned, "code": before}))
+    why = call_vmp("sweep", "why", out, *GRID).stdout
+    assert "8 of 8 cells would run" in why
+    assert "the code that computes a cell changed: vmp.backbones" in why
+    longer = (*GRID, "--set", "train.epochs=2", "--set", "factors.prompt=[control]", "--set", "seeds=[0]")
+    done = call_vmp("sweep", "run", *longer, "--out", tmp_path / "longer", "--reuse", out, "--accept-code")
+    assert "1 of 1 cells complete; 1 of them computed now" in done.stdout  # more than the code is another
+    done = call_vmp("sweep", "run", *GRID, "--out", out, "--accept-code")
+    assert done.returncode == 0, done.stderr
+    assert f"8 finished cells are taken over from '{out}', computed by other code" in done.stderr
+    assert "8 of 8 cells complete; 0 of them computed now" in done.stdout
+    for old, new in zip(planned, folder.read_plan().cells, strict=True):
+        record = folder.read_cell(new.hash)
+        assert (record.provenance.accepted_from, record.provenance.code) == (old.hash, other)
+    assert {cell.hash for cell in folder.read_plan().cells} == set(renamed)
+    report = json.loads(call_vmp("report", out, "--json").stdout)
+    assert "8 of 8 cells were computed by other code" in json.dumps(report)
 
 
 def test_why_cells_would_run(finished: Path, call_vmp: Vmp, tmp_path: Path) -> None:

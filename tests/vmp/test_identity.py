@@ -9,27 +9,32 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import inspect
 import itertools
 import shutil
+import sys
+import threading
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
 
+import vmp
 from tests.vmp.data.tiny_videos import write_video
 from vmp.backbones.registry import BACKBONES
 from vmp.core.config import Choice, from_plain, key_of
 from vmp.core.errors import InputError
-from vmp.core.fingerprint import fingerprint
+from vmp.core.fingerprint import _hash_and_imports, fingerprint
 from vmp.core.overrides import put
 from vmp.data.registry import DATASETS, load_data
 from vmp.data.sampling import SAMPLERS
 from vmp.experiment import Experiment, run_experiment
-from vmp.identity import canonical, identity, is_read
+from vmp.identity import canonical, code_of, identity, is_read
 from vmp.layer.motion.registry import MOTIONS
 from vmp.layer.normalizations import NORMALIZATIONS
 from vmp.training.optim import OPTIMIZERS, RATES
@@ -344,3 +349,77 @@ def test_two_spellings_of_one_computation_have_one_hash_and_one_result(name: str
     assert computed(first) == computed(second)
     assert name_of(canonical(first)) == name_of(first)
     assert computed(canonical(first)) == computed(first)
+
+
+PACKAGE = Path(vmp.__file__).parent
+
+
+def _executed(run: Callable[[], object]) -> set[str]:
+    """The modules of this package of which a function ran, in any thread; importing a module runs none."""
+    files: set[str] = set()
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        del argument
+        if event == "call" and frame.f_code.co_flags & inspect.CO_NEWLOCALS and frame.f_code.co_name != "<module>":
+            files.add(frame.f_code.co_filename)
+
+    threading.setprofile(note)
+    sys.setprofile(note)
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)  # type: ignore[arg-type]
+    inside = [Path(file).relative_to(PACKAGE.parent) for file in files if Path(file).is_relative_to(PACKAGE)]
+    return {".".join(path.with_suffix("").parts).removesuffix(".__init__") for path in inside}
+
+
+@pytest.mark.parametrize(
+    ("settings", "unused"),
+    [
+        ({}, "vmp.layer.motion.optical_flow"),
+        ({"layer": "control", "backbone": "cnn3d_tiny"}, "vmp.backbones.pytorchvideo"),
+        ({"layer": {"kind": "vmp", "motion": "conv_stem"}, "backbone": "cnn3d_tiny"}, "vmp.layer.motion.codec"),
+        ({"layer": {"kind": "vmp", "motion": "compensated_difference"}}, "vmp.data.sets.video_files"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_the_code_of_a_cell_is_all_that_it_runs_and_no_kind_beside(settings: dict[str, Any], unused: str) -> None:
+    data = {"kind": "motion", "train": 16, "val": 8, "test": 8}
+    plain = {"data": data, "train": {"epochs": 1}, **settings}
+    experiment = from_plain(Experiment, plain, source="test")
+    load_data(experiment.data)  # reading annotations shows in the fingerprint of the data
+    code = code_of(experiment)
+    ran = _executed(lambda: run_experiment(experiment, 0))
+    assert {"vmp.experiment", "vmp.training.loop", "vmp.data.sets.embedded"} <= ran
+    assert ran <= set(code) | {"vmp"}
+    assert unused not in code
+
+
+def test_the_code_of_a_cell_on_videos_decodes_and_reads_no_annotations(manifest: Path) -> None:
+    data = {"kind": "manifest", "path": str(manifest / "list.csv"), "size": 32}
+    sampling = {"kind": "uniform", "num_frames": 4}
+    plain = {"data": data, "sampling": sampling, "train": {"epochs": 1}, "backbone": "cnn3d_tiny"}
+    experiment = from_plain(Experiment, plain, source="test")
+    load_data(experiment.data)
+    code = code_of(experiment)
+    ran = _executed(lambda: run_experiment(experiment, 0))
+    assert "vmp.data.sets.video_files" in ran
+    assert "vmp.video.decoding" in code
+    assert ran <= set(code) | {"vmp"}
+    assert not {"vmp.data.sets.manifest", "vmp.data.sets.embedded"} & set(code)
+
+
+def test_comments_and_layout_are_no_code(tmp_path: Path) -> None:
+    def digits(name: str, text: str) -> str:
+        path = tmp_path / f"{fingerprint(text)}-{name}"
+        path.write_text(text)
+        return _hash_and_imports(path)[0]
+
+    assert digits("a.py", 'def f():\n    """One."""\n    return 1\n') == digits(
+        "a.py", "def f():  # two\n    return 1\n"
+    )
+    assert digits("a.py", "def f():\n    return 1\n") != digits("a.py", "def f():\n    return 2\n")
+    plain = 'int f(void) { return g("/* no comment */"); }\n'
+    assert digits("a.c", f"// One.\n/* Two\n lines */\n{plain}") == digits("a.c", plain)
+    assert digits("a.c", plain.replace("no comment", "other text")) != digits("a.c", plain)

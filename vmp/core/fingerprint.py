@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,11 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:16]
 
 
+def combined(*parts: str | int) -> str:
+    """16 hex digits over short texts, such as other fingerprints, and numbers."""
+    return hashlib.sha256(":".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
 def _spelt_once(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
@@ -31,26 +37,45 @@ def _spelt_once(value: Any) -> Any:
 
 
 @cache
-def code_fingerprints(entry: str = "vmp.experiment") -> dict[str, str]:
+def code_fingerprints(
+    entry: str = "vmp.experiment", *, optional: frozenset[str] = frozenset(), used: frozenset[str] = frozenset()
+) -> dict[str, str]:
     """``{module: hash}`` of the modules of this package that `entry` can reach by imports, itself included.
 
-    Comments, docstrings and layout of Python do not count: editing them invalidates no finished cell. Modules that
-    only look at results or draw are not reached, so changing them re-runs nothing either.
+    Comments, docstrings and layout do not count: editing them invalidates no finished cell. Modules that only look at
+    results or draw are not reached, so changing them re-runs nothing either.
+
+    Args:
+        entry: Where the imports are followed from.
+        optional: Modules that a table of kinds imports whichever kind is used; they count where they are in `used`, or
+            where another optional module that counts imports them.
+        used: Modules that count, beside `entry`.
     """
     found: dict[str, str] = {}
-    waiting = [entry]
+    waiting = [entry, *sorted(used)]
     while waiting:
         module = waiting.pop()
-        path = _source(module)
-        if module in found or path is None:
+        if module in found or (source := _source(module)) is None:
             continue
-        if path.suffix != ".py":
-            found[module] = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-            continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        waiting.extend(_imports(tree))
-        found[module] = hashlib.sha256(ast.unparse(_strip_docstrings(tree)).encode()).hexdigest()[:16]
+        found[module], imports = _hash_and_imports(source)
+        waiting.extend(name for name in imports if name not in optional or module in optional)
     return dict(sorted(found.items()))
+
+
+def imports_of(path: Path) -> tuple[str, ...]:
+    """The modules that a file of Python names in its imports; none for other files."""
+    return _hash_and_imports(path)[1]
+
+
+@cache
+def _hash_and_imports(path: Path) -> tuple[str, tuple[str, ...]]:
+    text, imports = path.read_text(encoding="utf-8"), list[str]()
+    if path.suffix == ".py":
+        tree = ast.parse(text)
+        imports, text = _imports(tree), ast.unparse(_strip_docstrings(tree))
+    elif path.suffix == ".c":
+        text = _strip_comments(text)
+    return hashlib.sha256(text.encode()).hexdigest()[:16], tuple(imports)
 
 
 def _source(module: str) -> Path | None:
@@ -85,6 +110,15 @@ def _strip_docstrings(tree: ast.Module) -> ast.Module:
             ):
                 node.body = node.body[1:] or [ast.Pass()]
     return tree
+
+
+_TEXT_OR_COMMENT = re.compile(r"""(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|//[^\n]*|/\*.*?\*/""", re.DOTALL)
+
+
+def _strip_comments(source: str) -> str:
+    """C without comments, blank lines and indentation."""
+    code = _TEXT_OR_COMMENT.sub(lambda match: match["text"] or " ", source)
+    return "\n".join(line for raw in code.splitlines() if (line := raw.strip()))
 
 
 def file_hash(path: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,18 +70,20 @@ def metric(key: str) -> Metric:
     return lookup(METRICS, key, "metric")
 
 
-def check_value(key: str, value: object) -> None:
-    """Refuse what cannot be a value of the metric `key`: an unknown key, not a number, out of range.
+def check_values(key: str, values: Iterable[object]) -> None:
+    """Refuse what cannot be values of the metric `key`: an unknown key, not a number, out of range.
 
     Raises:
         ValueError: Says which key and which rule.
     """
     unit = metric(key).unit
-    if value is None or (unit == "flag" and isinstance(value, bool)):
-        return
-    if unit == "flag":
-        raise ValueError(f"{key} is {value!r}, it must be true, false or null")
-    if isinstance(value, bool) or not isinstance(value, int | float) or value - value != 0:
-        raise ValueError(f"{key} is {value!r}, it must be a finite number or null")
-    if unit == "fraction" and not 0 <= value <= 1:
-        raise ValueError(f"{key} is {value!r}, it must be a number in [0, 1] or null")
+    least, most = (0.0, 1.0) if unit == "fraction" else (-math.inf, math.inf)
+    for value in values:
+        if value is None or (unit == "flag" and isinstance(value, bool)):
+            continue
+        if unit == "flag":
+            raise ValueError(f"{key} is {value!r}, it must be true, false or null")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise ValueError(f"{key} is {value!r}, it must be a finite number or null")
+        if not least <= value <= most:
+            raise ValueError(f"{key} is {value!r}, it must be a number in [0, 1] or null")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from vmp.core.metrics import check_value
+from vmp.core.metrics import check_values
 
 Status = Literal["complete", "diverged", "stopped", "failed"]
 Figure = bool | int | float | None
@@ -20,7 +20,7 @@ class Plain(BaseModel):
 
 def _in_catalogue(figures: dict[str, Figure]) -> dict[str, Figure]:
     for key, value in figures.items():
-        check_value(key, value)
+        check_values(key, (value,))
     return figures
 
 
@@ -29,8 +29,7 @@ def _columns_in_catalogue(curves: dict[str, list[Figure]]) -> dict[str, list[Fig
     if len(set(lengths.values())) > 1:
         raise ValueError(f"curves must have one entry for each epoch, got lengths {lengths}")
     for key, values in curves.items():
-        for value in values:
-            check_value(key, value)
+        check_values(key, values)
     return curves
 
 

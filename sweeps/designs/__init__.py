@@ -1,0 +1,1 @@
+"""Which arms a study plans, and why each of them: one file for each design, `registry.DESIGNS` lists them."""
