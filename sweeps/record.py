@@ -109,6 +109,9 @@ class StudyHeader(Plain):
         return self.design.pairs if self.design else []
 
 
+_SEARCH_ONLY = Field(exclude_if=lambda value: not value)  # a grid's plan does not hold it
+
+
 class Proposal(Plain):
     """A proposal of a search: values within its space, and the number of the arm that they are, repeats alike."""
 
@@ -138,11 +141,11 @@ class SearchHeader(Plain):
     seed: int = 0
     arms: int | None = None
     in_flight: int | None = None
-    rungs: list[int] | None = None
-    factor: int | None = None
-    against: str | None = None
-    space: dict[str, JsonValue] = {}
-    proposals: list[Proposal] = []
+    rungs: Annotated[list[int] | None, _SEARCH_ONLY] = None
+    factor: Annotated[int | None, _SEARCH_ONLY] = None
+    against: Annotated[str | None, _SEARCH_ONLY] = None
+    space: Annotated[dict[str, JsonValue], _SEARCH_ONLY] = {}
+    proposals: Annotated[list[Proposal], _SEARCH_ONLY] = []
     proposed: int | None = None
 
 
@@ -207,7 +210,7 @@ class Plan(Plain):
     created: str
     cells: list[PlannedCell]
     confirmation: ConfirmationHeader | None = None
-    stop: StopHeader | None = None
+    stop: Annotated[StopHeader | None, Field(exclude_if=lambda stop: stop is None)] = None
 
     def arms(self) -> dict[str, dict[str, Scalar]]:
         """The factors of each arm, in their order, by a name that equal factors share."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,7 +29,7 @@ from sweeps.track.console import Reporter, silent
 from sweeps.track.registry import make_trackers
 from sweeps.weights import MODELS_FOLDER, Keep, KeptWeights
 from vmp.core.errors import InputError
-from vmp.core.text import duration
+from vmp.core.text import count, duration
 from vmp.experiment import Runtime
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ def run_study(
     trackers = make_trackers(track, folder.path, metric=study.metric, storage=storage, is_search=is_search)
     executor = make_executor(engine, _resources(study, folder, workers, runtime, limits, keep_weights))
     folder.create()
+    if (idle := _idle_workers(proposer, workers)) is not None:
+        reporter.note(idle)
     with _only_run(folder), executor:
         session = _Session(study, folder, executor, reporter, listener, limits, others, keep_weights, stop, trackers)
         is_over = False
@@ -173,6 +176,18 @@ def _checked(runtime: Runtime, workers: int, engine: str) -> Runtime:
     if engine == "local":
         runtime.torch_device()  # on a cluster the devices are elsewhere
     return runtime
+
+
+def _idle_workers(proposer: Proposer, workers: int) -> str | None:
+    """The sentence on workers that a search has no cells for."""
+    header = proposer.header
+    if not header.rungs or header.in_flight is None or workers <= header.in_flight * header.rungs[0]:
+        return None
+    return (
+        f"Note: {header.in_flight} arms in flight on {count(header.rungs[0], 'seed')} are "
+        f"{count(header.in_flight * header.rungs[0], 'cell')} at a time, fewer than {workers} workers; a new search "
+        f"may have --set search.in_flight={math.ceil(workers / header.rungs[0])}, which the proposals depend on"
+    )
 
 
 def _stop_rule(study: Study, folder: StudyFolder) -> StopRule | None:

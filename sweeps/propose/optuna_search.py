@@ -16,6 +16,7 @@ import optuna
 from sweeps.plan import Task, arm_tasks, is_reference
 from sweeps.propose.arm_search import ArmSearch, CellResult, Params, Step
 from sweeps.propose.settings import GRID, SearchSettings, rungs
+from sweeps.race_state import RACE
 from sweeps.ranges import Scale
 from sweeps.record import CellRecord, Plan, Proposal, Scalar, SearchHeader, StudyFolder
 from sweeps.study import Study
@@ -165,7 +166,10 @@ def _earlier_proposals(folder: StudyFolder, plan: Plan, header: SearchHeader) ->
     if before.method == GRID:
         return []
     if before.rungs is None:
-        raise InputError(f"'{folder.path}' holds a {before.method}, not this search; give another --out")
+        what = "a race" if before.method == RACE else "a search that an earlier version began"
+        raise InputError(
+            f"'{folder.path}' holds {what}; give another --out (--reuse '{folder.path}' takes its cells over)"
+        )
     for name in ("method", "options", "seed", "in_flight", "rungs", "factor", "against"):
         old, new = getattr(before, name), getattr(header, name)
         if old != new:
