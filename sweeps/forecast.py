@@ -194,6 +194,7 @@ class Forecast:
             "metric": self.study.metric,
             "seeds": list(self.study.seeds),
             "search": None if self.search is None else to_plain(self.search),
+            "stop": None if self.study.stop is None else to_plain(self.study.stop),
             "arms": [
                 {"factors": arm.factors, "cells": arm.cells, "seconds": arm.seconds}
                 | ({"why": arm.why} if arm.why else {})

@@ -103,7 +103,7 @@ def run_study(
     trackers = make_trackers(track, folder.path, metric=study.metric, storage=storage, is_search=is_search)
     executor = make_executor(engine, _resources(study, folder, workers, runtime, limits, keep_weights))
     folder.create()
-    if (idle := _idle_workers(proposer, workers)) is not None:
+    if (idle := idle_workers(proposer, workers)) is not None:
         reporter.note(idle)
     with _only_run(folder), executor:
         session = _Session(study, folder, executor, reporter, listener, limits, others, keep_weights, stop, trackers)
@@ -178,7 +178,7 @@ def _checked(runtime: Runtime, workers: int, engine: str) -> Runtime:
     return runtime
 
 
-def _idle_workers(proposer: Proposer, workers: int) -> str | None:
+def idle_workers(proposer: Proposer, workers: int) -> str | None:
     """The sentence on workers that a search has no cells for."""
     header = proposer.header
     if not header.rungs or header.in_flight is None or workers <= header.in_flight * header.rungs[0]:

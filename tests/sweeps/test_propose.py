@@ -19,6 +19,7 @@ from sweeps.propose.search_replay import ReplayedSearch
 from sweeps.propose.settings import SearchSettings, change_search
 from sweeps.record import CellRecord, Proposal, Provenance, StudyFolder
 from sweeps.replay import replay
+from sweeps.run import idle_workers
 from sweeps.study import Study
 from tests.conftest import ROOT
 from tests.sweeps.staged import Killed, small_study
@@ -172,6 +173,14 @@ def test_the_proposals_of_a_plan_stand(tmp_path: Path) -> None:
         resumed = weights(drive(STUDY, dataclasses.replace(settings, method=method), folder))
         assert resumed[:asked] == [0.5 + i for i in range(asked)]
         assert len(resumed) == 6
+
+
+def test_workers_without_cells_are_said_and_change_nothing() -> None:
+    search = make_proposer(STUDY, SearchSettings(in_flight=2, first_seeds=1), None)
+    assert idle_workers(search, 2) is None
+    assert "2 cells at a time, fewer than 6 workers" in str(idle_workers(search, 6))
+    assert "--set search.in_flight=6" in str(idle_workers(search, 6))
+    assert idle_workers(make_proposer(STUDY, None, None), 99) is None
 
 
 def test_a_factor_that_the_proposed_kind_does_not_read_is_none() -> None:
