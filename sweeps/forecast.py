@@ -24,7 +24,7 @@ from sweeps.stats.decisions import MIN_SEEDS, sign_flip_floor
 from sweeps.stats.planner import min_seeds_by_sign_flips, power, seeds_by_t
 from sweeps.stats.race import expected_cells, looks_until
 from sweeps.status import SCHEMA
-from sweeps.stop.settings import is_comparing
+from sweeps.stop.config import is_comparing
 from sweeps.study import Study
 from vmp.core.config import to_plain
 from vmp.core.outcome import DataSummary

@@ -150,7 +150,7 @@ class SearchHeader(Plain):
 
 
 class StopHeader(Plain):
-    """The rule that may end cells early, see `sweeps.stop.settings.StopSettings`."""
+    """The rule that may end cells early, see `sweeps.stop.config.StopSettings`."""
 
     kind: str
     options: dict[str, JsonValue] = {}

@@ -36,7 +36,7 @@ from sweeps.questions import (
 )
 from sweeps.ranges import is_number
 from sweeps.record import Scalar
-from sweeps.stop.settings import Stop
+from sweeps.stop.config import Stop
 from vmp.core.choices import unknown_key
 from vmp.core.config import config, from_plain, shown, to_plain
 from vmp.core.documents import parse_yaml, read_yaml

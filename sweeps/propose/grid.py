@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sweeps.plan import Task, grid_tasks
 from sweeps.record import CellRecord, SearchHeader, arm_key
-from sweeps.stop.settings import is_comparing
+from sweeps.stop.config import is_comparing
 from sweeps.study import Study
 
 ARMS_AT_WORK = 4

@@ -21,7 +21,7 @@ from sweeps.executors.base import Progress
 from sweeps.plan import Task
 from sweeps.propose.arm_search import required, short_name
 from sweeps.record import CellRecord
-from sweeps.stop.settings import StopSettings, is_comparing
+from sweeps.stop.config import StopSettings, is_comparing
 from vmp.core.choices import find_object, lookup, unknown_key
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import canonical_json

@@ -14,8 +14,8 @@ from sweeps.propose.rounds import Rounds
 from sweeps.propose.settings import SearchSettings
 from sweeps.record import CellRecord, Provenance, StudyFolder
 from sweeps.run import run_study
+from sweeps.stop.config import StopSettings, is_comparing
 from sweeps.stop.rule import RULES, StopRule, make_pruner
-from sweeps.stop.settings import StopSettings, is_comparing
 from sweeps.study import Study
 from tests.conftest import Vmp
 from tests.sweeps.staged import small_study
