@@ -359,6 +359,8 @@ class _Session:
 
     def _within_limits(self, tasks: Sequence[Task]) -> list[Task]:
         """`tasks` in the order of this run, as many as its limit leaves."""
+        if not tasks:
+            return []
         means = {arm: sum(seconds) / len(seconds) for arm, seconds in self._seconds.items()}
         ordered = in_order(tasks, means, seeds_first=self.limits.seeds_first)
         most = self.limits.max_cells

@@ -55,6 +55,7 @@ class KeptWeights:
         self._folder, self._keep = folder, keep
         self._plan: Plan | None = None
         self._cells: dict[str, list[str]] = {}  # arm -> hashes, as planned
+        self._order: dict[str, int] = {}  # arm -> its place in the plan
         self._arms: dict[str, str] = {}  # hash -> arm
         self._blocks: dict[str, int] = {}  # of the arms that can be chosen
         self._records: dict[str, CellRecord] = {}
@@ -65,6 +66,7 @@ class KeptWeights:
         self._plan, self._cells = plan, {}
         for cell in plan.cells:
             self._cells.setdefault(arm_key(cell.factors), []).append(cell.hash)
+        self._order = {arm: number for number, arm in enumerate(self._cells)}
         self._arms = {cell: arm for arm, cells in self._cells.items() for cell in cells}
         arms = list(plan.arms().values())
         names = block_names(arms, list(plan.factors), plan.study.blocks)
@@ -98,7 +100,7 @@ class KeptWeights:
         return search.factor is not None and len(self._cells[arm]) < (search.rungs or [0])[-1]
 
     def _rank(self, arm: str) -> tuple[float, int]:
-        return self._mean(arm), -list(self._cells).index(arm)
+        return self._mean(arm), -self._order[arm]
 
     def end(self) -> list[str]:
         """Delete what is not to be kept; sentences on what is there."""
