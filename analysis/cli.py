@@ -7,12 +7,27 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vmp.core.errors import InputError
+
 if TYPE_CHECKING:
+    from analysis.study.cells import Study
     from analysis.verdict.conclusions import Conclusions
 
 
-@click.command(short_help="Write the report of a study: a page, tables and figures.")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+class _Report(click.Command):
+    """The command, with a sentence for the form that could mean two things."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--compare" in args and len(args) - args.index("--compare") < 3:
+            raise InputError(
+                "--compare takes two arms of one study (--compare lambda=1 lambda=0.1); two studies are compared by "
+                "`vmp report DIR --against OTHER`"
+            )
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_Report, short_help="Write the report of a study: a page, tables and figures.")
+@click.argument("sources", metavar="DIR...", nargs=-1, required=True)
 @click.option(
     "--out", metavar="DIR2", type=click.Path(path_type=Path), help="The report's folder [default: DIR/report]."
 )
@@ -23,25 +38,108 @@ if TYPE_CHECKING:
     metavar="ARM REFERENCE",
     help="Only print how two arms compare, each named by factors, e.g. remedy=relative remedy=none.",
 )
+@click.option(
+    "--against",
+    metavar="DIR",
+    help="Only print what another study changed, and which of the arms of both moved beyond noise.",
+)
+@click.option(
+    "--columns",
+    multiple=True,
+    metavar="MAP",
+    help="For results of other tools: what is what, e.g. seed=run,test=acc,factors=lr,wd.",
+)
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Write nothing; recompute every number of the report that was written, and end with 1 if any disagrees.",
+)
 @click.option("--strict", is_flag=True, help="End with 3 if a planned cell is missing, failed or has no test accuracy.")
-def report(folder: Path, out: Path | None, as_json: bool, compare: tuple[str, str] | None, strict: bool) -> None:
+def report(
+    sources: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+    compare: tuple[str, str] | None,
+    against: str | None,
+    columns: tuple[str, ...],
+    verify: bool,
+    strict: bool,
+) -> None:
     """Write the report of the study in DIR: index.html, verdict.json, tables/ and figures/.
 
     Works on an unfinished study too and says so. Prints the verdict and the path of the page.
+
+    DIR may also be the results of another tool: an Optuna storage (SQLite or journal file), a results folder of Ray
+    Tune, MLflow runs (a folder or SQLite), a CSV or Parquet table; --columns then says what is what. Several of them
+    are the blocks of one report.
     """
-    from analysis.study.cells import load_study
+    from analysis.readers.columns import Columns, parse_columns
+    from analysis.readers.foreign_study import assumed
+    from analysis.readers.registry import join, load_any
     from analysis.study.provenance import changed_code
     from analysis.verdict.conclusions import conclude
 
-    conclusions = conclude(load_study(folder))
-    if (changed := changed_code(conclusions.study.plan)) is not None:
+    _check_options(sources, as_json, compare, against, verify)
+    studies = [load_any(source, parse_columns(columns)) for source in sources]
+    if against is not None:
+        other = load_any(against, parse_columns(columns) if studies[0].origin else Columns())
+        _print_side_by_side(studies[0], other)
+        return
+    is_own = len(studies) == 1 and studies[0].origin is None
+    if out is None and not is_own and not as_json and compare is None:
+        raise InputError(
+            f"the report of {'several studies' if len(studies) > 1 else f'results of {studies[0].origin.tool}'} is not "  # type: ignore[union-attr]
+            "written among them; name a folder for it: --out DIR"
+        )
+    for study in studies:
+        if study.origin is not None:
+            click.echo(f"Note: {assumed(study)}", err=True)
+            for note in study.origin.notes:
+                click.echo(f"Note: {note}", err=True)
+    conclusions = conclude(studies[0] if len(studies) == 1 else join(studies, out or Path(sources[0])))
+    if is_own and (changed := changed_code(conclusions.study.plan)) is not None:
         click.echo(f"Note: {changed}", err=True)
     if compare is not None:
         _print_comparison(conclusions, *compare)
+    elif verify:
+        _verify(conclusions, out or studies[0].path / "report")
     else:
-        _report(conclusions, folder, out, as_json)
+        _report(conclusions, studies[0].path, out, as_json)
     if strict and not conclusions.study.is_measured:
         raise click.exceptions.Exit(3)
+
+
+def _check_options(
+    sources: tuple[str, ...], as_json: bool, compare: tuple[str, str] | None, against: str | None, verify: bool
+) -> None:
+    """Refuse options that contradict each other, and a study where an arm is expected or the other way round."""
+    if verify and (as_json or compare is not None or against is not None):
+        raise InputError("--verify checks a report that was written; give it without --json, --compare and --against")
+    if compare is not None and against is not None:
+        raise InputError("--compare is about two arms of one study, --against about two studies; give one of them")
+    if compare is not None and (study := next((one for one in compare if Path(one).exists()), None)) is not None:
+        raise InputError(
+            f"--compare takes two arms by their factors (lambda=1 lambda=0.1), and '{study}' is a folder or file; "
+            f"two studies are compared by `vmp report {sources[0]} --against {study}`"
+        )
+    if against is not None:
+        if as_json:
+            raise InputError("--against prints sentences and has no JSON; give it without --json")
+        if len(sources) > 1:
+            raise InputError(f"--against compares two studies, and {len(sources)} stand before it; name one of them")
+        if "=" in against and not Path(against).exists():
+            raise InputError(
+                f"--against takes the folder of another study, and {against!r} reads like an arm; two arms of one "
+                f"study are compared by `vmp report {sources[0]} --compare ARM REFERENCE`"
+            )
+
+
+def _print_side_by_side(study: Study, other: Study) -> None:
+    from analysis.verdict.side_by_side import side_by_side
+    from analysis.words.side_by_side_sentences import side_by_side_lines
+
+    for line in side_by_side_lines(study, other, side_by_side(study, other)):
+        click.echo(line)
 
 
 def _print_comparison(conclusions: Conclusions, arm: str, reference: str) -> None:
@@ -55,6 +153,20 @@ def _print_comparison(conclusions: Conclusions, arm: str, reference: str) -> Non
         subject = f"{arm} against {reference}" + (f" at {setting}" if setting else "")
         few = f"{subject}: {contrast.n} paired seeds, a verdict needs at least {MIN_SEEDS}."
         click.echo(short_comparison(subject, contrast) or few)
+
+
+def _verify(conclusions: Conclusions, written: Path) -> None:
+    from analysis.report.verify import verify
+    from vmp.core.text import count
+
+    result = verify(conclusions, written)
+    for line in result.disagreements:
+        click.echo(line)
+    wrong = len(result.disagreements)
+    pictures = f" ({count(result.pictures, 'picture')} of pixels not compared)" if result.pictures else ""
+    click.echo(f"{count(result.numbers, 'number')} recomputed{pictures}, {wrong or 'none'} in disagreement")
+    if wrong:
+        raise click.exceptions.Exit(1)
 
 
 def _report(conclusions: Conclusions, folder: Path, out: Path | None, as_json: bool) -> None:

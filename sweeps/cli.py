@@ -160,6 +160,11 @@ def plan(request: _Request, as_json: bool, every_arm: bool) -> None:
     help="Mirror the sweep into an Optuna storage: sqlite:///FILE, postgresql://USER@HOST/BASE, journal:FILE "
     "[a search: --out/search.db].",
 )
+@click.option(
+    "--clips/--no-clips",
+    default=True,
+    help="Put frames of at most 6 test clips beside the plan, for the report's explorer [default: --clips].",
+)
 def run(
     request: _Request,
     out: Path,
@@ -176,6 +181,7 @@ def run(
     keep_weights: Keep,
     track: tuple[str, ...],
     storage: str | None,
+    clips: bool,
 ) -> None:
     """Run the missing cells of STUDY in --out. The same command again goes on from there; nothing finished is repeated.
 
@@ -212,7 +218,8 @@ def run(
                 status = confirm_study(asked, out, seeds=seeds, **common)
             else:
                 common |= {"only": only, "reuse": reuse, "accept_code": accept_code, "keep_weights": keep_weights}
-                status = run_study(asked, out, search=request.search, track=track, storage=storage, **common)
+                common |= {"track": track, "storage": storage, "clips": clips}
+                status = run_study(asked, out, search=request.search, **common)
     except KeyboardInterrupt as interrupt:
         click.echo(f"\nInterrupted. The finished cells are in '{out}'; the same command goes on from there.", err=True)
         number = interrupt.signal if isinstance(interrupt, _Signalled) else signal.SIGINT

@@ -4,6 +4,7 @@
 
     DIR/plan.json            every planned cell, written before anything runs
     DIR/cells/<hash>.json    one file per finished cell, written atomically, never edited
+    DIR/clips.json           a few test clips as pictures, for the report's explorer; no number rests on them
 
 This module knows JSON and files, nothing else: it must stay importable without torch and ray. One file per cell and an
 atomic rename instead of a database: readers never lock, a kill never leaves half a record, and a network file system is
@@ -28,6 +29,7 @@ from vmp.core.outcome import DataSummary, Outcome, Plain, Status
 FORMAT: Literal[2] = 2
 PLAN_FILE = "plan.json"
 CELLS_FOLDER = "cells"
+CLIPS_FILE = "clips.json"
 
 Scalar = bool | int | float | str | None
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
@@ -295,6 +297,42 @@ class CellRecord(Outcome):
     provenance: Provenance
 
 
+class ExampleClip(Plain):
+    """A test clip as a picture.
+
+    Attributes:
+        video: The video's id.
+        label: Its class.
+        frames: Which frames of the video, in the clip's order.
+        png: They side by side, as a PNG in base64.
+    """
+
+    video: str
+    label: str
+    frames: list[int] = Field(min_length=2)
+    png: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+=*$")]
+
+
+class ExampleClips(Plain):
+    """Test clips that the report's explorer draws the attention on, see `sweeps.example_clips`.
+
+    Attributes:
+        data: Hash of the data set.
+        size: Side of the frames that the cells see, in pixels.
+        side: Side of the pictures, at most `size`.
+        mean, std: Channel statistics that a clip is normalised with.
+        clips: One of each class, of the first classes.
+    """
+
+    format: Literal[2] = FORMAT
+    data: str
+    size: int = Field(ge=1)
+    side: int = Field(ge=1)
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    clips: list[ExampleClip]
+
+
 class CellHead(BaseModel):
     """What a status needs of a record: a tenth of the time of reading all of it, for thousands of cells."""
 
@@ -325,6 +363,7 @@ class StudyFolder:
         self.path = Path(path)
         self.plan_path = self.path / PLAN_FILE
         self.cells_path = self.path / CELLS_FOLDER
+        self.clips_path = self.path / CLIPS_FILE
 
     def create(self) -> None:
         """Make the folder, or say in one sentence why it cannot be made or written."""
@@ -352,6 +391,16 @@ class StudyFolder:
 
     def write_plan(self, plan: Plan) -> None:
         write_text(self.plan_path, _to_text(plan))
+
+    def has_example_clips(self) -> bool:
+        return self.clips_path.is_file()
+
+    def read_example_clips(self) -> ExampleClips:
+        """The example clips. Raises DamagedRecord when the file is damaged."""
+        return _read(self.clips_path, ExampleClips)
+
+    def write_example_clips(self, clips: ExampleClips) -> None:
+        write_text(self.clips_path, _to_text(clips))
 
     def cell_path(self, cell_hash: str) -> Path:
         return self.cells_path / f"{cell_hash}.json"

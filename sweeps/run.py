@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import filelock
 
 from sweeps.confirm import plan_confirmation
+from sweeps.example_clips import write_example_clips
 from sweeps.executors.base import Event, Executor, Progress, Resources
 from sweeps.executors.registry import make_executor
 from sweeps.limits import LimitReached, Limits, in_order
@@ -65,6 +66,7 @@ def run_study(
     keep_weights: Keep = "chosen",
     track: Sequence[str] = (),
     storage: str | None = None,
+    clips: bool = True,
 ) -> StudyStatus:
     """Run the missing cells of `study`.
 
@@ -85,6 +87,7 @@ def run_study(
             cells of this study. The caller vouches that no number depends on the change; the records say so.
         track: Other tools to show the sweep to, keys of `sweeps.track.registry.TRACKERS`. None of them can fail a cell.
         storage: URL of an Optuna storage that mirrors the sweep; a search has ``out/search.db`` without one.
+        clips: Whether a few test clips are written beside the plan, for the report's explorer.
 
     Raises:
         InputError: The study cannot be planned, another run is at work in `out`, or `out` cannot be written.
@@ -106,7 +109,9 @@ def run_study(
     if (idle := idle_workers(proposer, workers)) is not None:
         reporter.note(idle)
     with _only_run(folder), executor:
-        session = _Session(study, folder, executor, reporter, listener, limits, others, keep_weights, stop, trackers)
+        session = _Session(
+            study, folder, executor, reporter, listener, limits, others, keep_weights, clips, stop, trackers
+        )
         is_over = False
         if accept_code:
             session.accept_code()
@@ -156,7 +161,7 @@ def confirm_study(
     executor = make_executor(engine, _resources(study, folder, workers, runtime, limits, "none"))
     with _only_run(folder), executor:
         folder.write_plan(folder.read_plan().model_copy(update={"confirmation": header}))
-        session = _Session(study, folder, executor, reporter, go_on, limits, [], "none")
+        session = _Session(study, folder, executor, reporter, go_on, limits, [], "none", clips=False)
         try:
             session.execute(confirmation_plan(folder.read_plan()) or folder.read_plan(), tasks)
         except LimitReached as limit:
@@ -225,12 +230,13 @@ class _Session:
         limits: Limits,
         others: Sequence[StudyFolder],
         keep: Keep,
+        clips: bool,
         stop: StopRule | None = None,
         trackers: Mapping[str, Tracker] | None = None,
     ) -> None:
         self.study, self.folder, self.executor = study, folder, executor
         self.reporter, self.listener, self.limits = reporter, listener, limits
-        self.others = others
+        self.others, self.clips = others, clips
         self.weights = KeptWeights(folder.path / MODELS_FOLDER, keep)
         self._started = time.monotonic()
         self._seconds: dict[str, list[float]] = {}  # of finished cells, by arm
@@ -269,6 +275,9 @@ class _Session:
                 if is_first:
                     self._compare_with_earlier(plan)
                 self.folder.write_plan(plan)
+                if is_first and self.clips:
+                    for line in write_example_clips(self.folder, tasks):
+                        self.reporter.note(line)
                 missing += self._start(plan, list({task.hash: task for task in tasks}.values()))
                 is_first = False
             return self._within_limits(missing)

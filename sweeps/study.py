@@ -231,8 +231,10 @@ class Study(Settings):
             arms[key] = dataclasses.replace(arm, why=(*arm.why, *more), settings=arm.settings + is_new)
             if proposal.against is not None:
                 against.append((key, made[canonical_json(dict(proposal.against))]))
-        for key, reference in dict.fromkeys(against):
-            if key != reference:
+        compared: set[frozenset[str]] = set()
+        for key, reference in against:
+            if key != reference and frozenset((key, reference)) not in compared:
+                compared.add(frozenset((key, reference)))
                 references = (*arms[key].references, arms[reference].factors)
                 arms[key] = dataclasses.replace(arms[key], references=references)
         return tuple(arms.values())
@@ -309,7 +311,7 @@ class PlannedArm:
     Attributes:
         factors: As in `Study.arms`.
         why: Why it is planned, in words; several where several arms of the design compute the same.
-        references: The factors of the arms that it is compared with, by the design.
+        references: The factors of the arms that it is compared with, by the design; two arms are compared once.
         settings: How many different combinations of the design compute it.
     """
 

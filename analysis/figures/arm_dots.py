@@ -10,9 +10,11 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, one_panel, shortened, tidy
+from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, label_rows, one_panel, row_gid, tidy
 from analysis.study.arms import Kind
 from analysis.verdict.conclusions import Conclusions
+from analysis.verdict.summaries import ArmSummary
+from analysis.words.phrases import capital
 
 MAX_ROWS = 36
 
@@ -62,7 +64,8 @@ def prepare_dots(conclusions: Conclusions) -> Dots:
     summaries = [s for s in conclusions.summaries if s.seeds]
     shown = summaries
     if len(summaries) > MAX_ROWS:
-        shown = sorted(summaries, key=lambda s: (s.arm.kind is Kind.VMP, -s.val_mean, s.arm.order))[:MAX_ROWS]
+        candidates = (Kind.VMP, Kind.OTHER)
+        shown = sorted(summaries, key=lambda s: (s.arm.kind in candidates, -_level(s), s.arm.order))[:MAX_ROWS]
     labels = {contrast.reference.label for contrast in conclusions.primary}
     references = [s for s in summaries if s.arm.label in labels]
     rows = tuple(
@@ -81,9 +84,14 @@ def prepare_dots(conclusions: Conclusions) -> Dots:
     return Dots(
         rows=rows,
         reference=100 * references[0].test_mean if len(references) == 1 else None,
-        x_label=f"test {study.metric_name} (%)",
+        x_label=f"{study.measured} (%)",
         hidden=len(summaries) - len(shown),
     )
+
+
+def _level(summary: ArmSummary) -> float:
+    """What the best arms are best by: validation, or the reported accuracy where there is none."""
+    return summary.test_mean if math.isnan(summary.val_mean) else summary.val_mean
 
 
 def draw_dots(data: Dots, *, ax: Axes) -> Axes:
@@ -91,16 +99,18 @@ def draw_dots(data: Dots, *, ax: Axes) -> Axes:
     y = np.arange(len(data.rows))[::-1]
     if data.reference is not None:
         ax.axvline(data.reference, color=MUTED, linewidth=1.2, linestyle=(0, (5, 2)), zorder=1)
-    for row, at in zip(data.rows, y, strict=True):
-        ax.plot([row.low, row.high], [at, at], color=row.color, linewidth=1.8, zorder=2)
+    for i, (row, at) in enumerate(zip(data.rows, y, strict=True)):
+        ax.plot([row.low, row.high], [at, at], color=row.color, linewidth=1.8, zorder=2, gid=row_gid(i, "bar"))
         for collapsed in (False, True):
             values = [v for v, flag in row.seeds if flag is collapsed]
             ax.scatter(values, [at - 0.25] * len(values), s=22 if collapsed else 12, marker="v" if collapsed else "o",
                        facecolor=PAPER if collapsed else row.color, edgecolor=row.color,
-                       linewidth=1 if collapsed else 0, alpha=0.9 if collapsed else 0.5, zorder=3)  # fmt: skip
-        ax.plot([row.mean], [at], marker="o", markersize=8, color=row.color, markeredgecolor=PAPER, zorder=4)
+                       linewidth=1 if collapsed else 0, alpha=0.9 if collapsed else 0.5, zorder=3,
+                       gid=row_gid(i, "collapsed-seeds" if collapsed else "seeds"))  # fmt: skip
+        ax.plot([row.mean], [at], marker="o", markersize=8, color=row.color, markeredgecolor=PAPER, zorder=4,
+                gid=row_gid(i, "mean"))  # fmt: skip
         ax.plot([row.collapsed], [at], marker="v", markersize=9, markerfacecolor=PAPER, markeredgecolor=row.color,
-                markeredgewidth=1.4, zorder=4)  # fmt: skip
+                markeredgewidth=1.4, zorder=4, gid=row_gid(i, "collapsed"))  # fmt: skip
         if row.chosen:
             ax.plot(
                 [row.mean if math.isfinite(row.mean) else row.collapsed],
@@ -114,7 +124,6 @@ def draw_dots(data: Dots, *, ax: Axes) -> Axes:
         text = " | ".join(f"{value:.1f}" for value in (row.mean, row.collapsed) if math.isfinite(value))
         ax.annotate(text, (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0),
                     textcoords="offset points", va="center", fontsize=9, annotation_clip=False)  # fmt: skip
-    ax.set_yticks(y, [shortened(row.label, 40) for row in data.rows])
     ax.set_ylim(-0.7, len(data.rows) - 0.3)
     seen = [v for row in data.rows for v, _ in row.seeds] + [row.mean for row in data.rows if math.isfinite(row.mean)]
     bars = [v for row in data.rows for v in (row.low, row.high) if math.isfinite(v)]
@@ -123,6 +132,7 @@ def draw_dots(data: Dots, *, ax: Axes) -> Axes:
     ax.set_xlim(low - 0.04 * size, high + 0.04 * size)
     ax.set_xlabel(data.x_label)
     tidy(ax, grid="x")
+    label_rows(ax, y, [row.label for row in data.rows])
     ax.spines["left"].set_visible(False)
     return ax
 
@@ -132,14 +142,16 @@ def dots_figure(conclusions: Conclusions) -> ReportFigure | None:
     data = prepare_dots(conclusions)
     if not data.rows:
         return None
+    accuracy = conclusions.study.accuracy
     caption = (
-        "Test accuracy by arm: large dots are means with the 95% interval of the arm's own mean, small dots single "
-        "seeds. Where seeds collapsed (open triangles) the means of healthy and collapsed seeds stand apart, without "
-        "interval. Compare arms by the paired comparisons, not by these intervals."
+        f"{capital(accuracy)} by arm: large dots are means with the 95% interval of the arm's own mean, small dots "
+        "single seeds. Where seeds collapsed (open triangles) the means of healthy and collapsed seeds stand apart, "
+        "without interval. Compare arms by the paired comparisons, not by these intervals."
     )
     caption += f" The {data.hidden} arms with lower validation means are in the table." if data.hidden else ""
-    alt = "Dot plot of test accuracy by arm. " + "; ".join(
+    alt = f"Dot plot of {accuracy} by arm. " + "; ".join(
         f"{row.label}: {row.mean:.1f}%" for row in data.rows[:16] if math.isfinite(row.mean)
     )
     draw = partial(one_panel, data.height, draw_dots, data)
-    return ReportFigure(name="arms", caption=caption, alt=alt + ".", draw=draw)
+    rows = [row.label for row in data.rows]
+    return ReportFigure(name="arms", caption=caption, alt=alt + ".", draw=draw, rows=rows)

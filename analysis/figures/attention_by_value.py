@@ -22,6 +22,7 @@ ANCHOR_SOURCE = "FineGym, Chen et al. 2024 (arXiv 2407.03179)"
 QUANTITIES = ("variation", "mean_attention", "attention_at_zero", "attention_std", "slope", "shift")
 _PUBLISHED = ("slope", "shift", "attention_at_zero")
 _COLUMNS = 3
+MAX_POINTS = 120  # in a panel; beyond, an image is smaller than its points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +86,7 @@ def draw_manipulation(data: ManipulationPanel, *, ax: Axes) -> Axes:
         if chosen.size:
             ax.scatter(chosen[:, 0], chosen[:, 1], s=24 if collapsed else 15, marker=marker, facecolor=face,
                        edgecolor=VMP, linewidth=1.1 if collapsed else 0, alpha=0.95 if collapsed else 0.5, zorder=3,
-                       rasterized=len(chosen) > 400)  # fmt: skip
+                       rasterized=len(chosen) > MAX_POINTS)  # fmt: skip
     healthy = [(x, y) for x, y, flag in data.points if not flag]  # a mean of both would lie where no run is
     means = [(x, np.mean([y for at, y in healthy if at == x])) for x in sorted({x for x, _ in healthy})]
     if means:

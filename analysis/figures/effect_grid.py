@@ -63,7 +63,7 @@ class Crossing:
 
 def crossed_factors(study: Study) -> Crossing | None:
     """How the study crosses two factors, or three with few values of the third; ``None`` when it is no full grid."""
-    vmp = [arm for arm in study.arms if arm.kind is Kind.VMP]
+    vmp = [arm for arm in study.arms if arm.kind in (Kind.VMP, Kind.OTHER)]
     names = [n for n in study.plan.factors if n != PROMPT]
     varied = [n for n in names if len({canonical_json(arm.factors.get(n)) for arm in vmp}) > 1]
     sizes = {n: len({canonical_json(arm.factors.get(n)) for arm in vmp}) for n in varied}
@@ -83,7 +83,7 @@ def prepare_grids(conclusions: Conclusions, crossing: Crossing) -> tuple[EffectG
 
     Side by side they answer how far the start decides the end.
     """
-    vmp = [s for s in conclusions.summaries if s.arm.kind is Kind.VMP]
+    vmp = [s for s in conclusions.summaries if s.arm.kind in (Kind.VMP, Kind.OTHER)]
     panels = _ordered([s.arm.factors.get(crossing.panels) for s in vmp]) if crossing.panels else [None]
     grids = []
     for panel in panels:
@@ -122,7 +122,7 @@ def _panel(
     return [
         EffectGrid(
             quantity=quantity,
-            title=where + title,
+            title=where + (title if conclusions.study.split else title.removeprefix("test ")),
             values=values[quantity],
             texts=tuple(map(tuple, texts[quantity])),
             rows=(factor_name(crossing.rows), tuple(value_text(v) for v in rows)),
@@ -175,9 +175,10 @@ def grid_figure(conclusions: Conclusions) -> ReportFigure | None:
         return None
     quantities = {panel.quantity for panel in panels}
     columns = len(quantities)
+    split = f"{conclusions.study.split} " if conclusions.study.split else ""
     caption = f"{crossing.columns} by {crossing.rows}"
     if "effect" in quantities:
-        caption += ": the test difference of each combination to its reference, in points"
+        caption += f": the {split}difference of each combination to its reference, in points"
         caption += (
             " (▽ k/n: k of n runs collapsed or diverged)" if any(s.has_collapse for s in conclusions.summaries) else ""
         )

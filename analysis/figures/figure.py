@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from analysis.figures.style import PAPER, drawing
 from analysis.figures.svg import inline_svg, svg_text
@@ -22,6 +23,7 @@ class ReportFigure:
         alt: What it shows, in words and numbers.
         draw: Makes the matplotlib figure; called once, inside `analysis.figures.style.drawing`.
         titles: See `analysis.figures.svg.inline_svg`.
+        rows: The label of each row's arm, "" where a row is not an arm's; see `analysis.figures.style.row_gid`.
     """
 
     name: str
@@ -29,13 +31,21 @@ class ReportFigure:
     alt: str
     draw: Callable[[], Figure]
     titles: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    rows: Sequence[str] = ()
 
-    def save(self, folder: Path) -> str:
-        """Write ``name.svg`` and ``name.png`` into `folder`; returns the SVG for the page."""
+    def save(self, folder: Path, arms: Mapping[str, int] | None = None) -> str:
+        """Write ``name.svg`` and ``name.png`` into `folder`; returns the SVG for the page.
+
+        Args:
+            folder: Of the figures.
+            arms: Numbers of the arms by their label, by which the page links what belongs together.
+        """
         with drawing():
             figure = self.draw()
+            # Laid out once, here: an engine that the figure keeps draws everything one time more for each format.
+            ConstrainedLayoutEngine().execute(figure)
             text = svg_text(figure)
-            figure.set_layout_engine("none")  # laid out by the first drawing; a second time only costs time
             (folder / f"{self.name}.svg").write_text(text, encoding="utf-8", newline="\n")
-            figure.savefig(folder / f"{self.name}.png", dpi=160, metadata={"Software": None}, facecolor=PAPER)
-        return inline_svg(text, self.name.replace("_", "-"), self.titles)
+            figure.savefig(folder / f"{self.name}.png", dpi=160, metadata={"Software": None}, facecolor=PAPER,
+                           pil_kwargs={"compress_level": 4})  # fmt: skip
+        return inline_svg(text, self.name.replace("_", "-"), self.titles, arms=arms, rows=self.rows)

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import GRID, INK, MUTED, PAPER, VMP, one_panel, shortened, tidy
+from analysis.figures.style import GRID, INK, MUTED, PAPER, VMP, label_rows, one_panel, row_gid, tidy
 from analysis.verdict.contrasts import Contrast
 from analysis.words.phrases import limits, points
 from sweeps.stats.decisions import Verdict
@@ -22,7 +22,11 @@ MAX_ROWS = 30
 
 @dataclass(frozen=True, kw_only=True)
 class ForestRow:
-    """One arm; differences in percentage points. NaN ends for an arm without an interval."""
+    """One arm; differences in percentage points. NaN ends for an arm without an interval.
+
+    `arm` is the label of the arm whose row it is, "" where it is not an arm's; `collapsed` says of each seed whether a
+    run of it collapsed, and is empty where that is not asked.
+    """
 
     label: str
     mean: float
@@ -30,6 +34,8 @@ class ForestRow:
     high: float
     seeds: tuple[float, ...]
     note: str
+    arm: str = ""
+    collapsed: tuple[bool, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +60,10 @@ class Forest:
         return 1.1 + 0.36 * max(2, len(self.rows))
 
 
+def _split(contrasts: Sequence[Contrast]) -> str:
+    return f"{contrasts[0].split} " if contrasts and contrasts[0].split else ""
+
+
 def prepare_forest(contrasts: Sequence[Contrast], reference: str) -> Forest:
     """Rows for the contrasts with a verdict, evenly over the plan when they are many."""
     testable = [c for c in contrasts if c.verdict is not Verdict.NONE]
@@ -70,12 +80,13 @@ def prepare_forest(contrasts: Sequence[Contrast], reference: str) -> Forest:
                 high=100 * interval.high if interval else math.nan,
                 seeds=tuple(100 * d for d in contrast.differences),
                 note=f"{points(contrast.mean)}  [{limits(interval) if interval else 'equal in all seeds'}]",
+                arm=contrast.arm.label if contrast.is_pair else "",
             )
         )
     return Forest(
         rows=tuple(rows),
         margin=100 * testable[0].margin if testable else 0.0,
-        x_label=f"test difference to {reference} within a seed (percentage points)",
+        x_label=f"{_split(testable)}difference to {reference} within a seed (percentage points)",
         hidden=max(0, len(testable) - MAX_ROWS),
     )
 
@@ -85,17 +96,25 @@ def draw_forest(data: Forest, *, ax: Axes) -> Axes:
     y = np.arange(len(data.rows))[::-1]
     ax.axvspan(-data.margin, data.margin, color=GRID, alpha=0.7, linewidth=0, zorder=0)
     ax.axvline(0, color=MUTED, linewidth=1, zorder=1)
-    for row, at in zip(data.rows, y, strict=True):
-        ax.plot([row.low, row.high], [at, at], color=VMP, linewidth=2.2, solid_capstyle="butt", zorder=3)
-        ax.scatter(row.seeds, [at - 0.26] * len(row.seeds), s=9, color=VMP, alpha=0.55, linewidth=0, zorder=3)
-        ax.plot([row.mean], [at], marker="o", markersize=7.5, color=VMP, markeredgecolor=PAPER, zorder=4)
+    for i, (row, at) in enumerate(zip(data.rows, y, strict=True)):
+        ax.plot([row.low, row.high], [at, at], color=VMP, linewidth=2.2, solid_capstyle="butt", zorder=3,
+                gid=row_gid(i, "bar"))  # fmt: skip
+        flags = row.collapsed or (False,) * len(row.seeds)
+        for is_ill in (False, True):
+            values = [seed for seed, flag in zip(row.seeds, flags, strict=True) if flag is is_ill]
+            ax.scatter(values, [at - 0.26] * len(values), s=20 if is_ill else 9, marker="v" if is_ill else "o",
+                       facecolor=PAPER if is_ill else VMP, edgecolor=VMP, linewidth=1 if is_ill else 0,
+                       alpha=0.9 if is_ill else 0.55, zorder=3,
+                       gid=row_gid(i, "collapsed-seeds" if is_ill else "seeds"))  # fmt: skip
+        ax.plot([row.mean], [at], marker="o", markersize=7.5, color=VMP, markeredgecolor=PAPER, zorder=4,
+                gid=row_gid(i, "mean"))  # fmt: skip
         ax.annotate(row.note, (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
                     va="center", fontsize=9, color=INK, annotation_clip=False)  # fmt: skip
-    ax.set_yticks(y, [shortened(row.label, 46) for row in data.rows])
     ax.set_ylim(-0.7, len(data.rows) - 0.3)
     ax.set_xlim(*_limits(data))
     ax.set_xlabel(data.x_label)
     tidy(ax, grid="x")
+    label_rows(ax, y, [row.label for row in data.rows], 46)
     ax.spines["left"].set_visible(False)
     return ax
 
@@ -133,4 +152,5 @@ def forest_figure(contrasts: Sequence[Contrast], name: str = "differences") -> R
     caption += f" {data.hidden} more comparisons are in the table." if data.hidden else ""
     alt = "Forest plot of paired differences. " + "; ".join(f"{row.label}: {row.note}" for row in data.rows[:16])
     draw = partial(one_panel, data.height, draw_forest, data)
-    return ReportFigure(name=name, caption=caption, alt=alt + ".", draw=draw)
+    rows = [row.arm for row in data.rows]
+    return ReportFigure(name=name, caption=caption, alt=alt + ".", draw=draw, rows=rows)

@@ -9,11 +9,12 @@ from functools import partial
 from analysis.figures.figure import ReportFigure
 from analysis.figures.forest import MAX_ROWS, Forest, ForestRow, draw_forest
 from analysis.figures.style import one_panel
+from analysis.study.cells import COLLAPSED, SEED, Study
 from analysis.verdict.contrasts import Contrast
 from analysis.words.phrases import limits, points
 
 
-def prepare_gains(parts: Sequence[tuple[str, Contrast]]) -> Forest:
+def prepare_gains(parts: Sequence[tuple[str, Contrast]], study: Study) -> Forest:
     """A row for each part, by falling difference; of very many those with the largest differences either way."""
     known = [(label, contrast) for label, contrast in parts if contrast.n]
     largest = sorted(known, key=lambda part: -abs(part[1].mean))[:MAX_ROWS]
@@ -25,6 +26,7 @@ def prepare_gains(parts: Sequence[tuple[str, Contrast]]) -> Forest:
             high=100 * c.interval.high if c.interval else math.nan,
             seeds=tuple(100 * d for d in c.differences),
             note=f"{points(c.mean)}" + (f"  [{limits(c.interval)}]" if c.interval else ""),
+            collapsed=_collapsed(study, c),
         )
         for label, c in sorted(largest, key=lambda part: -part[1].mean)
     ]
@@ -36,7 +38,16 @@ def prepare_gains(parts: Sequence[tuple[str, Contrast]]) -> Forest:
     )
 
 
-def gains_figure(parts: Sequence[tuple[str, Contrast]], name: str, what: str, family: str) -> ReportFigure | None:
+def _collapsed(study: Study, contrast: Contrast) -> tuple[bool, ...]:
+    """For each seed of a comparison whether a run of either side collapsed."""
+    sides = [study.complete(arm) for arm in (*contrast.sides.arms, *contrast.sides.references)]
+    ill = {int(seed) for cells in sides for seed in cells.loc[cells[COLLAPSED].eq(True), SEED]}
+    return tuple(seed in ill for seed in contrast.seeds)
+
+
+def gains_figure(
+    parts: Sequence[tuple[str, Contrast]], name: str, what: str, family: str, study: Study
+) -> ReportFigure | None:
     """The chosen arm against its reference on each part.
 
     Args:
@@ -44,17 +55,20 @@ def gains_figure(parts: Sequence[tuple[str, Contrast]], name: str, what: str, fa
         name: Of the figure.
         what: What the parts are, for the caption: ``in each class``.
         family: What the intervals hold for together.
+        study: Of the comparisons.
 
     Returns:
         None where no part has a number.
     """
-    data = prepare_gains(parts)
+    data = prepare_gains(parts, study)
     if not data.rows:
         return None
     caption = (
         f"What the chosen arm gains {what}, by falling difference. Bars: 95% intervals that hold for {family} together "
         f"(in numbers at the right); small dots: single seeds; gray zone: ±{data.margin:g} points."
     )
+    if any(flag for row in data.rows for flag in row.collapsed):
+        caption += " Open triangles are seeds in which the attention of a run collapsed."
     caption += f" {data.hidden} more, with smaller differences, are in the table." if data.hidden else ""
     alt = f"Forest plot of the differences {what}. " + "; ".join(f"{row.label}: {row.note}" for row in data.rows[:16])
     return ReportFigure(

@@ -13,13 +13,14 @@ from scipy.special import expit
 
 from analysis.figures.attention_by_value import ANCHOR_SOURCE
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import GRID, INK, MUTED, PUBLISHED, VMP, fill, new_figure, shortened, tidy
+from analysis.figures.style import GRID, INK, MUTED, PUBLISHED, VMP, fill, new_figure, tidy, wrapped
 from analysis.figures.training_curves import shown_arms
 from analysis.study.arms import Arm, Kind
 from analysis.study.cells import COLLAPSED, Study
 from vmp.core.presets import finegym_lambda_table
 
 MAX_PANELS = 12
+LONG_TITLE = 24  # letters; a longer title goes over lines
 MAX_LINES = 30
 
 
@@ -72,7 +73,7 @@ def draw_power_curve(data: PowerCurve, *, ax: Axes) -> Axes:
     for slope, shift, collapsed in data.learnt:
         ax.plot(difference, attention(difference, slope, shift), color=VMP, linewidth=1.1, alpha=0.75,
                 linestyle=(0, (1, 1.2)) if collapsed else "-")  # fmt: skip
-    ax.set_title(shortened(data.title, 24), loc="left", fontsize=9.5, color=INK)
+    ax.set_title(wrapped(data.title, LONG_TITLE), loc="left", fontsize=9, color=INK)
     ax.set_xlim(-1, 1)
     ax.set_ylim(-0.03, 1.05)
     ax.set_xticks([-1, 0, 1])
@@ -100,9 +101,10 @@ def power_figure(study: Study, preferred: Sequence[Arm]) -> ReportFigure | None:
     caption += f"; green: published for the same λ on {ANCHOR_SOURCE}" if any(c.published for c in curves) else ""
 
     def draw() -> Figure:
-        columns = min(5, len(curves))
+        is_long = any(len(curve.title) > LONG_TITLE for curve in curves)
+        columns = min(4 if is_long else 5, len(curves))
         rows = math.ceil(len(curves) / columns)
-        figure, axes = new_figure(0.5 + 1.75 * rows, rows, columns, sharex=True, sharey=True)
+        figure, axes = new_figure(0.5 + (1.95 if is_long else 1.75) * rows, rows, columns, sharex=True, sharey=True)
         fill(axes, curves, draw_power_curve)
         figure.supxlabel("frame difference D", fontsize=10)
         figure.supylabel("attention A", fontsize=10)

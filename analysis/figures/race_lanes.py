@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import CONTROL, GRID, INK, MUTED, VMP, one_panel, shortened, tidy
+from analysis.figures.style import CONTROL, GRID, INK, MUTED, VMP, label_rows, one_panel, row_gid, tidy
 from analysis.words.phrases import points
 from sweeps.race_state import RaceState
 from sweeps.record import arm_key
@@ -50,18 +50,19 @@ def draw_lanes(data: Lanes, *, ax: Axes) -> Axes:
     y = np.arange(len(data.rows))[::-1]
     for look in data.looks:
         ax.axvline(look, color=GRID, linewidth=1, zorder=0)
-    for (_, seeds, is_dropped, note), at in zip(data.rows, y, strict=True):
+    for i, ((_, seeds, is_dropped, note), at) in enumerate(zip(data.rows, y, strict=True)):
         color = MUTED if is_dropped else VMP
-        ax.plot([0, seeds], [at, at], color=color, linewidth=3 if not is_dropped else 1.8, zorder=2)
+        ax.plot([0, seeds], [at, at], color=color, linewidth=3 if not is_dropped else 1.8, zorder=2,
+                gid=row_gid(i, "lane"))  # fmt: skip
         if is_dropped:
             ax.plot([seeds], [at], marker="x", markersize=8, color=CONTROL, markeredgewidth=2, zorder=3)
         ax.annotate(note, (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
                     va="center", fontsize=8.5, color=INK, annotation_clip=False)  # fmt: skip
-    ax.set_yticks(y, [shortened(label, 40) for label, *_ in data.rows])
     ax.set_ylim(-0.7, len(data.rows) - 0.3)
     ax.set_xlim(0, max(seeds for _, seeds, _, _ in data.rows) + 0.5)
     ax.set_xlabel("seeds run")
     tidy(ax, grid="none")
+    label_rows(ax, y, [label for label, *_ in data.rows])
     ax.spines["left"].set_visible(False)
     return ax
 
@@ -75,4 +76,5 @@ def race_figure(race: RaceState, labels: Mapping[str, str]) -> ReportFigure | No
     caption += f" {data.hidden} more arms are in the table." if data.hidden else ""
     lanes = "; ".join(f"{label}: {seeds} seeds, {note or 'leader'}" for label, seeds, _, note in data.rows[:16])
     draw = partial(one_panel, 1.0 + 0.36 * max(3, len(data.rows)), draw_lanes, data)
-    return ReportFigure(name="race", caption=caption, alt=f"Lanes of a race. {lanes}.", draw=draw)
+    rows = [label for label, *_ in data.rows]
+    return ReportFigure(name="race", caption=caption, alt=f"Lanes of a race. {lanes}.", draw=draw, rows=rows)

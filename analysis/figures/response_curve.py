@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import BASELINE, CONTROL, GRID, INK, MUTED, PAPER, VMP, one_panel, place_apart, tidy
+from analysis.figures.style import (
+    BASELINE,
+    CONTROL,
+    GRID,
+    INK,
+    MUTED,
+    PAPER,
+    VMP,
+    new_figure,
+    one_panel,
+    place_apart,
+    tidy,
+    wrapped,
+)
 from analysis.figures.value_axis import ValueAxis, value_axis
 from analysis.study.cells import Study
 from analysis.verdict.verdicts import BlockVerdict
-from analysis.words.phrases import percent
+from analysis.words.phrases import capital, percent
 
 MANY_SEEDS = 12  # beyond, the lines that tie one seed's points together would be a web
 DENSE = 24  # values
+MAX_PANELS = 12
 MAX_POINTS = 400  # beyond, an image is smaller than its points
 POINTS = {False: "cells", True: "collapsed-cells"}
 BESIDE = 0.09
@@ -104,15 +120,18 @@ def prepare_response_curve(study: Study, verdict: BlockVerdict) -> ResponseCurve
         reference=references.pop() if len(references) == 1 else "its reference" if references else "",
         best=next((v for v, s, _ in verdict.points if verdict.best and s.arm == verdict.best.arm), None),
         chance=None if study.chance is None else 100 * study.chance,
-        y_label=f"test {study.metric_name} (%)",
+        y_label=f"{study.measured} (%)",
     )
 
 
-def draw_response_curve(data: ResponseCurve, *, ax: Axes) -> Axes:
-    """Large dots: means of the runs that did not collapse; triangles: of those that did; bars: family's intervals."""
+def draw_response_curve(data: ResponseCurve, *, ax: Axes, part: str = "") -> Axes:
+    """Large dots: means of the runs that did not collapse; triangles: of those that did; bars: family's intervals.
+
+    `part` tells the ids of this panel from those of others.
+    """
     x, step = np.array(data.axis.positions), data.axis.step
     mean = np.array(data.mean)
-    _draw_seeds(data, ax)
+    _draw_seeds(data, ax, part)
     dense = len(x) > DENSE
     ax.vlines(x, data.low, data.high, color=VMP, linewidth=0.8 if dense else 1.8, alpha=0.75, zorder=4)
     ax.plot(x, mean, color=VMP, linewidth=0.8, alpha=0.55, zorder=4)
@@ -154,7 +173,7 @@ def draw_response_curve(data: ResponseCurve, *, ax: Axes) -> Axes:
     return ax
 
 
-def _draw_seeds(data: ResponseCurve, ax: Axes) -> None:
+def _draw_seeds(data: ResponseCurve, ax: Axes, part: str) -> None:
     """Seeds as faint points; the lines between them show pairing, which a mean hides."""
     by_seed: dict[int, list[tuple[float, float]]] = {}
     beside = BESIDE * data.axis.step  # left of the bars, which would cover them
@@ -170,7 +189,7 @@ def _draw_seeds(data: ResponseCurve, ax: Axes) -> None:
         if chosen.size:
             ax.scatter(chosen[:, 0], chosen[:, 1], s=22 if collapsed else 13, marker=marker, facecolor=face,
                        edgecolor=VMP, linewidth=1.1 if collapsed else 0, alpha=0.9 if collapsed else 0.45, zorder=3,
-                       rasterized=len(chosen) > MAX_POINTS, gid=POINTS[collapsed])  # fmt: skip
+                       rasterized=len(chosen) > MAX_POINTS, gid=f"{POINTS[collapsed]}{part}")  # fmt: skip
 
 
 def _draw_levels(data: ResponseCurve, ax: Axes, left: float, strip: float) -> None:
@@ -221,37 +240,83 @@ def _label_ends(data: ResponseCurve, ax: Axes, right: float) -> None:
                     color=color, annotation_clip=False)  # fmt: skip
 
 
-def response_figure(study: Study, verdict: BlockVerdict, suffix: str = "") -> ReportFigure | None:
-    """The curve of one block; ``None`` without an ordered factor or a complete cell. `suffix` goes to its name."""
-    if verdict.axis is None:
+def response_figure(study: Study, verdicts: Sequence[BlockVerdict]) -> ReportFigure | None:
+    """The curve of each block, side by side on one scale; ``None`` without an ordered factor or a complete cell."""
+    panels = [(v, prepare_response_curve(study, v)) for v in verdicts if v.axis is not None]
+    panels = [(verdict, data) for verdict, data in panels if data.seeds]
+    if not panels:
         return None
-    data = prepare_response_curve(study, verdict)
-    if not data.seeds:
-        return None
-    block, title = f" for {verdict.block}" if verdict.block else "", verdict.axis.title
-    caption = f"Test accuracy against {title}{block}. Large dots are means, small dots single seeds"
+    shown = panels[:MAX_PANELS]
+    titles = {
+        f"{gid}{_part(i)}": [text for *_, flag, text in data.seeds if flag is state]
+        for i, (_, data) in enumerate(shown)
+        for state, gid in POINTS.items()
+    }
+    draw = partial(one_panel, 4.5, draw_response_curve, shown[0][1]) if len(shown) == 1 else partial(_panels, shown)
+    return ReportFigure(
+        name="response",
+        caption=_caption(study, panels, len(shown)),
+        alt=" ".join(_alt(study, verdict, data) for verdict, data in shown),
+        draw=draw,
+        titles=titles,
+    )
+
+
+def _panels(shown: Sequence[tuple[BlockVerdict, ResponseCurve]]) -> Figure:
+    """Two panels in a row, all of one height."""
+    rows = math.ceil(len(shown) / 2)
+    figure, axes = new_figure(0.2 + 3.1 * rows, rows, 2)
+    places = axes.ravel().tolist()
+    for i, (ax, (verdict, data)) in enumerate(zip(places, shown, strict=False)):
+        draw_response_curve(data, ax=ax, part=_part(i))
+        ax.set_title(wrapped(verdict.block, 48), loc="left", fontsize=10, color=INK)
+        ax.set_xticks(
+            [at for at, _ in data.axis.ticks], [text for _, text in data.axis.ticks]
+        )  # names stand at the right
+    limits = [ax.get_ylim() for ax in places[: len(shown)]]
+    for ax in places[: len(shown)]:
+        ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+    for ax in places[len(shown) :]:
+        ax.set_visible(False)
+    return figure
+
+
+def _part(panel: int) -> str:
+    """What tells the points of one panel from those of another."""
+    return f"-{panel}" if panel else ""
+
+
+def _caption(study: Study, panels: Sequence[tuple[BlockVerdict, ResponseCurve]], shown: int) -> str:
+    verdict, data = panels[0]
+    title = verdict.axis.title if verdict.axis else ""
+    caption = f"{capital(study.accuracy)} against {title}"
+    if len(panels) > 1:
+        caption += f", a panel for each of {len(panels)} blocks, all on one scale"
+    elif verdict.block:
+        caption += f" for {verdict.block}"
+    caption += ". Large dots are means, small dots single seeds"
     caption += ", thin lines join the cells of one seed" if len(study.plan.seeds) <= MANY_SEEDS else ""
-    if any(summary.has_collapse for summary in verdict.candidates):
+    if any(summary.has_collapse for verdict, _ in panels for summary in verdict.candidates):
         caption += (
             "; open triangles are seeds whose attention collapsed, with a mean of their own: the means and the line "
             "between them are of the runs that did not collapse"
         )
+    references = {data.reference for _, data in panels}
     if data.reference:
-        family = max((contrast.family for _, _, contrast in verdict.points if contrast), default=1)
+        family = max((c.family for verdict, _ in panels for _, _, c in verdict.points if c), default=1)
+        reference = data.reference if len(references) == 1 else "its reference"
         caption += (
-            f". Bars are 95% intervals of the paired difference to {data.reference}, over all runs and drawn around "
+            f". Bars are 95% intervals of the paired difference to {reference}, over all runs and drawn around "
             f"their mean, which hold for all {family} comparisons of the family together: a bar clear of that line is "
             "a difference that is shown. A bar may run off the axis when seeds are few."
         )
     else:
         caption += ". Bars are 95% intervals of each arm's own mean; the study has no reference arm to pair with."
+    return caption + (f" The first {shown} blocks are shown." if shown < len(panels) else "")
+
+
+def _alt(study: Study, verdict: BlockVerdict, data: ResponseCurve) -> str:
+    block, title = f" for {verdict.block}" if verdict.block else "", verdict.axis.title if verdict.axis else ""
     levels = [f"{summary.arm.label}: {percent(summary.test_mean)}" for summary in verdict.candidates[:16]]
     levels += [f"{level.name}: {level.mean:.1f}%" for level in data.levels]
-    draw = partial(one_panel, 4.5, draw_response_curve, data)
-    return ReportFigure(
-        name=f"response{suffix}",
-        caption=caption,
-        alt=f"Chart of test accuracy by {title}{block}. {'; '.join(levels)}.",
-        draw=draw,
-        titles={gid: [text for *_, flag, text in data.seeds if flag is state] for state, gid in POINTS.items()},
-    )
+    return f"Chart of {study.accuracy} by {title}{block}. {'; '.join(levels)}."

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, one_panel, place_apart, shortened, tidy
+from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, one_panel, place_apart, tidy, wrapped
 from analysis.study.arms import Arm
 from analysis.study.cells import Study
 from analysis.verdict.conclusions import Conclusions
@@ -48,7 +48,7 @@ def prepare_seed_lines(study: Study, arms: Sequence[Arm]) -> SeedLines:
         labels=tuple(arm.label for arm in arms),
         colors=tuple(OF_KIND[arm.kind] for arm in arms),
         lines=tuple(lines),
-        y_label=f"test {study.metric_name} (%)",
+        y_label=f"{study.measured} (%)",
     )
 
 
@@ -64,7 +64,13 @@ def draw_seed_lines(data: SeedLines, *, ax: Axes) -> Axes:
                     zorder=2)  # fmt: skip
         if np.isfinite(values[-1]):
             named.append((values[-1], f"seed {seed}"))
-    ax.set_xticks(x, [shortened(label.replace(" (", "\n("), 30) for label in data.labels])
+    ax.set_xticks(
+        x,
+        [
+            wrapped(label.replace(" (", "\n("), 14) if len(data.labels) > 3 else wrapped(label, 30)
+            for label in data.labels
+        ],
+    )
     ax.set_xlim(-0.35, len(data.labels) - 0.75)
     ax.set_ylabel(data.y_label)
     tidy(ax)
@@ -92,6 +98,8 @@ def seed_figure(conclusions: Conclusions) -> ReportFigure | str:
         "The same seed means the same initial weights, split and order of clips in every arm, so each line is one fair "
         "comparison."
     )
+    if study.origin is not None:
+        caption = f"One line for each seed. What runs of equal seed share, {study.origin.tool} does not record."
     if any(flag for _, _, flags in data.lines for flag in flags):
         caption += " Open triangles are collapsed seeds, which a mean over seeds hides."
     draw = partial(one_panel, 3.9, draw_seed_lines, data)

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import CONTROL, GRID, INK, MUTED, PAPER, VMP, new_figure, shortened, tidy
+from analysis.figures.style import CONTROL, GRID, INK, MUTED, PAPER, VMP, new_figure, tidy, wrapped
 from analysis.study.arms import value_text
 from analysis.study.factors import Factor
 from analysis.verdict.contrasts import Contrast
@@ -87,6 +87,7 @@ def prepare_specification(
     shown = [round(i * step) for i in range(min(k, MAX_ARMS))]
     arms = [contrasts[int(curve.order[i])] for i in shown]
     references = {contrast.sides.against for contrast in arms}
+    split = f"{contrasts[0].split} " if contrasts[0].split else ""
     ends = [(100 * c.interval.low, 100 * c.interval.high) if c.interval else (math.nan, math.nan) for c in arms]
     return SpecificationCurve(
         effects=tuple(100 * float(curve.effects[i]) for i in shown),
@@ -102,7 +103,7 @@ def prepare_specification(
         ),
         choices=tuple(_rows(factor, arms) for factor in factors),
         margin=100 * contrasts[0].margin,
-        y_label=f"test difference to {shortened(references.pop(), 24) if len(references) == 1 else 'its reference'}",
+        y_label=f"{split}difference to {wrapped(references.pop(), 24) if len(references) == 1 else 'its reference'}",
         hidden=k - len(shown),
     )
 
@@ -163,7 +164,7 @@ def _draw_choices(data: SpecificationCurve, ax: Axes) -> None:
             ax.axhspan(top - 0.5, top + choice.height - 0.5, color=GRID, alpha=0.45, linewidth=0, zorder=0)
         ax.scatter(x, top + np.array(choice.places), s=float(np.clip(260 / len(x) * 4, 5, 30)), color=INK,
                    marker="s", linewidth=0, zorder=2)  # fmt: skip
-        ticks += [(top + place, shortened(text, 28)) for place, text in choice.labels]
+        ticks += [(top + place, wrapped(text, 44)) for place, text in choice.labels]
         top += choice.height + 0.5
     ax.set_yticks([place for place, _ in ticks], [text for _, text in ticks])
     ax.set_ylim(data.rows - 0.3, -0.7)

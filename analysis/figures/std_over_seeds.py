@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, one_panel, shortened, tidy
+from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, label_rows, one_panel, row_gid, tidy
 from analysis.verdict.summaries import ArmSummary
 
 MAX_ROWS = 36
@@ -41,38 +41,42 @@ def prepare_seed_stds(summaries: Sequence[ArmSummary], references: Sequence[ArmS
     )
 
 
-def draw_seed_stds(data: SeedStds, *, ax: Axes) -> Axes:
+def draw_seed_stds(data: SeedStds, *, ax: Axes, accuracy: str) -> Axes:
     """A line from 0 to each arm's standard deviation; dashed: the references'."""
     y = np.arange(len(data.rows))[::-1]
     for value, color in data.references:
         ax.axvline(value, color=color, linewidth=1.2, linestyle=(0, (5, 2)), zorder=1)
-    for (_, color, value), at in zip(data.rows, y, strict=True):
-        ax.plot([0, value], [at, at], color=color, linewidth=1.8, zorder=2)
-        ax.plot([value], [at], marker="o", markersize=8, color=color, markeredgecolor=PAPER, zorder=3)
+    for i, ((_, color, value), at) in enumerate(zip(data.rows, y, strict=True)):
+        ax.plot([0, value], [at, at], color=color, linewidth=1.8, zorder=2, gid=row_gid(i, "line"))
+        ax.plot([value], [at], marker="o", markersize=8, color=color, markeredgecolor=PAPER, zorder=3,
+                gid=row_gid(i, "dot"))  # fmt: skip
         ax.annotate(f"{value:.1f}", (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0),
                     textcoords="offset points", va="center", fontsize=9, color=INK, annotation_clip=False)  # fmt: skip
-    ax.set_yticks(y, [shortened(label, 40) for label, _, _ in data.rows])
     ax.set_ylim(-0.7, len(data.rows) - 0.3)
     ax.set_xlim(0, 1.06 * max(1.0, *(value for _, _, value in data.rows)))
-    ax.set_xlabel("standard deviation over seeds of the test accuracy (percentage points)")
+    ax.set_xlabel(f"standard deviation over seeds of the {accuracy} (percentage points)")
     tidy(ax, grid="x")
+    label_rows(ax, y, [label for label, _, _ in data.rows])
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="x", labelcolor=MUTED)
     return ax
 
 
-def seed_std_figure(summaries: Sequence[ArmSummary], references: Sequence[ArmSummary]) -> ReportFigure | None:
-    """The standard deviations of `summaries`; ``None`` where no arm has 2 seeds."""
+def seed_std_figure(
+    summaries: Sequence[ArmSummary], references: Sequence[ArmSummary], accuracy: str
+) -> ReportFigure | None:
+    """The standard deviations of `summaries`; ``None`` where no arm has 2 seeds. `accuracy`: see `Study.accuracy`."""
     data = prepare_seed_stds(summaries, references)
     if not data.rows:
         return None
-    caption = "Standard deviation over seeds of each arm's test accuracy; dashed lines: the reference arms."
+    caption = f"Standard deviation over seeds of each arm's {accuracy}; dashed lines: the reference arms."
     caption += f" {data.hidden} more arms are in the table." if data.hidden else ""
     levels = "; ".join(f"{label}: {value:.1f}" for label, _, value in data.rows[:16])
-    draw = partial(one_panel, 1.0 + 0.3 * max(3, len(data.rows)), draw_seed_stds, data)
+    draw = partial(one_panel, 1.0 + 0.3 * max(3, len(data.rows)), partial(draw_seed_stds, accuracy=accuracy), data)
     return ReportFigure(
         name="seed_std",
         caption=caption,
         alt=f"Standard deviation over seeds in points. {levels}.",
         draw=draw,
+        rows=[label for label, _, _ in data.rows],
     )

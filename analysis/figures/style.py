@@ -6,6 +6,7 @@ Inside the HTML report `analysis.figures.svg` replaces each by a CSS variable, s
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -21,7 +22,7 @@ from analysis.study.arms import Kind
 INK, MUTED, GRID, PAPER = "#1d2129", "#6a7280", "#e2e5ea", "#ffffff"
 VMP, CONTROL, BASELINE, PUBLISHED = "#0b6fb8", "#c8501e", "#95508f", "#0a8a66"
 RAMP = ("#2bb3a3", "#1f9bb5", "#2580bd", "#3a63b8", "#4f46a5", "#5b2a86", "#571155")
-OF_KIND = {Kind.BASELINE: BASELINE, Kind.CONTROL: CONTROL, Kind.VMP: VMP}
+OF_KIND = {Kind.BASELINE: BASELINE, Kind.CONTROL: CONTROL, Kind.VMP: VMP, Kind.OTHER: VMP}
 VARIABLES = {
     INK: "--ink", MUTED: "--muted", GRID: "--grid", PAPER: "--paper",
     VMP: "--vmp", CONTROL: "--control", BASELINE: "--baseline", PUBLISHED: "--published",
@@ -40,6 +41,7 @@ _RC: dict[str, Any] = {
     "ytick.color": MUTED,
     "xtick.labelcolor": INK,
     "ytick.labelcolor": INK,
+    "axes.facecolor": "none",  # the plate shows through, with its shadow where there is more to scroll to
     "svg.fonttype": "none",
     "svg.hashsalt": "video-motion-prompts",
     "path.simplify": True,
@@ -55,7 +57,7 @@ def drawing() -> Iterator[None]:
 
 def new_figure(height: float, rows: int = 1, columns: int = 1, **subplots: Any) -> tuple[Figure, np.ndarray]:
     """A figure `WIDTH` inches wide with an array of axes, shape (rows, columns)."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained", facecolor=PAPER)
+    figure = Figure(figsize=(WIDTH, height), facecolor=PAPER)  # laid out when it is saved
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
 
@@ -77,8 +79,52 @@ def ramp(count: int) -> list[str]:
     return [RAMP[round(i * (len(RAMP) - 1) / (count - 1))] for i in range(count)]
 
 
-def shortened(text: str, width: int = 34) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
+MAX_LINES = 3
+
+
+def wrapped(text: str, width: int = 34) -> str:
+    """A label whole, over at most `MAX_LINES` lines, broken between its settings where it can be.
+
+    Beyond that lines grow longer. Only a text that would leave no room for the figure is cut, with an ellipsis.
+    """
+    text = text if len(text) <= 6 * width else text[: 6 * width - 1] + "…"
+    if len(text) <= width:
+        return text
+    settings = _lines(text.split(", "), ", ", width)
+    if len(settings) <= MAX_LINES and max(map(len, settings)) <= 1.3 * width:
+        return "\n".join(settings)
+    lines = textwrap.wrap(text, width, break_on_hyphens=False)
+    while len(lines) > MAX_LINES:
+        width += 4
+        lines = textwrap.wrap(text, width, break_on_hyphens=False)
+    return "\n".join(lines)
+
+
+def _lines(parts: Sequence[str], joint: str, width: int) -> list[str]:
+    lines = [parts[0]]
+    for part in parts[1:]:
+        if len(lines[-1]) + len(joint) + len(part) <= width:
+            lines[-1] += joint + part
+        else:
+            lines[-1] += joint.rstrip()
+            lines.append(part)
+    return lines
+
+
+def label_rows(ax: Axes, y: np.ndarray, labels: Sequence[str], width: int = 40) -> None:
+    """Tick labels of the rows at `y`, whole; each is marked as its row's, see `ReportFigure.rows`."""
+    texts = [wrapped(label, width) for label in labels]
+    ax.set_yticks(y, texts)
+    for i, (tick, text) in enumerate(zip(ax.get_yticklabels(), texts, strict=True)):
+        tick.set_gid(row_gid(i, "label"))
+        if text.count("\n") > 1:
+            tick.set_fontsize(7)
+            tick.set_linespacing(1.0)
+
+
+def row_gid(row: int, part: str) -> str:
+    """The id of one artist of a row, by which the page links it to its arm."""
+    return f"row-{row}-{part}"
 
 
 def place_apart(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:

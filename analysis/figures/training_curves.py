@@ -9,15 +9,17 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import INK, MUTED, OF_KIND, fill, new_figure, place_apart, ramp, shortened, tidy
+from analysis.figures.style import INK, MUTED, OF_KIND, fill, new_figure, place_apart, ramp, tidy, wrapped
 from analysis.study.arms import Arm, Kind
 from analysis.study.cells import ARM, COLLAPSED, SEED, Study, curve_table
 from vmp.core.metrics import METRICS
 
 MAX_ARMS = 9
+MAX_END = 26  # letters of a label at the end of a line
 DASHED, DOTTED = (0, (5, 2)), (0, (1, 1))
 _COLUMNS = 2
 
@@ -68,6 +70,7 @@ def prepare_training(curves: pd.DataFrame, arms: Sequence[Arm], val: str = "val_
     vmp = [arm for arm in arms if arm.kind is Kind.VMP]
     colors = {arm.label: OF_KIND[arm.kind] for arm in arms}
     colors |= dict(zip([arm.label for arm in vmp], ramp(len(vmp)), strict=True))
+    keys = training_keys(arms)
     panels = []
     for name in ("task_loss", val, "variation", "attention_at_zero"):
         if name not in curves.columns:
@@ -83,11 +86,14 @@ def prepare_training(curves: pd.DataFrame, arms: Sequence[Arm], val: str = "val_
                 each = [(tuple(g["epoch"]), tuple(g[name] * scale)) for _, g in rows.groupby(SEED)]
                 lines.append(
                     TrainingLine(
-                        label=short_label(arm) + (" (collapsed)" if collapsed else ""), color=colors[arm.label],
+                        label=(keys.get(arm.label) or short_label(arm)) + (" (collapsed)" if collapsed else ""),
+                        color=colors[arm.label],
                         style=DOTTED if collapsed else "-" if arm.kind is Kind.VMP else DASHED,
-                        epochs=tuple(mean.index), mean=tuple(mean), seeds=tuple(each) if len(each) <= 6 else (),
+                        epochs=tuple(mean.index),
+                        mean=tuple(mean),
+                        seeds=tuple(each) if len(each) <= 6 else (),
                     )
-                )  # fmt: skip
+                )
         if lines:
             panels.append(TrainingPanel(title=title, lines=tuple(lines)))
     return tuple(panels)
@@ -116,15 +122,20 @@ def draw_training(data: TrainingPanel, *, ax: Axes) -> Axes:
 
 
 def short_label(arm: Arm) -> str:
-    if arm.kind is Kind.VMP:
-        return shortened(arm.label, 22)
-    return shortened(arm.label.replace(" (A = 1)", ""), 22)
+    return arm.label if arm.kind is Kind.VMP else arm.label.replace(" (A = 1)", "")
+
+
+def training_keys(arms: Sequence[Arm]) -> dict[str, str]:
+    """A number for each arm where their labels are too long for the lines' ends; a list below names them."""
+    if all(len(short_label(arm)) <= MAX_END for arm in arms):
+        return {}
+    return {arm.label: str(number) for number, arm in enumerate(arms, start=1)}
 
 
 def training_figure(study: Study, preferred: Sequence[Arm]) -> ReportFigure | None:
     """The curves of the study, of many arms the `preferred` and some more; ``None`` where nothing was recorded."""
     arms = shown_arms(study.arms, preferred)
-    panels = prepare_training(curve_table(study), arms, study.val)
+    panels = prepare_training(curve_table(study, arms), arms, study.val)
     if not panels:
         return None
     caption = "Training: one line per arm, the mean over the seeds that reached the epoch; thin lines are single seeds."
@@ -135,8 +146,13 @@ def training_figure(study: Study, preferred: Sequence[Arm]) -> ReportFigure | No
 
     def draw() -> Figure:
         rows = math.ceil(len(panels) / _COLUMNS)
-        figure, axes = new_figure(0.3 + 2.9 * rows, rows, _COLUMNS)
+        keys = training_keys(arms)
+        figure, axes = new_figure(0.3 + 2.9 * rows + 0.2 * math.ceil(len(keys) / 2), rows, _COLUMNS)
         fill(axes, panels, draw_training)
+        if keys:
+            names = [Line2D([], [], linestyle="none", label=f"{key}: {wrapped(arm, 64)}") for arm, key in keys.items()]
+            figure.legend(handles=names, loc="outside lower left", ncols=2, frameon=False, fontsize=8.5, handlelength=0,
+                          labelcolor=INK)  # fmt: skip
         return figure
 
     alt = "Curves over epochs of " + ", ".join(panel.title for panel in panels) + "."

@@ -8,16 +8,18 @@ import tempfile
 from pathlib import Path
 
 from analysis.report.compose import compose
-from analysis.report.export import to_csv, to_latex, to_markdown
+from analysis.report.export import to_csv, to_markdown
 from analysis.report.json_object import json_text
+from analysis.report.latex import to_latex
 from analysis.report.page import render_page
+from analysis.report.paper import PAPER_FILE, paper
 from analysis.sections.catalogue import all_sections
 from analysis.study.cells import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from vmp.core.errors import InputError
 
 INDEX, VERDICT = "index.html", "verdict.json"
-PARTS = {INDEX, VERDICT, "tables", "figures"}
+PARTS = {INDEX, VERDICT, "tables", "figures", "paper", "appendix"}
 
 
 def write_report(folder: str | os.PathLike[str], out: str | os.PathLike[str] | None = None) -> Path:
@@ -28,9 +30,9 @@ def write_report(folder: str | os.PathLike[str], out: str | os.PathLike[str] | N
         out: The report's own folder; ``folder/report`` by default. An older report there is replaced.
 
     Returns:
-        The path of ``index.html``; beside it ``verdict.json``, ``tables/`` (CSV, Markdown, LaTeX) and ``figures/``
-        (SVG, PNG). The same
-        records give the same bytes.
+        The path of ``index.html``; beside it ``verdict.json``, ``tables/`` (CSV, Markdown, LaTeX), ``figures/``
+        (SVG, PNG), ``paper/`` (LaTeX that includes them all) and ``appendix/`` (Markdown). The same records give the
+        same bytes.
 
     Raises:
         InputError: When the study cannot be read, or `out` cannot be written or holds something else than a report.
@@ -62,16 +64,23 @@ def write_conclusions(conclusions: Conclusions, target: Path) -> Path:
 def _build(conclusions: Conclusions, folder: Path) -> None:
     (folder / "tables").mkdir()
     (folder / "figures").mkdir()
+    (folder / "paper").mkdir()
     composition = compose(conclusions, all_sections())
+    arms = {arm.label: arm.order for arm in conclusions.study.arms}
     drawings = {}
     for _, content in composition.sections:
         for table in content.tables:
             for ending, text in (("csv", to_csv(table)), ("md", to_markdown(table)), ("tex", to_latex(table))):
                 (folder / "tables" / f"{table.name}.{ending}").write_text(text, encoding="utf-8", newline="\n")
+        for document in content.documents:
+            (folder / "appendix").mkdir(exist_ok=True)
+            path = folder / "appendix" / f"{document.name}.md"
+            path.write_text(document.text, encoding="utf-8", newline="\n")
         for figure in content.figures:
-            drawings[figure.name] = figure.save(folder / "figures")
+            drawings[figure.name] = figure.save(folder / "figures", arms)
     page = render_page(conclusions, composition, drawings)
     (folder / INDEX).write_text(page, encoding="utf-8", newline="\n")
+    (folder / "paper" / PAPER_FILE).write_text(paper(conclusions, composition), encoding="utf-8", newline="\n")
     (folder / VERDICT).write_text(json_text(conclusions, INDEX) + "\n", encoding="utf-8", newline="\n")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +13,7 @@ from analysis.study.cells import Study
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.findings import Finding
+from sweeps.record import ExampleClips
 from sweeps.stats.intervals import Interval
 
 Value = str | int | float | bool | None | tuple[float, float] | Interval
@@ -31,8 +33,8 @@ class Column:
         header: Its header for people.
         format: How its values are written for people. ``percent`` and ``points`` values are fractions; an interval is
             a pair of fractions or an `Interval`: of a difference (``interval``), an accuracy (``percent_interval``).
-        on_page: Whether the page shows it: always, if any value is not zero, if its values differ, or in files alone.
-            A column without any value is shown nowhere but in CSV.
+        on_page: Whether the page and LaTeX show it: always, if any value is not zero, if its values differ, or in CSV
+            and Markdown alone. A column without any value is shown nowhere but in CSV.
     """
 
     key: str
@@ -94,6 +96,14 @@ class Listing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Document:
+    """A text in Markdown beside the page: ``appendix/<name>.md``."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class StatusGrid:
     """Rows by columns of small marks.
 
@@ -111,6 +121,37 @@ class StatusGrid:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ExplorerStart:
+    """A slope and a shift to start from: a cell that ended there, or a published value.
+
+    Attributes:
+        group: Starts of one group stand together.
+        label: Which cell, or where it was published.
+        slope, shift: In (9.09, 50] and (-0.6, 0.6).
+    """
+
+    group: str
+    label: str
+    slope: float
+    shift: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explorer:
+    """Test clips on which the page draws the layer's attention for any slope and shift.
+
+    Attributes:
+        clips: With their pictures.
+        starts: The first is what the page opens with.
+        caption: What is to be seen.
+    """
+
+    clips: ExampleClips
+    starts: Sequence[ExplorerStart]
+    caption: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SectionContent:
     """What a section shows, in the order of these fields.
 
@@ -118,18 +159,22 @@ class SectionContent:
         intro: A paragraph.
         tiles: Key figures.
         findings: (subheading or "", sentences) pairs.
+        explorer: Test clips to play with.
         listings, grid, figures, tables, facts: The other things that a section may have; facts are (term, text).
+        documents: Files beside the page.
         method: (term, text) notes on how the numbers were made, gathered by the section on methods.
     """
 
     intro: str = ""
     tiles: Sequence[Tile] = ()
     findings: Sequence[tuple[str, Sequence[Finding]]] = ()
+    explorer: Explorer | None = None
     listings: Sequence[Listing] = ()
     grid: StatusGrid | None = None
     figures: Sequence[ReportFigure] = ()
     tables: Sequence[Table] = ()
     facts: Sequence[tuple[str, str]] = ()
+    documents: Sequence[Document] = ()
     method: Sequence[tuple[str, str]] = ()
 
 
@@ -159,7 +204,8 @@ class Section:
 def priorities(conclusions: Conclusions) -> Mapping[str, float]:
     """By arm label the priority of its row in a long table: references first, then by validation mean."""
     return {
-        s.arm.label: (2.0 if s.arm.kind is not Kind.VMP else 0.0) + (s.val_mean if s.seeds else -1.0)
+        s.arm.label: (2.0 if s.arm.kind in (Kind.BASELINE, Kind.CONTROL) else 0.0)
+        + (-1.0 if math.isnan(s.val_mean) else s.val_mean)
         for s in conclusions.summaries
     }
 

@@ -53,7 +53,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         "Accuracy within each class of the test videos, in percent, of the arm chosen on validation and of its "
         f"reference, and their difference within seeds, in points: one family of {count(len(made), 'comparison')}."
     )
-    figure = gains_figure(parts, "by_class", "in each class", f"all {len(made)}")
+    figure = gains_figure(parts, "by_class", "in each class", f"all {len(made)}", conclusions.study)
     return SectionContent(
         findings=[("", [_finding(main, [p for p in parts if p[1].sides.subject == main.sides.subject])
                         for main in mains])],

@@ -10,17 +10,23 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
+from analysis.sections.ablation import ABLATION
 from analysis.sections.base import Section
+from analysis.sections.blocks import BLOCKS
 from analysis.sections.by_class import BY_CLASS
 from analysis.sections.cell_list import CELL_LIST
 from analysis.sections.cell_status import COMPLETENESS
+from analysis.sections.checklists import CHECKLISTS_SECTION
 from analysis.sections.comparisons import COMPARISONS
 from analysis.sections.cost import COST
 from analysis.sections.endings import ENDINGS
+from analysis.sections.explorer import EXPLORER
 from analysis.sections.factor_effects import EFFECTS
 from analysis.sections.fresh_seeds import CONFIRMATION
 from analysis.sections.glance import GLANCE
+from analysis.sections.guidance import GUIDANCE
 from analysis.sections.hero import HERO
+from analysis.sections.importance import IMPORTANCE
 from analysis.sections.key_findings import FINDINGS
 from analysis.sections.manipulation import MANIPULATION
 from analysis.sections.methods import METHODS
@@ -30,8 +36,10 @@ from analysis.sections.race import RACE
 from analysis.sections.results import RESULTS
 from analysis.sections.seed_by_seed import SEED_BY_SEED
 from analysis.sections.seed_std import SEED_STD
+from analysis.sections.sensitivity import SENSITIVITY
 from analysis.sections.specification import SPECIFICATION
 from analysis.sections.strata import STRATA
+from analysis.sections.surface import SURFACE
 from analysis.sections.training import TRAINING
 from vmp.core.errors import InputError
 
@@ -43,8 +51,14 @@ SECTIONS: tuple[Section, ...] = (
     HERO,
     RACE,
     FINDINGS,
+    EXPLORER,
     EFFECTS,
+    ABLATION,
+    IMPORTANCE,
     RESULTS,
+    SURFACE,
+    BLOCKS,
+    SENSITIVITY,
     COMPARISONS,
     SPECIFICATION,
     ON_CONTROL,
@@ -54,12 +68,14 @@ SECTIONS: tuple[Section, ...] = (
     ENDINGS,
     SEED_STD,
     COST,
+    GUIDANCE,
     COMPLETENESS,
     MANIPULATION,
     SEED_BY_SEED,
     TRAINING,
     METHODS,
     PROVENANCE,
+    CHECKLISTS_SECTION,
     CELL_LIST,
 )
 

@@ -62,8 +62,9 @@ def comparisons_table(name: str, what: str, contrasts: Sequence[Contrast]) -> Ta
     ]
     against = {contrast.sides.against for contrast in contrasts}
     beside = f" ({against.pop()})" if len(against) == 1 else ""
+    on = f"on {contrasts[0].split} " if contrasts[0].split else ""
     caption = (
-        f"{what}{beside}, on test within seeds, in percentage points: one family of {contrasts[0].family} "
+        f"{what}{beside}, {on}within seeds, in percentage points: one family of {contrasts[0].family} "
         "comparisons, whose intervals and p values hold together. d_z is the mean difference over its standard "
         "deviation, P(A > B) the share of seeds in which the arm is ahead; the floor is the smallest p that the "
         "sign-flip test can give here."

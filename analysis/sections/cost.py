@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from analysis.figures.cost_front import ArmCost, cost_figure, front
@@ -50,14 +51,15 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         )
         for c in sorted(costs, key=lambda c: c.seconds)
     ]
+    columns = [replace(c, header=f"{study.split} mean".strip()) if c.key == "accuracy" else c for c in _COLUMNS]
     caption = (
         "Seconds of a complete cell (median over seeds, without the first cell of each worker, which warms up) and "
-        "mean test accuracy in percent, by rising seconds."
+        f"mean {study.accuracy} in percent, by rising seconds."
     )
     return SectionContent(
         findings=[("", [Finding(topic="Cost", text=text)])],
-        figures=[cost_figure(costs)],
-        tables=[Table(name="cost", caption=caption, columns=_COLUMNS, rows=rows, max_rows=40)],
+        figures=[cost_figure(costs, study.accuracy)],
+        tables=[Table(name="cost", caption=caption, columns=columns, rows=rows, max_rows=40)],
         method=[_METHOD],
     )
 

@@ -34,7 +34,7 @@ _EFFECTS = (
     Column(key="collapsed_against_interval", header="95% interval", format="percent_interval"),
     Column(key="p_rates", header="p (rates, adjusted)", format="p"),
 )
-_INTERACTIONS = (*_SIDES, *_NUMBERS, Column(key="shown", header="shown"))
+INTERACTION_COLUMNS = (*_SIDES, *_NUMBERS, Column(key="shown", header="shown"))
 _METHOD = (
     "Effects of factors",
     "Within each seed the runs of one group of values are averaged and compared with those of another, over the same "
@@ -49,14 +49,15 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     effects = [(verdict.block, effect) for verdict in conclusions.verdicts for effect in verdict.effects]
     interactions = [(verdict.block, one) for verdict in conclusions.verdicts for one in verdict.interactions]
     figure = forest_figure([effect.contrast for _, effect in effects], "effects")
-    caption = "Main effects on the test accuracy, in percentage points, and on how many runs collapsed or diverged."
+    accuracy = conclusions.study.accuracy
+    caption = f"Main effects on the {accuracy}, in percentage points, and on how many runs collapsed or diverged."
     tables = [
         Table(name="effects", caption=caption, columns=_EFFECTS, rows=[_effect(b, e) for b, e in effects], max_rows=60)
     ]
     if interactions:
         caption = "Interactions: how much an effect differs between two groups of values of another factor, in points."
-        rows = [_interaction(block, contrast) for block, contrast in interactions]
-        tables.append(Table(name="interactions", caption=caption, columns=_INTERACTIONS, rows=rows, max_rows=60))
+        rows = [interaction_row(block, contrast) for block, contrast in interactions]
+        tables.append(Table(name="interactions", caption=caption, columns=INTERACTION_COLUMNS, rows=rows, max_rows=60))
     return SectionContent(figures=[figure] if figure else [], tables=tables, method=[_METHOD])
 
 
@@ -70,7 +71,8 @@ def _effect(block: str, effect: Effect) -> Row:
     return Row(values=(*_sides(block, c), VERDICT_WORDS[c.verdict], *of_runs), hashes=c.hashes)
 
 
-def _interaction(block: str, c: Contrast) -> Row:
+def interaction_row(block: str, c: Contrast) -> Row:
+    """An interaction in a table with `INTERACTION_COLUMNS`."""
     is_shown = c.interval is not None and c.interval.excludes_zero
     return Row(values=(*_sides(block, c), "yes" if is_shown else "no"), hashes=c.hashes)
 

@@ -29,16 +29,20 @@ def _compute(conclusions: Conclusions) -> SectionContent:
 
 
 def _choice(conclusions: Conclusions) -> list[Tile]:
-    verdict = conclusions.verdicts[0]
+    study, verdict = conclusions.study, conclusions.verdicts[0]
     best, axis = verdict.best, verdict.axis
     tiles = []
     if best is not None and len(verdict.candidates) > 1:
         name = f"{axis.title} chosen on validation" if axis else "best on validation"
         value = value_text(best.arm.factors.get(axis.name)) if axis else best.arm.label
-        tiles.append(Tile(name=name, value=value, note=f"{percent(best.test_mean)} on test"))
+        tiles.append(Tile(name=name, value=value, note=f"{percent(best.test_mean)} on {study.split}"))
     main = answer(conclusions)
     if main is not None and main.interval is not None:
-        is_other = main.is_pair and main.arm.kind is not main.reference.kind and main.reference.kind is not Kind.VMP
+        is_other = (
+            main.is_pair
+            and main.arm.kind is not main.reference.kind
+            and main.reference.kind in (Kind.BASELINE, Kind.CONTROL)
+        )
         name = f"against {IN_SHORT[main.reference.kind] if is_other else main.sides.against}"
         note = f"{limits(main.interval)} · {VERDICT_WORDS[main.verdict]}"
         name = name if main.is_pair else f"{main.sides.subject} {name}"

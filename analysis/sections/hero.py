@@ -7,13 +7,14 @@ from typing import Literal
 from analysis.figures.arm_dots import dots_figure
 from analysis.figures.effect_grid import grid_figure
 from analysis.figures.response_curve import response_figure
-from analysis.sections.base import Section, SectionContent, block_figures
+from analysis.sections.base import Section, SectionContent
 from analysis.verdict.conclusions import Conclusions
 
 
 def _compute(conclusions: Conclusions) -> SectionContent:
-    curves = block_figures(conclusions, response_figure)
-    return SectionContent(figures=curves or [f for f in (grid_figure(conclusions) or dots_figure(conclusions),) if f])
+    curve = response_figure(conclusions.study, conclusions.verdicts)
+    figure = curve or grid_figure(conclusions) or dots_figure(conclusions)
+    return SectionContent(figures=[figure] if figure else [])
 
 
 def _applies(conclusions: Conclusions) -> Literal[True] | str:

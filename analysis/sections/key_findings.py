@@ -11,15 +11,18 @@ from analysis.words.headline import findings
 
 def _compute(conclusions: Conclusions) -> SectionContent:
     metric = conclusions.study.metric_name
+    chosen = conclusions.study.has_validation or conclusions.study.origin is None
     method = [
         (
             "Selection",
             f"Arms are chosen by validation {metric}, over the seeds that all candidates share (at least 3), and "
-            f"everything reported is test {metric}. An arm stays possible while no other is shown to be more than the "
-            "margin ahead of it on validation, by paired t tests at 5% over the number of others.",
+            f"everything reported is {conclusions.study.measured}. An arm stays possible while no other is shown to be "
+            "more than the margin ahead of it on validation, by paired t tests at 5% over the number of others.",
         )
     ]
-    if any(verdict.axis for verdict in conclusions.verdicts):
+    if not chosen:
+        method = [("Selection", "None: there is one value for each run, so no arm is chosen by another one.")]
+    if chosen and any(verdict.axis for verdict in conclusions.verdicts):
         text = (
             "The smallest value whose paired validation deficit to the best is at most one standard error of that "
             "deficit: the simplest choice that the data do not contradict."

@@ -11,7 +11,13 @@ from vmp.core.text import count
 
 def _compute(conclusions: Conclusions) -> SectionContent:
     study, n = conclusions.study, len(conclusions.study.plan.seeds)
-    margin = "the default, fixed in advance" if study.plan.study.margin_is_default else "named by the study"
+    header = study.plan.study
+    margin = "the default, fixed in advance" if header.margin_is_default else "named by the study"
+    if study.origin is not None:
+        margin = f"{'the default of this report' if header.margin_is_default else 'named for this report'}"
+    shared = "the same initial weights, split and order of clips"
+    if study.origin is not None:
+        shared = f"runs with the same number in {study.origin.tool}, which does not record what they share"
     made = {
         name: family
         for (metric, name, *_), family in conclusions.evidence.families.items()
@@ -22,9 +28,8 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     facts = [
         (
             "Unit",
-            "A cell is one configuration (arm) with one seed. Arms are compared within a seed: the same initial "
-            "weights, split and order of clips, so what all arms share cancels. No verdict stands on fewer than "
-            f"{MIN_SEEDS} seeds.",
+            f"A cell is one configuration (arm) with one seed. Arms are compared within a seed: {shared}, so what all "
+            f"arms share cancels. No verdict stands on fewer than {MIN_SEEDS} seeds.",
         ),
         (
             "One procedure",

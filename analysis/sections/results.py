@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from analysis.sections.base import Column, Row, Section, SectionContent, Table, priorities
 from analysis.verdict.conclusions import Conclusions
-from analysis.words.phrases import VERDICT_WORDS
+from analysis.words.phrases import VERDICT_WORDS, on_split
 
 _COLUMNS = (
     Column(key="arm", header="arm"),
@@ -51,16 +53,18 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         )
         is_chosen = summary.arm in conclusions.chosen
         rows.append(Row(values=values, hashes=summary.hashes, priority=priority[label], is_chosen=is_chosen))
-    metric = conclusions.study.metric_name
+    study = conclusions.study
+    metric = study.metric_name
+    columns = [replace(c, header=f"{study.split} mean".strip()) if c.key == "test_mean" else c for c in _COLUMNS]
     caption = (
         f"{metric[0].upper()}{metric[1:]} by arm, in percent. The paired difference is taken within seeds, in "
-        "percentage points on test; its interval holds for all arms of the family together."
+        f"percentage points{on_split(study)}; its interval holds for all arms of the family together."
     )
     if any(summary.diverged for summary in conclusions.summaries):
         caption += (
             " Means are of survivors where runs diverged; differences count a diverged run with the worst accuracy."
         )
-    table = Table(name="results", caption=caption, columns=_COLUMNS, rows=rows, max_rows=60)
+    table = Table(name="results", caption=caption, columns=columns, rows=rows, max_rows=60)
     return SectionContent(tables=[table])
 
 

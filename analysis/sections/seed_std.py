@@ -50,10 +50,11 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         )
         for c, std in zip(contrasts, comparisons, strict=True)
     ]
-    caption = "Standard deviation over seeds of the test accuracy in percentage points, over the seeds of both arms."
+    accuracy = conclusions.study.accuracy
+    caption = f"Standard deviation over seeds of the {accuracy} in percentage points, over the seeds of both arms."
     references = {contrast.reference.label for contrast in contrasts}
     arms = [s for s in conclusions.summaries if s.arm.label in references | {c.arm.label for c in contrasts}]
-    figure = seed_std_figure(arms, [s for s in arms if s.arm.label in references])
+    figure = seed_std_figure(arms, [s for s in arms if s.arm.label in references], accuracy)
     return SectionContent(
         findings=[("", [_finding(contrasts, comparisons)])],
         figures=[figure] if figure else [],

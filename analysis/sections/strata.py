@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from analysis.figures.gains_by_part import gains_figure
@@ -26,10 +27,18 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     family = [contrast.sides for contrast in conclusions.primary]
     mains = [verdict.main for verdict in conclusions.verdicts if verdict.main]
     chosen = {main.arm.label for main in mains} | {main.reference.label for main in mains}
+    compared = {
+        tag: {contrast.arm.label: contrast for contrast in evidence.compare(family, STRATA_FAMILY, stratum_column(tag))}
+        for tag in study.strata
+    }
+
+    def gain(tag: str) -> float:
+        contrast = compared[tag].get(mains[0].arm.label) if mains else None
+        return contrast.mean if contrast and contrast.n else -math.inf
+
     rows, parts = [], []
-    for tag in study.strata:
-        column = stratum_column(tag)
-        by_arm = {contrast.arm.label: contrast for contrast in evidence.compare(family, STRATA_FAMILY, column)}
+    for tag in sorted(study.strata, key=gain, reverse=True):  # as in the figure
+        column, by_arm = stratum_column(tag), compared[tag]
         parts += [
             (tag if len(mains) == 1 else f"{tag}, {main.arm.label}", by_arm[main.arm.label])
             for main in mains
@@ -52,7 +61,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         "the arm's reference in points. Intervals hold for all arms of one stratum together, not for all strata: "
         "a stratum that was looked up because it stands out is a question for a new study."
     )
-    figure = gains_figure(parts, "strata", "on the videos with each tag", "the arms of one tag")
+    figure = gains_figure(parts, "strata", "on the videos with each tag", "the arms of one tag", study)
     return SectionContent(
         figures=[figure] if figure else [],
         tables=[Table(name="strata", caption=caption, columns=_COLUMNS, rows=rows, max_rows=24)],

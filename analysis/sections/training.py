@@ -15,7 +15,8 @@ def _compute(conclusions: Conclusions) -> SectionContent:
 
 
 def _applies(conclusions: Conclusions) -> Literal[True] | str:
-    return training_figure(conclusions.study, conclusions.chosen) is not None or "no cell recorded its training"
+    records = conclusions.study.records.values()
+    return any(record.curves.get("epoch") for record in records) or "no cell recorded its training"
 
 
 TRAINING = Section(name="training", title="Training curves", order=110, compute=_compute, applies=_applies)

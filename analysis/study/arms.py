@@ -14,17 +14,23 @@ LAMBDA = "lambda"
 
 
 class Kind(StrEnum):
-    """What an arm does with the frames: nothing, attention fixed at 1 on the later frames, or the layer."""
+    """What an arm does with the frames: nothing, attention fixed at 1 on the later frames, or the layer.
+
+    Other tools' results are of `OTHER` kind unless they say: nothing is known of their arms but their settings.
+    """
 
     BASELINE = "baseline"
     CONTROL = "control"
     VMP = "vmp"
+    OTHER = "other"
 
 
-IN_SHORT = {Kind.BASELINE: "the backbone alone", Kind.CONTROL: "the control", Kind.VMP: "the reference"}
+IN_SHORT = {Kind.BASELINE: "the backbone alone", Kind.CONTROL: "the control", Kind.VMP: "the reference",
+            Kind.OTHER: "the reference"}  # fmt: skip
 """A reference arm by its kind, in the middle of a sentence."""
-_KIND_OF_PROMPT = {BASELINE: Kind.BASELINE, CONTROL: Kind.CONTROL, PROMPTED: Kind.VMP}
-_KIND_NAME = {Kind.BASELINE: "backbone alone", Kind.CONTROL: "control (A = 1)", Kind.VMP: "VMP"}
+_KIND_OF_PROMPT = {BASELINE: Kind.BASELINE, CONTROL: Kind.CONTROL, PROMPTED: Kind.VMP, Kind.OTHER: Kind.OTHER}
+_KIND_NAME = {Kind.BASELINE: "backbone alone", Kind.CONTROL: "control (A = 1)", Kind.VMP: "VMP",
+              Kind.OTHER: "the only setting"}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +66,7 @@ def arms_of(plan: Plan, fixed_prompt: str | None = None) -> tuple[Arm, ...]:
     Args:
         plan: The study's plan.
         fixed_prompt: The layer's prompt where the study does not vary it (``"vmp"`` when unknown: a study of the
-            layer's own settings has nothing else to vary).
+            layer's own settings has nothing else to vary), or `Kind.OTHER` for arms that are not known to have a layer.
     """
     distinct = plan.arms()
     names = list(dict.fromkeys(name for factors in distinct.values() for name in factors))
@@ -72,7 +78,7 @@ def arms_of(plan: Plan, fixed_prompt: str | None = None) -> tuple[Arm, ...]:
         kind = _KIND_OF_PROMPT.get(str(factors.get(PROMPT, fixed_prompt or PROMPTED)), Kind.VMP)
         applied = [n for n in varied if n != PROMPT and factors.get(n) is not None]
         settings = ", ".join(f"{factor_name(n)} = {written[n][canonical_json(factors[n])]}" for n in applied)
-        if kind is not Kind.VMP:
+        if kind in (Kind.BASELINE, Kind.CONTROL):
             label = f"{_KIND_NAME[kind]}, {settings}" if settings else _KIND_NAME[kind]
         else:
             label = settings or _KIND_NAME[kind]

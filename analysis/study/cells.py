@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
 
-from analysis.study.arms import Arm, arms_of
+from analysis.study.arms import Arm, Kind, arms_of
 from sweeps.record import CellRecord, Plan, StudyFolder, arm_key, confirmation_plan
 from vmp.core.errors import InputError
 from vmp.core.metrics import COMPARED, METRICS
@@ -48,11 +48,28 @@ def class_column(name: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a study comes from that another tool recorded.
+
+    Attributes:
+        tool: Its name: ``"Optuna"``, ``"CSV"``.
+        metric: What it measured, in words.
+        split: On which split the reported values were measured: ``"test"``, ``"validation"``, or "" where nothing says.
+        notes: Sentences on what was assumed, left out, or cannot be known.
+    """
+
+    tool: str
+    metric: str
+    split: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Study:
     """A study folder, read.
 
     Attributes:
-        path: The folder.
+        path: The folder, or the file of another tool.
         plan: Its plan.
         arms: Distinct configurations, in the plan's order.
         cells: A row for each planned cell, in the plan's order; ``status`` is ``missing`` where no record exists.
@@ -60,6 +77,7 @@ class Study:
             where a number does not exist), ``collapsed`` (True, False or None), and a column for each of `strata`.
         records: The records there are, by hash.
         strata: Tags that some test videos carry and others do not.
+        origin: None for a study of this toolkit.
     """
 
     path: Path
@@ -68,6 +86,7 @@ class Study:
     cells: pd.DataFrame
     records: Mapping[str, CellRecord]
     strata: tuple[str, ...]
+    origin: Origin | None = None
 
     @property
     def name(self) -> str:
@@ -89,12 +108,39 @@ class Study:
 
     @property
     def metric_name(self) -> str:
-        return COMPARED[self.plan.metric]
+        return self.origin.metric if self.origin else COMPARED[self.plan.metric]
+
+    @property
+    def split(self) -> str:
+        """What the reported values were measured on: ``"test"``, ``"validation"``, or "" where nothing says."""
+        return self.origin.split if self.origin else "test"
+
+    @property
+    def measured(self) -> str:
+        """The values of `test` in words: ``"test top-1 accuracy"``."""
+        return f"{self.split} {self.metric_name}".strip()
+
+    @property
+    def accuracy(self) -> str:
+        """The values of `test` in short: ``"test accuracy"``."""
+        return f"{self.split} accuracy".strip()
+
+    @cached_property
+    def has_validation(self) -> bool:
+        """Whether any cell has a value to choose by, beside the reported one."""
+        return bool(self.cells[self.val].notna().any())
 
     @property
     def margin(self) -> float:
         """Accuracy difference in (0, 1) below which arms count as practically equal; set before the study ran."""
         return self.plan.study.margin
+
+    @property
+    def margin_origin(self) -> str:
+        """Who set it, after its value."""
+        if self.origin is None:
+            return "set beforehand"
+        return "that this report takes by default" if self.plan.study.margin_is_default else "named for this report"
 
     @property
     def is_measured(self) -> bool:
@@ -118,8 +164,16 @@ class Study:
 
     def complete(self, arm: Arm, *columns: str) -> pd.DataFrame:
         """The complete cells of an arm that have a number in each of `columns`, in the plan's order."""
-        cells = self.cells[(self.cells[ARM] == arm.label) & (self.cells[STATUS] == COMPLETE)]
+        cells = self._complete_by_arm.get(arm.label)
+        if cells is None:
+            cells = self.cells.iloc[:0]
         return cells.dropna(subset=list(columns)) if columns else cells
+
+    @cached_property
+    def _complete_by_arm(self) -> dict[str, pd.DataFrame]:
+        """The complete cells of each arm that has any: asked for a dozen times by each of a thousand arms."""
+        complete = self.cells[self.cells[STATUS] == COMPLETE]
+        return {str(label): cells for label, cells in complete.groupby(ARM, sort=False)}
 
     def seed_values(self, arm: Arm) -> list[tuple[int, float, bool]]:
         """(seed, test accuracy, collapsed) of an arm's complete cells, in the plan's order."""
@@ -154,9 +208,28 @@ def load_confirmation(study: Study) -> Study | None:
 def _read(folder: StudyFolder, plan: Plan) -> Study:
     _check_plan(plan, folder.plan_path)
     records = {record.hash: record for record in folder.records(plan)}
+    for cell in plan.cells:
+        record = records.get(cell.hash)
+        if record is not None and (record.seed != cell.seed or arm_key(record.factors) != arm_key(cell.factors)):
+            raise InputError(
+                f"'{folder.cell_path(cell.hash)}' says seed {record.seed} and factors {record.factors}, the plan "
+                f"says seed {cell.seed} and factors {cell.factors}; move the file away and run the study again"
+            )
+    return assemble(folder.path, plan, records)
+
+
+def assemble(path: Path, plan: Plan, records: Mapping[str, CellRecord], origin: Origin | None = None) -> Study:
+    """A study from its plan and its records by hash, wherever they come from.
+
+    Args:
+        path: For messages.
+        plan: Every cell, each arm and seed once.
+        records: Those there are, each of the plan's factors and seed.
+        origin: The other tool that made them.
+    """
     layers = [record.settings.get("layer") for record in records.values()]
     kinds = {layer.get("kind") for layer in layers if isinstance(layer, dict)}
-    arms = arms_of(plan, str(kinds.pop()) if len(kinds) == 1 else None)
+    arms = arms_of(plan, Kind.OTHER if origin else str(kinds.pop()) if len(kinds) == 1 else None)
     by_key = {arm_key(arm.factors): arm for arm in arms}
     tags = (tag for r in records.values() if "test" in r.scores for tag in r.scores["test"].strata)
     strata = tuple(dict.fromkeys(tags))
@@ -170,11 +243,6 @@ def _read(folder: StudyFolder, plan: Plan) -> Study:
         row |= {stratum_column(tag): math.nan for tag in strata}
         record = records.get(cell.hash)
         if record is not None:
-            if record.seed != cell.seed or arm_key(record.factors) != arm_key(cell.factors):
-                raise InputError(
-                    f"'{folder.cell_path(cell.hash)}' says seed {record.seed} and factors {record.factors}, the plan "
-                    f"says seed {cell.seed} and factors {cell.factors}; move the file away and run the study again"
-                )
             row |= {STATUS: record.status, REASON: record.reason}
             row[SECONDS] = math.nan if record.provenance.seconds is None else record.provenance.seconds
             row[STEADY] = math.nan if record.provenance.first_of_worker else row[SECONDS]
@@ -184,18 +252,28 @@ def _read(folder: StudyFolder, plan: Plan) -> Study:
                 hits = record.scores["test"].strata
                 row |= {stratum_column(tag): one.correct / one.total for tag, one in hits.items() if one.total}
         rows.append(row)
-    return Study(path=folder.path, plan=plan, arms=arms, cells=pd.DataFrame(rows), records=records, strata=strata)
+    cells = pd.DataFrame(rows)
+    return Study(path=path, plan=plan, arms=arms, cells=cells, records=records, strata=strata, origin=origin)
 
 
-def curve_table(study: Study) -> pd.DataFrame:
-    """The training curves as one long table: a row for each cell and epoch, a column for each measured quantity."""
+def curve_table(study: Study, arms: Sequence[Arm] | None = None) -> pd.DataFrame:
+    """The training curves as one long table: a row for each cell and epoch, a column for each measured quantity.
+
+    Args:
+        study: The study.
+        arms: Whose cells; None for all.
+    """
     frames = []
-    for row in study.cells[[HASH, ARM, SEED, COLLAPSED]].itertuples(index=False):
+    shown = study.arms if arms is None else arms
+    of_arms = study.cells[study.cells[ARM].isin([arm.label for arm in shown])]
+    for row in of_arms[[HASH, ARM, SEED, COLLAPSED]].itertuples(index=False):
         record = study.records.get(row[0])
         if record is None or not record.curves.get("epoch"):
             continue
         curves = {
-            name: [math.nan if value is None else value for value in values] for name, values in record.curves.items()
+            name: [math.nan if value is None else value for value in values]
+            for name, values in record.curves.items()
+            if name != COLLAPSED  # how the run ended divides the lines, not how each epoch did
         }
         frames.append(pd.DataFrame({HASH: row[0], ARM: row[1], SEED: row[2], COLLAPSED: row[3] is True, **curves}))
     if not frames:

@@ -34,7 +34,8 @@ class Completeness:
         planned: Cells in the plan.
         complete, diverged, stopped, failed, missing: They add up to `planned`.
         unproposed: Arms that an adaptive search has still to propose; their cells are not in the plan yet.
-        unmeasured: Complete cells without the test accuracy that arms are compared by.
+        unmeasured: Complete cells without the accuracy that arms are compared by.
+        cells, accuracy: What both are called: another tool's runs were not planned by this one.
     """
 
     planned: int
@@ -45,6 +46,8 @@ class Completeness:
     missing: int
     unproposed: int = 0
     unmeasured: int = 0
+    cells: str = "planned cells"
+    accuracy: str = "test accuracy"
 
     @property
     def is_measured(self) -> bool:
@@ -58,9 +61,9 @@ class Completeness:
 
     @property
     def sentence(self) -> str:
-        without = f" Without a test accuracy: {self.unmeasured} of the complete ones." if self.unmeasured else ""
+        without = f" Without a {self.accuracy}: {self.unmeasured} of the complete ones." if self.unmeasured else ""
         if self.complete == self.planned and self.is_finished:
-            return f"All {self.planned} planned cells are complete.{without}"
+            return f"All {self.planned} {self.cells} are complete.{without}"
         parts = [
             f"{number} {word}"
             for number, word in (
@@ -71,7 +74,7 @@ class Completeness:
             )
             if number
         ]
-        text = f"{self.complete} of {self.planned} planned cells are complete"
+        text = f"{self.complete} of {self.planned} {self.cells} are complete"
         text += f"; {', '.join(parts)}." if parts else "."
         text += without
         if self.unproposed:
@@ -89,6 +92,8 @@ def completeness(study: Study) -> Completeness:
     proposed = vmp_arms if search.proposed is None else search.proposed
     return Completeness(
         planned=len(study.cells),
+        cells=f"runs that {study.origin.tool} recorded" if study.origin else "planned cells",
+        accuracy=study.accuracy,
         unmeasured=int(((study.cells[STATUS] == COMPLETE) & study.cells[study.test].isna()).sum()),
         unproposed=0 if search.arms is None else max(0, search.arms - proposed),
         **{status: int(counts.get(status, 0)) for status in STATUSES},

@@ -38,7 +38,7 @@ class ProvenanceFacts:
 def provenance(study: Study) -> ProvenanceFacts:
     """Collect provenance over the study's records."""
     records = list(study.records.values())
-    plan = study.plan
+    plan, origin = study.plan, study.origin
     warnings: list[str] = []
 
     def fact(name: str, get: Callable[[CellRecord], Any], *, alike: bool = True) -> tuple[str, str]:
@@ -61,7 +61,7 @@ def provenance(study: Study) -> ProvenanceFacts:
     facts = [
         ("plan created", plan.created or NOT_RECORDED),
         ("seeds", ", ".join(str(seed) for seed in plan.seeds)),
-        ("search", ", ".join(f"{key} = {value}" for key, value in search.items())),
+        ("search", ", ".join(f"{key} = {value}" for key, value in search.items()) if not origin else NOT_RECORDED),
         ("data set", plan.data.name or NOT_RECORDED),
         ("data hash", plan.data.hash or NOT_RECORDED),
         ("groups", "not known" if plan.data.groups is None else _in_words(plan.data.groups)),
@@ -78,7 +78,9 @@ def provenance(study: Study) -> ProvenanceFacts:
         ("compute", compute),
         ("run", f"{started[0]} to {started[-1]} (starts of the first and last cell)" if started else NOT_RECORDED),
     ]
-    about = (*warnings, *_contradictions(study, records), *_of_the_data(study))
+    if origin is not None:
+        facts.insert(0, ("read from", f"{study.path.name}, recorded by {origin.tool}"))
+    about = (*warnings, *(origin.notes if origin else ()), *_contradictions(study, records), *_of_the_data(study))
     return ProvenanceFacts(facts=tuple(facts), warnings=about, seconds=total)
 
 

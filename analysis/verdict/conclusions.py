@@ -8,9 +8,11 @@ from functools import cached_property
 from analysis.study.arms import Arm
 from analysis.study.cells import Study
 from analysis.study.completeness import Completeness
+from analysis.verdict.components import ComponentVerdict, component_verdicts
 from analysis.verdict.confirmation import Confirmed, confirmed
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.evidence import Evidence
+from analysis.verdict.importances import Importances, importances
 from analysis.verdict.over_blocks import OverBlocks, over_blocks
 from analysis.verdict.summaries import ArmSummary
 from analysis.verdict.verdicts import BlockVerdict, block_verdicts
@@ -70,9 +72,19 @@ class Conclusions:
         return tuple(contrast for verdict in self.verdicts for contrast in verdict.on_baseline)
 
     @cached_property
+    def components(self) -> tuple[ComponentVerdict, ...]:
+        """What each component brings, for each block of an ablation or of a grid; empty for another study."""
+        return component_verdicts(self.evidence, self.verdicts)
+
+    @cached_property
     def race(self) -> RaceState | None:
         """The race that decided between the arms; None for a study of another method."""
         return read_race(self.study.plan, self.study.records.values())
+
+    @cached_property
+    def importances(self) -> Importances | str:
+        """How much each factor matters, or why that cannot be said."""
+        return "a race stops arms that are worse" if self.race else importances(self.evidence)
 
     @cached_property
     def confirmed(self) -> Confirmed | None:

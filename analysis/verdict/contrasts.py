@@ -69,6 +69,8 @@ class Contrast(Claim):
         sides: What is compared.
         family_name: Which family of the report it belongs to, in words.
         metric: Column compared.
+        split: What it was measured on: ``"test"``, ``"validation"``, or "" where nothing says.
+        margin_origin: Who set the margin, in words: ``"set beforehand"``.
         seeds: Those behind it. differences: ``subject - against`` by seed, in that order.
         hashes: The cells behind the numbers, the subject's first.
         filled: Diverged runs among them, which count with the worst accuracy.
@@ -79,6 +81,8 @@ class Contrast(Claim):
     sides: Sides
     family_name: str
     metric: str
+    split: str
+    margin_origin: str
     seeds: tuple[int, ...]
     differences: tuple[float, ...]
     hashes: tuple[str, ...]

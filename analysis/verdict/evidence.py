@@ -165,6 +165,8 @@ class Evidence:
         row = {column: self._table(column)[arm.order] for column in columns}
         control = counterpart(arm.factors, [other.factors for other in self.study.arms], CONTROL)
         of_control = None if control is None else self.values(self.study.test, survivors=True)[control]
+        if not self.study.has_validation:
+            row[self.study.val] = None
         return summarize(arm, self.seeds, *row.values(), of_control=of_control)
 
     def _options(self, family: Family, metrics: Sequence[str]) -> tuple[Floats, dict[str, Any]]:
@@ -207,6 +209,8 @@ class Evidence:
                     sides=sides,
                     family_name=name,
                     metric=metric,
+                    split=self.study.split,
+                    margin_origin=self.study.margin_origin,
                     seeds=tuple(seed for seed, is_known in zip(self.seeds, known, strict=True) if is_known),
                     differences=tuple(row[known].tolist()),
                     hashes=tuple(str(one) for one in hashes[arms][used]),

@@ -50,7 +50,7 @@ def over_blocks(evidence: Evidence, verdicts: Sequence[BlockVerdict]) -> OverBlo
     by_setting: dict[str, dict[str, Arm]] = {}
     for verdict in verdicts:
         for summary in verdict.candidates:
-            by_setting.setdefault(_setting(summary.arm, names), {})[verdict.block] = summary.arm
+            by_setting.setdefault(setting_key(summary.arm, names), {})[verdict.block] = summary.arm
     common = [arms for arms in by_setting.values() if len(arms) == len(verdicts)]
     reference = {c.arm: c.reference for verdict in verdicts for c in verdict.contrasts if c.is_pair}
     common = [arms for arms in common if all(arm in reference for arm in arms.values())]
@@ -81,15 +81,16 @@ def _averaged(arms: Mapping[str, Arm], reference: Mapping[Arm, Arm], names: Sequ
     units = tuple({arm: 1.0, reference[arm]: -1.0} for arm in arms.values())
     kinds = {reference[arm].kind for arm in arms.values()}
     against = "the references" if len(kinds) > 1 else IN_SHORT[kinds.pop()]
-    return Sides(units=units, subject=_in_words(next(iter(arms.values())), names), against=against,
+    return Sides(units=units, subject=setting_words(next(iter(arms.values())), names), against=against,
                  over=count(len(arms), "block"))  # fmt: skip
 
 
-def _setting(arm: Arm, names: Sequence[str]) -> str:
+def setting_key(arm: Arm, names: Sequence[str]) -> str:
+    """The arm's factors but those of `names`, as a key."""
     return canonical_json({name: value for name, value in arm.factors.items() if name not in names})
 
 
-def _in_words(arm: Arm, names: Sequence[str]) -> str:
+def setting_words(arm: Arm, names: Sequence[str]) -> str:
     """The arm's label without its block."""
     parts = [part for part in arm.label.split(", ") if part.split(" = ")[0] not in names]
     return ", ".join(parts) or "VMP"

@@ -42,7 +42,7 @@ class ArmSummary:
     Attributes:
         arm: The arm.
         planned, complete, diverged, stopped: Cells. All others are missing or failed.
-        seeds: Seeds with both validation and test accuracy.
+        seeds: Seeds with a reported accuracy, and with one on validation where the study has any.
         val_mean, test_mean: Means over `seeds`: of the runs that survived, where some diverged.
         test_std: Sample standard deviation; NaN below 2 seeds.
         test_interval: 95% interval of the test mean over seeds; None below 3 seeds or where all are equal. Not for
@@ -76,7 +76,7 @@ def summarize(
     arm: Arm,
     seeds: Sequence[int],
     status: np.ndarray,
-    val: np.ndarray,
+    val: np.ndarray | None,
     test: np.ndarray,
     collapsed: np.ndarray,
     seconds: np.ndarray,
@@ -89,11 +89,13 @@ def summarize(
     Args:
         arm: The arm.
         seeds: The study's seeds, (n,).
-        status, val, test, collapsed, seconds, hashes: Of its cells, (n,); None where none is planned.
+        status, val, test, collapsed, seconds, hashes: Of its cells, (n,); None where none is planned. `val` itself is
+            None where the study has no values to choose by.
         of_control: Test accuracies of its control, (n,), NaN where there is none.
     """
-    values, tested = val.astype(float), test.astype(float)
-    usable = (status == COMPLETE) & ~np.isnan(values) & ~np.isnan(tested)
+    tested = test.astype(float)
+    values = np.full(len(seeds), np.nan) if val is None else val.astype(float)
+    usable = (status == COMPLETE) & ~np.isnan(tested) & (~np.isnan(values) if val is not None else True)
     diverged = int((status == DIVERGED).sum())
     known = tested[usable]
     taken = seconds.astype(float)[usable]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from analysis.study.arms import Arm, Kind, value_text
 from analysis.study.cells import Study
@@ -85,7 +86,7 @@ class BlockVerdict:
         """The single factor that the candidates vary, where its values are numbers."""
         return self.factors[0] if len(self.factors) == 1 and self.factors[0].is_ordered else None
 
-    @property
+    @cached_property
     def points(self) -> tuple[tuple[float, ArmSummary, Contrast | None], ...]:
         """The curve over `axis`: (value, summary, comparison with the reference); empty without an axis."""
         if self.axis is None:
@@ -99,7 +100,12 @@ class BlockVerdict:
 
     def contrast_of(self, arm: Arm) -> Contrast | None:
         """The comparison of an arm with its reference."""
-        return next((c for c in self.contrasts if c.is_pair and c.arm == arm), None)
+        return self._contrast_by_arm.get(arm)
+
+    @cached_property
+    def _contrast_by_arm(self) -> dict[Arm, Contrast]:
+        pairs = [contrast for contrast in self.contrasts if contrast.is_pair]
+        return {contrast.arm: contrast for contrast in reversed(pairs)}  # of several the first
 
 
 def question_pairs(study: Study) -> list[tuple[Arm, Arm]]:
@@ -205,8 +211,11 @@ def _effects(
 ) -> dict[tuple[Scalar, ...], tuple[Effect, ...]]:
     """The effects of every block that crosses two factors or more: those that the study asks about are one family, over
     all blocks, and the others another."""
+    is_grid = (
+        not evidence.study.plan.study.design_pairs
+    )  # else the design says what is compared: its arms cross nothing
     families = {
-        key: effect_family(evidence.study, arms, factors[key]) if len(factors[key]) > 1 else []
+        key: effect_family(evidence.study, arms, factors[key]) if is_grid and len(factors[key]) > 1 else []
         for key, arms in blocks.items()
     }
     asked = asked_factors(evidence.study.plan.study)
@@ -256,7 +265,7 @@ def _on(evidence: Evidence, prompt: str, asked: Sequence[Contrast]) -> tuple[Con
     if any(contrast.reference.kind is kind for contrast in asked):
         return ()
     factors = [arm.factors for arm in study.arms]
-    ranks = (Kind.BASELINE, Kind.CONTROL, Kind.VMP)
+    ranks = (Kind.BASELINE, Kind.CONTROL, Kind.VMP, Kind.OTHER)
     pairs = [
         (arm, study.arms[index])
         for arm in study.arms

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from analysis.study.arms import Kind
 from analysis.verdict.over_blocks import OverBlocks
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.claims import brief, claim_clause, short_comparison
@@ -18,17 +19,14 @@ def blocks_claim(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) -> t
     if over is None or over.chosen is None or over.main is None:
         return _block_by_block(verdicts)
     setting = over.main.sides.subject
-    subject = "VMP" if setting == "VMP" else f"VMP with {setting}, the best on validation over all blocks,"
+    vmp = setting if setting == "VMP" or over.main.arm.kind is not Kind.VMP else f"VMP with {setting}"
+    subject = vmp if setting == "VMP" else f"{vmp}, the best on validation over all blocks,"
     parts: list[str] = []
     behind: list[Behind] = []
     if over.losing:
         blocks = {arm: block for block, arm in over.arms.items()}
         losses = [f"{blocks[c.arm]} ({brief(c)}: {VERDICT_WORDS[c.verdict]})" for c in over.losing]
-        parts.append(
-            f"VMP with {setting} loses for {listing(losses)}"
-            if setting != "VMP"
-            else f"VMP loses for {listing(losses)}"
-        )
+        parts.append(f"{vmp} loses for {listing(losses)}")
         behind += over.losing
     parts.append(f"over {len(verdicts)} blocks, {claim_clause(subject, over.main)}")
     if over.unfit:

@@ -15,7 +15,7 @@ from vmp.core.text import count, listing
 def figures(contrast: Contrast) -> str:
     """The difference, its interval and what the interval allows for."""
     assert contrast.interval is not None
-    text = f"{points(contrast.mean)} percentage points on test (95% interval {limits(contrast.interval)}"
+    text = f"{points(contrast.mean)} percentage points{_on(contrast)} (95% interval {limits(contrast.interval)}"
     return text + f"{_allowing(contrast)}; {seeds(contrast.n)})"
 
 
@@ -27,7 +27,7 @@ def claim_clause(subject: str, contrast: Contrast) -> str:
         return f"{subject} cannot be compared with {reference}: {few} so far, and a verdict needs at least {MIN_SEEDS}"
     if contrast.is_identical:
         few = "" if verdict is Verdict.EQUAL else ", too few to call the two equal"
-        return f"{subject} gives exactly the test accuracy of {reference} in each of {seeds(contrast.n)}{few}"
+        return f"{subject} gives exactly the {_measured(contrast)} of {reference} in each of {seeds(contrast.n)}{few}"
     if contrast.interval is None:
         return (
             f"whether {subject} differs from {reference} is not decided: all {contrast.n} differences are "
@@ -39,9 +39,9 @@ def claim_clause(subject: str, contrast: Contrast) -> str:
         return f"{subject} does worse than {reference}: {figures(contrast)}"
     if verdict is Verdict.EQUAL:
         text = (
-            f"{subject} is practically equal to {reference}: {points(contrast.mean)} percentage points on test, within "
-            f"the margin of ±{100 * contrast.margin:g} set beforehand (95% interval {limits(contrast.interval)}"
-            f"{_allowing(contrast)}; {seeds(contrast.n)})"
+            f"{subject} is practically equal to {reference}: {points(contrast.mean)} percentage points{_on(contrast)}, "
+            f"within the margin of ±{100 * contrast.margin:g} {contrast.margin_origin} (95% interval "
+            f"{limits(contrast.interval)}{_allowing(contrast)}; {seeds(contrast.n)})"
         )
         is_detectable = contrast.interval.excludes_zero
         return text + (", a difference that is detectable and too small to matter" if is_detectable else "")
@@ -64,7 +64,7 @@ def short_comparison(subject: str, contrast: Contrast) -> str:
         return ""
     word = VERDICT_WORDS[contrast.verdict]
     if contrast.interval is None:
-        return f"{subject}: {points(contrast.mean)} points on test in each of {contrast.n} seeds: {word}."
+        return f"{subject}: {points(contrast.mean)} points{_on(contrast)} in each of {contrast.n} seeds: {word}."
     risk = f"; {_at_risk(contrast)}" if contrast.reason is Reason.COLLAPSE else ""
     return f"{subject}: {brief(contrast)}: {word}{risk}."
 
@@ -72,8 +72,18 @@ def short_comparison(subject: str, contrast: Contrast) -> str:
 def brief(contrast: Contrast) -> str:
     """Difference and interval: ``+4.4 points on test (95% interval +1.0 to +7.8, allowing for 4 comparisons)``."""
     if contrast.interval is None:
-        return f"{points(contrast.mean)} points on test"
-    return f"{points(contrast.mean)} points on test (95% interval {limits(contrast.interval)}{_allowing(contrast)})"
+        return f"{points(contrast.mean)} points{_on(contrast)}"
+    return (
+        f"{points(contrast.mean)} points{_on(contrast)} (95% interval {limits(contrast.interval)}{_allowing(contrast)})"
+    )
+
+
+def _on(contrast: Contrast) -> str:
+    return f" on {contrast.split}" if contrast.split else ""
+
+
+def _measured(contrast: Contrast) -> str:
+    return f"{contrast.split} accuracy".strip()
 
 
 def _allowing(contrast: Contrast) -> str:

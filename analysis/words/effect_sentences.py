@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from analysis.study.cells import Study
+from analysis.verdict.contrasts import Contrast
 from analysis.verdict.effects import Effect, Rates
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.claims import brief, short_comparison
@@ -57,7 +58,7 @@ def effects_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behin
             f"allowing for {first.family} comparisons; {count(min(e.contrast.n for e in effects), 'paired seed')}"
         )
         parts = ", ".join(_part(effect) for effect in effects)
-        return f"on test against {against.pop()}{over} ({allowing}): {parts}{_rates_of_all(effects)}", behind
+        return f"{_on(first)}against {against.pop()}{over} ({allowing}): {parts}{_rates_of_all(effects)}", behind
     shown = tuple(effect for effect in effects if _is_shown(effect)) or effects
     start = f"{names[0]} matters" if _is_shown(shown[0]) else f"no effect of {names[0]} is established"
     return f"{start}: {'; '.join(effect_text(effect) for effect in shown[:3])}", behind
@@ -81,7 +82,7 @@ def effect_findings(verdict: BlockVerdict, study: Study) -> list[Finding]:
     findings = [Finding(topic="Effects", text=f"{capital(effect_text(e))}.", contrasts=_behind([e])) for e in shown]
     if hidden := len(others) - len(shown):
         findings.append(Finding(topic="Effects", text=f"{count(hidden, 'more effect')} are in the table."))
-    return findings + _interactions(verdict)
+    return findings + interaction_findings(verdict.interactions)
 
 
 def effect_text(effect: Effect) -> str:
@@ -129,8 +130,9 @@ def _rates_of_all(effects: Sequence[Effect]) -> str:
     return f"; runs that collapsed: {listing(parts)}, against {against.count} of {against.n} ({shown})"
 
 
-def _interactions(verdict: BlockVerdict) -> list[Finding]:
-    known = [c for c in verdict.interactions if c.verdict is not Verdict.NONE]
+def interaction_findings(interactions: Sequence[Contrast]) -> list[Finding]:
+    """A sentence on each interaction that is established, or that none is; none where nothing was compared."""
+    known = [c for c in interactions if c.verdict is not Verdict.NONE]
     shown = [c for c in known if c.interval is not None and c.interval.excludes_zero]
     if not known:
         return []
@@ -180,3 +182,7 @@ def _counts(rates: Rates) -> bool:
 
 def _behind(effects: Sequence[Effect]) -> tuple[Behind, ...]:
     return tuple(one for effect in effects for one in (effect.contrast, effect.rates) if one is not None)
+
+
+def _on(contrast: Contrast) -> str:
+    return f"on {contrast.split} " if contrast.split else ""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from analysis.study.arms import Arm
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.effects import Rates
+from analysis.verdict.importances import Importances
+from analysis.verdict.regrets import Regrets
 from analysis.verdict.summaries import ArmSummary
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.claims import healthy_note, pairing_note, sign_flip_note
@@ -15,10 +17,11 @@ from analysis.words.phrases import names, percent
 from sweeps.race_state import RaceState
 from sweeps.stats.collapse import Rate
 from sweeps.stats.decisions import Verdict
+from sweeps.stats.regret import Ranks
 from sweeps.stats.variances import StdComparison
 from vmp.core.text import count, listing
 
-Behind = Contrast | StdComparison | Rates | Rate | RaceState
+Behind = Contrast | StdComparison | Rates | Rate | RaceState | Importances | Regrets | Ranks
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from analysis.study.arms import IN_SHORT, Arm, Kind
+from analysis.study.cells import Study
 from analysis.study.completeness import Completeness
 from analysis.verdict.contrasts import Contrast
 from sweeps.stats.collapse import Rate
@@ -66,6 +67,11 @@ def rate_text(rate: Rate) -> str:
     return f"{rate.count} of {count(rate.n, 'run')}"
 
 
+def on_split(study: Study) -> str:
+    """Where the reported values were measured, after a noun: ``" on test"``; empty where nothing says."""
+    return f" on {study.split}" if study.split else ""
+
+
 def names(arms: Sequence[Arm]) -> str:
     """The arms by their labels, the first few of many; arms that differ in lambda alone by its values."""
     values = [arm.lambda_ for arm in arms]
@@ -89,7 +95,7 @@ def provisional(counts: Completeness, clause: str) -> str:
         return f"{capital(clause)}."
     if counts.failed == 0 and counts.missing == 0:
         return f"Provisional, with {count(counts.unproposed, 'arm')} of the search still to come: {clause}."
-    return f"Provisional, with {counts.complete} of {counts.planned} planned cells complete: {clause}."
+    return f"Provisional, with {counts.complete} of {counts.planned} {counts.cells} complete: {clause}."
 
 
 def capital(text: str) -> str:
@@ -111,6 +117,11 @@ def reference_name(contrast: Contrast) -> str:
         return contrast.sides.against
     if contrast.reference.kind is not contrast.arm.kind:
         return REFERENCE.get(contrast.reference.kind, contrast.reference.label)
-    if contrast.reference.lambda_ == 0 and contrast.arm.lambda_ is not None and "," not in contrast.reference.label:
+    if (
+        contrast.arm.kind is Kind.VMP
+        and contrast.reference.lambda_ == 0
+        and contrast.arm.lambda_ is not None
+        and "," not in contrast.reference.label
+    ):
         return f"{contrast.reference.label} (the layer without its regulariser)"
     return contrast.reference.label

@@ -28,6 +28,8 @@ def verdict_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behin
 def choice_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behind, ...]]:
     """What is shown about the arm that validation chooses."""
     best, main = verdict.best, verdict.main
+    if best is None and not study.has_validation and study.origin is not None:
+        return _without_choice(verdict, study.origin.tool)
     if best is None:
         clause = (
             "no verdict is possible: choosing takes at least 3 seeds complete in common among the arms to choose from, "
@@ -35,7 +37,7 @@ def choice_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behind
         )
         return clause, ()
     if main is None:
-        level = f"{percent(best.test_mean)} test {study.metric_name}"
+        level = f"{percent(best.test_mean)} {study.measured}"
         if len(study.arms) == 1:
             return f"the only arm is at {level}", ()
         return f"{best.arm.label} is best on validation with {level}; no other arm stands to compare it with", ()
@@ -49,6 +51,15 @@ def choice_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behind
         else:
             subject += f", the best of {len(verdict.candidates)} on validation,"
     return claim_clause(subject, main) + mixed_runs(main), (main,)
+
+
+def _without_choice(verdict: BlockVerdict, tool: str) -> tuple[str, tuple[Behind, ...]]:
+    """Another tool's runs with one value each: what the comparisons show, and that nothing was chosen."""
+    clause = f"no arm is chosen: {tool} holds no second value to choose by, beside the reported one"
+    known = [contrast for contrast in verdict.contrasts if contrast.verdict is not Verdict.NONE]
+    if len(known) == 1:
+        return f"{clause}; {claim_clause(subject_name(known[0]), known[0])}", tuple(known)
+    return clause, ()
 
 
 def verdict_findings(verdict: BlockVerdict, study: Study, *, is_confirmed: bool = False) -> list[Finding]:
@@ -67,7 +78,7 @@ def verdict_findings(verdict: BlockVerdict, study: Study, *, is_confirmed: bool 
     findings += _other_comparisons(verdict)
     findings += _choice(verdict, study)
     findings += exclusion_findings(verdict)
-    findings += _shape(verdict)
+    findings += _shape(verdict, study)
     summaries = [*verdict.candidates, *(s for s in (verdict.control, verdict.baseline) if s and s.diverged)]
     findings += collapse_findings(summaries, verdict.contrasts, study.margin)
     findings += evidence_findings(verdict)
@@ -83,7 +94,7 @@ def _levels(verdict: BlockVerdict, study: Study) -> list[Finding]:
     shown += [(name, s) for name, s in (("the control", verdict.control), ("the backbone alone", verdict.baseline))
               if s and s.seeds]  # fmt: skip
     parts = [f"{percent(s.test_mean)} for {name}{' (of survivors)' if s.diverged else ''}" for name, s in shown]
-    text = f"Mean test {study.metric_name}: {listing(parts)}."
+    text = f"Mean {study.measured}: {listing(parts)}."
     if len(others) >= MAX_SHOWN:
         means = [s.test_mean for s in verdict.candidates if s.seeds]
         text += (
@@ -164,16 +175,15 @@ def _choice(verdict: BlockVerdict, study: Study) -> list[Finding]:
     return findings
 
 
-def _shape(verdict: BlockVerdict) -> list[Finding]:
+def _shape(verdict: BlockVerdict, study: Study) -> list[Finding]:
     """How the test accuracy moves over an ordered factor."""
     axis = verdict.axis
     known = [s for s in verdict.candidates if not math.isnan(s.test_mean)]
     if axis is None or len(known) < 2:
         return []
     low, high = (choose(known, key=lambda s: s.test_mean) for choose in (min, max))
-    text = (
-        f"Over the values of {axis.title} tried, the test mean runs from {percent(low.test_mean)} ({low.arm.label}) to "
-    )
+    mean = f"{study.split} mean".strip()
+    text = f"Over the values of {axis.title} tried, the {mean} runs from {percent(low.test_mean)} ({low.arm.label}) to "
     text += f"{percent(high.test_mean)} ({high.arm.label})."
     trend = verdict.trend
     if trend is None or trend.interval is None:
@@ -204,9 +214,10 @@ def _limits(verdict: BlockVerdict, study: Study, is_confirmed: bool) -> list[Fin
         f", which is expected to flatter it by about {100 * max(chosen.curse, 0.0):.1f} points (the winner's curse, "
         f"estimated "
         "from these cells)")  # fmt: skip
+    how = " (vmp sweep run --confirm)" if study.origin is None else ""
     text = (
-        f"The choice among {count(len(verdict.candidates), 'arm')} was made on validation and is reported on test, "
-        f"with the same trained networks{curse}; it is not yet confirmed on fresh seeds (vmp sweep run --confirm)."
+        f"The choice among {count(len(verdict.candidates), 'arm')} was made on validation and is reported on "
+        f"{study.split}, with the same trained networks{curse}; it is not yet confirmed on fresh seeds{how}."
     )
     return [*findings, Finding(topic="Not yet shown", text=text)]
 

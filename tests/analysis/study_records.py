@@ -271,6 +271,7 @@ def _curves(model: StudyModel, val: float, layer: Mapping[str, float | None]) ->
         "val_top1": list(rising),
         "val_mean_class": [v - 0.005 for v in rising],
         "lr": [0.003] * model.epochs,
+        "collapsed": [None] * model.epochs,
     }
     start = {"slope": 34.0, "shift": 0.0, "m": 0.1, "n": 0.0, "attention_at_zero": 0.5, "mean_attention": 0.5}
     start |= {"variation": 0.05, "attention_std": 0.2}

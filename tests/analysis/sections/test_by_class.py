@@ -72,7 +72,7 @@ def test_of_many_classes_the_largest_either_way_are_drawn(tmp_path: Path) -> Non
     conclusions = conclude_on(tmp_path, classes=GAINS)
     BY_CLASS.compute(conclusions)
     family = next(made for (metric, *_), made in conclusions.evidence.families.items() if isinstance(metric, tuple))
-    data = prepare_gains([(f"class {i}", family[i % 6]) for i in range(60)])
+    data = prepare_gains([(f"class {i}", family[i % 6]) for i in range(60)], conclusions.study)
     assert (len(data.rows), data.hidden) == (30, 30)
     means = [row.mean for row in data.rows]
     assert means == sorted(means, reverse=True)

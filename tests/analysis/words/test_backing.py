@@ -12,6 +12,7 @@ from analysis.study.cells import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.effects import Rates
+from analysis.verdict.importances import Importances
 from analysis.words.findings import Finding
 from analysis.words.headline import answer, beside_headline, headline
 from analysis.words.phrases import points
@@ -53,6 +54,29 @@ STUDIES |= {
         cell_sd=0.002,
         extra={"margin": 0.001},
     ),
+}
+PARTS = [
+    ArmModel(
+        {"lambda": v, "remedy": r, "flip": f}, effect=0.08 * v * f + 0.02 * v, collapsed=frozenset([2] if f else [])
+    )
+    for v in (0, 1)
+    for r in ("none", "std_floor")
+    for f in (False, True)
+]
+SWITCHED = [(4, 0), (2, 0), (1, 0), (3, 7), (5, 7), (6, 7)]
+STUDIES |= {
+    "ablation": StudyModel(
+        arms=PARTS,
+        seeds=range(7),
+        extra={
+            "design": {
+                "settings": {"kind": "ablation"},
+                "components": {"lambda": (0, 1), "remedy": ("none", "std_floor"), "flip": (False, True)},
+                "pairs": [(PARTS[i].factors, PARTS[j].factors) for i, j in SWITCHED],
+            }
+        },
+    ),
+    "factorial": StudyModel(arms=PARTS, seeds=range(7)),
 }
 REFERENCES = sorted(path.name for path in (ROOT / "results" / "reference").iterdir())
 SIGNED = re.compile(r"[+−]\d+\.\d")
@@ -125,6 +149,16 @@ def rates_of(behind: object) -> list[Rate]:
     if isinstance(behind, Rates):
         return [behind.subject, behind.against]
     return [behind.collapse.rate] if isinstance(behind, Contrast) and behind.collapse else []
+
+
+def test_shares_are_those_of_the_importances(conclusions: Conclusions) -> None:
+    """``n 95% (84% to 100%)``: share and interval of a factor above its floor."""
+    for finding in all_findings(conclusions):
+        for made in (behind for behind in finding.contrasts if isinstance(behind, Importances)):
+            result = made.result
+            known = zip(made.factors, result.share, result.low, result.high, result.is_above, strict=True)
+            ends = {(f.title, *(f"{100 * v:.0f}" for v in values)) for f, *values, above in known if above}
+            assert set(re.findall(r"(\S+) (\d+)% \((\d+)% to (\d+)%\)", finding.text)) <= ends, finding.text
 
 
 def test_an_established_word_stands_on_an_established_verdict(conclusions: Conclusions) -> None:

@@ -1,0 +1,131 @@
+"""Gain against sensitivity, one point a method; and the expected best validation accuracy against settings tried."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from analysis.figures.figure import ReportFigure
+from analysis.figures.style import (
+    GRID,
+    INK,
+    MUTED,
+    OF_KIND,
+    PAPER,
+    new_figure,
+    place_apart,
+    ramp,
+    shortened,
+    tidy,
+)
+from analysis.study.arms import Kind
+from analysis.verdict.over_settings import Method
+from analysis.words.phrases import limits, percent, points
+
+MAX_METHODS = 5  # drawn, of those with a sensitivity
+MAX_REFERENCES = 3  # drawn beside them, of the others
+
+
+def colors(methods: Sequence[Method]) -> list[str]:
+    """By kind, and in order where several prompted methods are compared."""
+    prompted = [m for m in methods if m.kind is Kind.VMP]
+    in_order = dict(zip(map(id, prompted), ramp(len(prompted)), strict=True)) if len(prompted) > 1 else {}
+    return [in_order.get(id(m), OF_KIND[m.kind]) for m in methods]
+
+
+def point_title(method: Method) -> str:
+    """One method in words and numbers."""
+    gain = f"gain {points(method.gain.mean)}" if method.gain else "no reference"
+    if method.gain and method.gain.interval:
+        gain += f" ({limits(method.gain.interval)})"
+    return f"{method.name}: {gain}, SD {100 * method.std:.1f} points over {len(method.settings)} settings"
+
+
+def draw_gains(methods: Sequence[Method], *, ax: Axes) -> Axes:
+    """Points with the interval of the gain; a tick on the axis of SDs where seeds alone would put the method."""
+    shown = [(m, c) for m, c in zip(methods, colors(methods), strict=True) if m.gain and math.isfinite(m.std)]
+    for method, color in shown:
+        assert method.gain is not None
+        x, interval = 100 * method.std, method.gain.interval
+        if interval:
+            ax.plot([x, x], [100 * interval.low, 100 * interval.high], color=color, alpha=0.5, linewidth=1.8, zorder=2)
+        if math.isfinite(method.std_of_seeds):
+            ax.plot([100 * method.std_of_seeds, x], [100 * method.gain.mean] * 2, color=color, alpha=0.6, linewidth=1.2,
+                    marker="|", markevery=[0], markersize=9, linestyle=(0, (2, 2)), zorder=2)  # fmt: skip
+    ax.scatter([100 * m.std for m, _ in shown], [100 * m.gain.mean for m, _ in shown if m.gain], s=60, zorder=3,
+               color=[c for _, c in shown], edgecolor=PAPER, gid="sensitivity-methods")  # fmt: skip
+    ax.axhline(0, color=MUTED, linewidth=1, zorder=1)
+    right = max([100 * m.std for m, _ in shown], default=1.0)
+    gains = [100 * m.gain.mean for m, _ in shown if m.gain]
+    low, high = ax.get_ylim()
+    for (method, _), gain, place in zip(shown, gains, place_apart(gains, (high - low) / 13, low, high), strict=True):
+        ax.annotate(shortened(method.name, 24), (100 * method.std, gain), xytext=(1.12 * right, place), va="center",
+                    fontsize=9, color=INK, arrowprops={"arrowstyle": "-", "color": GRID, "linewidth": 0.8})  # fmt: skip
+    ax.set_xlim(0, 2.2 * right)
+    ax.set_xlabel("sensitivity: SD over settings (points)")
+    ax.set_ylabel("gain of the best setting (points)")
+    tidy(ax, grid="both")
+    return ax
+
+
+def draw_budget(methods: Sequence[Method], *, ax: Axes) -> Axes:
+    """A curve for each method; a guide goes on from where its settings end."""
+    longest = max(len(method.expected) for method in methods)
+    ends = []
+    for method, color in zip(methods, colors(methods), strict=True):
+        tried = list(range(1, len(method.expected) + 1))
+        values = [100 * value for value in method.expected]
+        ax.plot(tried, values, color=color, linewidth=1.8, marker="o", markersize=4 if longest <= 30 else 2, zorder=3)
+        if tried[-1] < longest:
+            ax.plot([tried[-1], longest], [values[-1]] * 2, color=color, linewidth=1, linestyle=(0, (2, 3)), zorder=2)
+        ends.append(values[-1])
+    low, high = ax.get_ylim()
+    for method, end, place in zip(methods, ends, place_apart(ends, (high - low) / 13, low, high), strict=True):
+        ax.annotate(shortened(method.name, 26), (longest, end), xytext=(1.03, place), annotation_clip=False,
+                    textcoords=("axes fraction", "data"), va="center", fontsize=9, color=INK,
+                    arrowprops={"arrowstyle": "-", "color": GRID, "linewidth": 0.8})  # fmt: skip
+    ax.set_xlabel("settings tried, each with all of its seeds")
+    ax.set_ylabel("expected best validation (%)")
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    tidy(ax)
+    return ax
+
+
+def draw_sensitivity(methods: Sequence[Method]) -> Figure:
+    """Both, side by side."""
+    figure, axes = new_figure(3.7, columns=2)
+    draw_gains(methods, ax=axes[0, 0])
+    draw_budget(methods, ax=axes[0, 1])
+    return figure
+
+
+def sensitivity_figure(methods: Sequence[Method]) -> ReportFigure:
+    """The first methods with a sensitivity, and the others if they are few; see `draw_gains` and `draw_budget`."""
+    able = [m for m in methods if math.isfinite(m.std)][:MAX_METHODS]
+    others = [m for m in methods if not math.isfinite(m.std)]
+    shown = able + (others if len(others) <= MAX_REFERENCES else [])
+    titles = [point_title(m) for m in shown if m.gain and math.isfinite(m.std)]
+    caption = (
+        "Left, the test gain of each method's best setting (chosen on validation) over its reference, with the "
+        "interval of its family, against the standard deviation of its settings' test means; the dashed line goes back "
+        "to what seeds alone would give. Upper left is best. Right, the validation accuracy that the best of so many "
+        "settings, taken at random from those of the study, is expected to have."
+    )
+    hidden = len(methods) - len(shown)
+    caption += f" {hidden} more methods are in the table." if hidden > 0 else ""
+    ends = [
+        f"{m.name} {percent(m.expected[0])} with 1, {percent(m.expected[-1])} with {len(m.expected)}" for m in shown
+    ]
+    alt = f"Gain and sensitivity: {'; '.join(titles)}. Expected best validation by settings tried: {'; '.join(ends)}."
+    return ReportFigure(
+        name="sensitivity",
+        caption=caption,
+        alt=alt,
+        draw=partial(draw_sensitivity, shown),
+        titles={"sensitivity-methods": titles},
+    )

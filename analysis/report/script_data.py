@@ -1,0 +1,158 @@
+"""What the page's script is given: the cells behind the rows, tables as LaTeX to copy, and the explorer's starts."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from analysis.report.compose import Composition
+from analysis.report.latex import to_latex
+from analysis.sections.base import Explorer
+from analysis.study.cells import ARM, HASH, REASON, SECONDS, SEED, STATUS, STATUSES, Study
+from analysis.verdict.conclusions import Conclusions
+from vmp.core.metrics import METRICS
+
+MAX_LATEX_ROWS = 60
+MAX_FULL = 2000  # cells with all of their figures; beyond, what they are compared by
+MAX_CURVE_CHARACTERS = 250_000
+_CURVES = ("train_loss", "variation", "slope", "shift")
+_FIGURES = ("train_top1", "train_loss", "variation", "mean_attention", "attention_std", "attention_at_zero")
+
+
+class CellIndex:
+    """The cells of a study and of its confirmation by number, in the plan's order.
+
+    Attributes:
+        numbers: By hash.
+    """
+
+    def __init__(self, conclusions: Conclusions) -> None:
+        fresh = conclusions.confirmed
+        self.studies: tuple[Study, ...] = (conclusions.study, *([fresh.evidence.study] if fresh else []))
+        hashes = [cell for study in self.studies for cell in study.cells[HASH]]
+        self.numbers = {cell: number for number, cell in enumerate(dict.fromkeys(hashes))}
+
+    def ranges(self, hashes: Sequence[str]) -> str:
+        """The numbers of cells, runs of them written short: ``0-5 12``."""
+        numbers = sorted(self.numbers[cell] for cell in hashes if cell in self.numbers)
+        runs: list[list[int]] = []
+        for number in numbers:
+            if runs and number == runs[-1][1] + 1:
+                runs[-1][1] = number
+            else:
+                runs.append([number, number])
+        return " ".join(f"{first}-{last}" if last > first else str(first) for first, last in runs)
+
+
+def script_data(conclusions: Conclusions, composition: Composition, cells: CellIndex) -> Markup:
+    """One JSON object, safe inside a script element."""
+    tables = [table for _, content in composition.sections for table in content.tables]
+    explorers = [content.explorer for _, content in composition.sections if content.explorer]
+    data = {
+        "cells": _cells(cells),
+        "latex": {t.name: to_latex(t, with_cells=False) for t in tables if 0 < len(t.rows) <= MAX_LATEX_ROWS},
+        "explorer": _explorer(explorers[0]) if explorers else None,
+    }
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    # Every sign that could end the element or begin a comment in it; inside JSON's strings the escape means the same.
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)
+
+
+def _cells(index: CellIndex) -> dict[str, Any]:
+    """Every cell in columns, which take half the room of rows."""
+    first = index.studies[0]
+    rows: dict[str, tuple[Study, Mapping[Any, Any]]] = {}
+    for study in index.studies:
+        for row in study.cells.to_dict("records"):
+            rows.setdefault(str(row[HASH]), (study, row))
+    names = [first.val, first.test, "slope", "shift", *(_FIGURES if len(rows) <= MAX_FULL else ())]
+    arms = {label: i for i, label in enumerate(dict.fromkeys(a.label for study in index.studies for a in study.arms))}
+    records = {cell: study.records.get(cell) for cell, (study, _) in rows.items()}
+    of_arms: dict[str, Mapping[str, Any]] = {}
+    for cell, (_, row) in rows.items():
+        if (record := records[cell]) is not None:
+            of_arms.setdefault(str(row[ARM]), record.settings)
+    plain = [row for _, row in rows.values()]
+    return {
+        "names": [_title(name) for name in names],
+        "arms": list(arms),
+        "settings": _settings([_flat(of_arms.get(label, {})) for label in arms]),
+        "hashes": " ".join(rows),
+        "arm": [arms[str(row[ARM])] for row in plain],
+        "seed": [row[SEED] for row in plain],
+        "status": [STATUSES.index(row[STATUS]) for row in plain],
+        "statuses": list(STATUSES),
+        "reasons": {i: row[REASON] for i, row in enumerate(plain) if isinstance(row[REASON], str)},
+        "seconds": [_digits(row[SECONDS], 3) for row in plain],
+        "figures": [[_digits(row.get(name)) for row in plain] for name in names],
+        "curves": _curves(first, records),
+    }
+
+
+def _settings(of_arms: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """By path the values there are, and which of them each arm has; -1 where it has none."""
+    paths = dict.fromkeys(path for settings in of_arms for path in settings)
+    columns: dict[str, Any] = {}
+    for path in paths:
+        values = {value: i for i, value in enumerate(dict.fromkeys(s[path] for s in of_arms if path in s))}
+        places = [values[settings[path]] if path in settings else -1 for settings in of_arms]
+        columns[path] = [list(values), places if len(set(places)) > 1 else []]
+    return columns
+
+
+def _curves(study: Study, records: Mapping[str, Any]) -> dict[str, Any]:
+    """Training curves by their name, one list for each cell; as many quantities as there is room for."""
+    curves: dict[str, Any] = {}
+    room = MAX_CURVE_CHARACTERS
+    for name in (study.val, *_CURVES):
+        lists = [[_digits(v, 3) for v in record.curves.get(name, ())] if record else [] for record in records.values()]
+        lists = [values if any(value is not None for value in values) else [] for values in lists]
+        if not any(lists):
+            continue
+        room -= sum(6 * len(values) + 3 for values in lists)
+        if room < 0:
+            break
+        curves[_title(name)] = lists
+    return curves
+
+
+def _explorer(explorer: Explorer) -> dict[str, Any]:
+    clips = explorer.clips
+    return {
+        "side": clips.side,
+        "mean": list(clips.mean),
+        "std": list(clips.std),
+        "clips": [{"label": clip.label, "frames": clip.frames} for clip in clips.clips],
+        "starts": [[start.group, start.label, start.slope, start.shift] for start in explorer.starts],
+    }
+
+
+def _title(name: str) -> str:
+    metric = METRICS.get(name)
+    if metric is None:
+        return name.replace("_", " ")
+    return metric.title + (f" {metric.symbol}" if metric.symbol else "")
+
+
+def _digits(value: Any, digits: int = 4) -> float | None:
+    """A number in few digits, ``None`` for what is none."""
+    if value is None or isinstance(value, str) or not math.isfinite(float(value)):
+        return None
+    return float(f"{float(value):.{digits}g}")
+
+
+def _flat(settings: Mapping[str, Any], path: str = "") -> dict[str, str]:
+    """Settings by dotted path, their values as JSON."""
+    flat: dict[str, str] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{path}{key}.")
+        else:
+            flat[f"{path}{key}"] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return flat
