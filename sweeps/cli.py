@@ -46,6 +46,11 @@ _OF_A_STUDY = (
     click.option("--threads", type=_positive, default=1, show_default=True, help="CPU threads of each worker."),
     click.option("--compile", "compile_", is_flag=True, help="Run the backbone through torch.compile."),
     click.option(
+        "--gradient-checkpointing",
+        is_flag=True,
+        help="Compute the backbone's activations twice instead of holding them: less memory, the same numbers.",
+    ),
+    click.option(
         "--loader-workers",
         type=_natural,
         default=0,
@@ -78,6 +83,7 @@ def _of_a_study(command: Callable[..., None]) -> Callable[..., None]:
         device: str,
         threads: int,
         compile_: bool,
+        gradient_checkpointing: bool,
         loader_workers: int,
         **own: Any,
     ) -> None:
@@ -87,7 +93,13 @@ def _of_a_study(command: Callable[..., None]) -> Callable[..., None]:
 
         definition = load_study(study, overrides, note=lambda text: click.echo(f"Note: {text}", err=True))
         settings = change_search(definition.search, search, arms, search_options)
-        runtime = Runtime(device=device, threads=threads, compile=compile_, loader_workers=loader_workers)
+        runtime = Runtime(
+            device=device,
+            threads=threads,
+            compile=compile_,
+            loader_workers=loader_workers,
+            gradient_checkpointing=gradient_checkpointing,
+        )
         command(_Request(definition, settings, workers, runtime), **own)
 
     return functools.reduce(lambda made, option: option(made), reversed(_OF_A_STUDY), parsed)

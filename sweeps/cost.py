@@ -16,7 +16,8 @@ import psutil
 import torch
 
 from sweeps.plan import Task
-from vmp.core.config import from_plain
+from vmp.backbones.registry import DesignedBackbone
+from vmp.core.config import from_plain, shown
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import canonical_json
 from vmp.core.text import size_in_words
@@ -29,6 +30,33 @@ _STEPS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
+class Learning:
+    """How much of a backbone learns.
+
+    Attributes:
+        kind, freeze: As in its settings.
+        parameters: Of the backbone. trainable: Those of them that learn.
+        note: What does not fit a checkpoint that is given, as a sentence; empty where nothing is known.
+    """
+
+    kind: str
+    freeze: str
+    parameters: int
+    trainable: int
+    note: str = ""
+
+    def line(self) -> str:
+        """As text."""
+        if self.trainable == self.parameters:
+            share = "all of which learn"
+        else:
+            number = f"{self.trainable:,}" if self.trainable else "none"
+            share = f"of which {number} learn (freeze: {self.freeze})"
+        note = f"\n  Note: {self.note}" if self.note else ""
+        return f"Backbone {self.kind}: {self.parameters:,} parameters, {share}{note}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cost:
     """What cells take on one worker.
 
@@ -37,12 +65,14 @@ class Cost:
         start: Seconds until a worker trains at full speed: imports, opening the data, the first step.
         memory: Bytes that a worker holds to itself, the largest of all cells; mapped clips are shared and not counted.
         device_memory: Bytes on the GPU, the largest of all cells; None on the CPU.
+        backbones: What each of them learns.
     """
 
     seconds: Mapping[str, float]
     start: float
     memory: int
     device_memory: int | None = None
+    backbones: Sequence[Learning] = ()
 
     def wall_seconds(self, tasks: Iterable[Task], workers: int) -> float:
         """Seconds until all tasks are done, each worker taking the next one."""
@@ -78,6 +108,7 @@ def estimate_cost(tasks: Sequence[Task], *, runtime: Runtime | None = None) -> C
         start=_import_seconds() + max((one.first for one in every), default=0.0),
         memory=max((one.memory for one in every), default=0),
         device_memory=max(on_device, default=None),
+        backbones=tuple(dict.fromkeys(one.learning for one in every)),
     )
 
 
@@ -100,6 +131,8 @@ def refuse_too_much(cost: Cost, workers: int) -> None:
 @dataclass(frozen=True, kw_only=True)
 class _Measured:
     """seconds: of a cell. first: what a worker's first cell takes on top. memory, device_memory: bytes."""
+
+    learning: Learning
 
     seconds: float
     first: float
@@ -145,11 +178,33 @@ def _measure(experiment: Experiment, runtime: Runtime) -> _Measured:
     evaluation = _seconds_of_evaluation(trainer, loaders["val"])
     memory = int(psutil.Process().memory_full_info().uss)
     train, val, test = (len(loaders[split]) for split in SPLITS)
+    parameters = [(parameter.numel(), parameter.requires_grad) for parameter in trainer.model.backbone.parameters()]
     return _Measured(
+        learning=Learning(
+            kind=experiment.backbone.kind,
+            freeze=experiment.backbone.freeze,
+            parameters=sum(number for number, _ in parameters),
+            trainable=sum(number for number, learns in parameters if learns),
+            note=_other_statistics(experiment),
+        ),
         seconds=built + experiment.train.epochs * (train * step + val * evaluation) + test * evaluation,
         first=opened + max(steps[0] - step, 0.0),
         memory=memory,
         device_memory=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
+    )
+
+
+def _other_statistics(experiment: Experiment) -> str:
+    """Whether clips are normalised in another way than those that the public weights of this backbone have seen."""
+    backbone, own = experiment.backbone, experiment.normalize
+    if not isinstance(backbone, DesignedBackbone) or backbone.checkpoint is None:
+        return ""
+    mean, std = backbone.design.mean, backbone.design.std
+    if mean is None or std is None or (mean, std) == (own.mean, own.std):
+        return ""
+    return (
+        f"public weights of {backbone.kind} were trained with normalize.mean {shown(mean)} and std {shown(std)}; this "
+        f"study has {shown(own.mean)} and {shown(own.std)}"
     )
 
 
@@ -159,7 +214,9 @@ def _seconds_of_steps(experiment: Experiment, trainer: Trainer, loader: ClipLoad
     seconds = []
     started = time.perf_counter()
     for batch in itertools.islice(loader.epoch(0), _STEPS + 1):
-        trainer.losses(batch).total.backward()
+        total = trainer.losses(batch).total
+        if total.requires_grad:
+            total.backward()
         optimizer.step()
         optimizer.zero_grad()
         _wait(trainer)

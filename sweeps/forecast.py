@@ -13,6 +13,7 @@ from sweeps.cost import Cost, refuse_too_much
 from sweeps.describe import describe_factors
 from sweeps.designs.drawn import Drawn
 from sweeps.plan import Task, experiments_of
+from sweeps.predictions import predictions_bytes
 from sweeps.propose.race_search import race_rules, race_seeds
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import GRID, SearchSettings, rungs
@@ -117,6 +118,7 @@ class Forecast:
         on_device = self.cost.device_memory
         gpu = "" if on_device is None else f" and {size_in_words(on_device)} of the GPU's"
         lines.append(f"a worker takes about {size_in_words(self.cost.memory)} of memory{gpu}")
+        lines.append(f"predictions take about {size_in_words(self.predictions_bytes)} of disk a cell at most")
         return lines if self.race is not None else [*lines, *self._what_seeds_can_show()]
 
     def _of_the_design(self) -> list[str]:
@@ -156,7 +158,14 @@ class Forecast:
             lines.append(f"  {split:<5} {number:>5}: {shown}{groups}")
         if data.excluded:
             lines.append(f"  {count(len(data.excluded), 'video')} left out")
-        return [*lines, *(f"  Note: {note}" for note in data.notes)]
+        lines += [f"  Note: {note}" for note in data.notes]
+        return [*lines, *(one.line() for one in self.cost.backbones)]
+
+    @property
+    def predictions_bytes(self) -> int:
+        """What the predictions of a cell take at most."""
+        videos = self.data.splits.get("val", 0) + self.data.splits.get("test", 0)
+        return predictions_bytes(videos, len(self.data.classes))
 
     @property
     def family(self) -> int:
@@ -208,6 +217,8 @@ class Forecast:
             "memory_bytes": self.cost.memory,
             "device_memory_bytes": self.cost.device_memory,
             "decoded_bytes": self.decoded_bytes,
+            "predictions_bytes": self.predictions_bytes,
+            "backbones": [vars(one) for one in self.cost.backbones],
             "data": self.data.model_dump(mode="json"),
             "comparisons": self.family,
             "smallest_p_value": self.smallest_p_value,

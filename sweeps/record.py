@@ -5,6 +5,7 @@
     DIR/plan.json            every planned cell, written before anything runs
     DIR/cells/<hash>.json    one file per finished cell, written atomically, never edited
     DIR/clips.json           a few test clips as pictures, for the report's explorer; no number rests on them
+    DIR/predictions/         beside the records, see sweeps.predictions
 
 This module knows JSON and files, nothing else: it must stay importable without torch and ray. One file per cell and an
 atomic rename instead of a database: readers never lock, a kill never leaves half a record, and a network file system is
@@ -254,7 +255,8 @@ class Provenance(Plain):
             by ``--accept-code``; None where the cell's own code computed it.
         commit: Of a checkout; None for an installed package. dirty: Whether that checkout was changed.
         hardware: The machine.
-        threads, compile, loader_workers: How the cell ran, see `vmp.experiment.Runtime`; no part of its hash.
+        threads, compile, loader_workers, gradient_checkpointing: How the cell ran, see `vmp.experiment.Runtime`; no
+            part of its hash.
         started: In ISO 8601, UTC.
         seconds: Wall time of the cell.
         tries: How often the cell was begun, over all runs, this time included; None where that is not known.
@@ -273,6 +275,7 @@ class Provenance(Plain):
     threads: int | None = None
     compile: bool | None = None
     loader_workers: int | None = None
+    gradient_checkpointing: bool | None = None
     started: str | None = None
     seconds: float | None = None
     tries: int | None = None

@@ -14,10 +14,11 @@ import filelock
 
 from sweeps.confirm import plan_confirmation
 from sweeps.example_clips import write_example_clips
-from sweeps.executors.base import Event, Executor, Progress, Resources
+from sweeps.executors.base import Event, Executor, Predicted, Progress, Resources
 from sweeps.executors.registry import make_executor
 from sweeps.limits import LimitReached, Limits, in_order
 from sweeps.plan import Task, explain_changes, make_plan
+from sweeps.predictions import copy_predictions, write_predictions
 from sweeps.propose.base import Proposer
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.rounds import Rounds
@@ -30,8 +31,9 @@ from sweeps.track.console import Reporter, silent
 from sweeps.track.registry import make_trackers
 from sweeps.weights import MODELS_FOLDER, Keep, KeptWeights
 from vmp.core.errors import InputError
+from vmp.core.fingerprint import canonical_json
 from vmp.core.text import count, duration
-from vmp.experiment import Runtime
+from vmp.experiment import Runtime, check_precision
 
 if TYPE_CHECKING:
     from sweeps.stop.rule import StopRule
@@ -92,7 +94,7 @@ def run_study(
     Raises:
         InputError: The study cannot be planned, another run is at work in `out`, or `out` cannot be written.
     """
-    runtime = _checked(runtime or Runtime(), workers, engine)
+    runtime = _checked(study, runtime or Runtime(), workers, engine)
     folder = StudyFolder(out)
     if only and not folder.has_plan():
         raise InputError(f"--only {only} needs a study that has run, and '{out}' holds none; leave it out")
@@ -155,7 +157,7 @@ def confirm_study(
     Raises:
         InputError: The study is not finished, or nothing can be chosen in it; see `run_study` too.
     """
-    runtime = _checked(runtime or Runtime(), workers, engine)
+    runtime = _checked(study, runtime or Runtime(), workers, engine)
     folder = StudyFolder(out)
     header, tasks = plan_confirmation(folder, study, seeds, reporter.note)
     executor = make_executor(engine, _resources(study, folder, workers, runtime, limits, "none"))
@@ -169,7 +171,7 @@ def confirm_study(
     return read_status(folder, computed=session.computed, of_confirmation=True)
 
 
-def _checked(runtime: Runtime, workers: int, engine: str) -> Runtime:
+def _checked(study: Study, runtime: Runtime, workers: int, engine: str) -> Runtime:
     """Refuse numbers that cannot be run with."""
     for name, value, minimum in (
         ("workers", workers, 1),
@@ -178,8 +180,13 @@ def _checked(runtime: Runtime, workers: int, engine: str) -> Runtime:
     ):
         if value < minimum:
             raise InputError(f"--{name} must be at least {minimum}, got {value}")
-    if engine == "local":
-        runtime.torch_device()  # on a cluster the devices are elsewhere
+    if runtime.compile and runtime.gradient_checkpointing:
+        raise InputError("--compile and --gradient-checkpointing do not go together; leave one of them out")
+    if engine == "local":  # on a cluster the devices are elsewhere
+        device = runtime.torch_device()
+        if "float16" in canonical_json(study.to_plain()):  # to expand the arms of a large study takes seconds
+            for _, experiment in study.arms():
+                check_precision(experiment, device)
     return runtime
 
 
@@ -421,6 +428,7 @@ class _Session:
                     changes["accepted_from"] = record.provenance.accepted_from or cell
                 provenance = record.provenance.model_copy(update=changes)
                 # The other study may vary other settings: the cell is the same, its name in the study is not.
+                copy_predictions(folder.path, cell, self.folder.path, task.hash)
                 update = {"hash": task.hash, "factors": task.factors, "provenance": provenance}
                 self.folder.write_cell(record.model_copy(update=update))
                 self.reused[source] += 1
@@ -432,6 +440,9 @@ class _Session:
 
     def _on_event(self, event: Event) -> str | None:
         reason = None
+        if isinstance(event, Predicted):
+            write_predictions(self.folder.path, event.hash, event.predictions)
+            return None
         if isinstance(event, CellRecord):
             tries = self._tries.get(event.hash, 0) + (event.provenance.tries or 1)
             event = event.model_copy(update={"provenance": event.provenance.model_copy(update={"tries": tries})})

@@ -19,7 +19,14 @@ MAY_IMPORT = {
     "vmp": {"vmp"},
     "sweeps/stats": {"vmp.core"},
     "sweeps": {"vmp"},
-    "analysis": {"vmp.core", "sweeps.questions", "sweeps.race_state", "sweeps.record", "sweeps.stats"},
+    "analysis": {
+        "vmp.core",
+        "sweeps.predictions",
+        "sweeps.questions",
+        "sweeps.race_state",
+        "sweeps.record",
+        "sweeps.stats",
+    },
 }
 WITHOUT_HEAVY = ("vmp/core", "sweeps/stats", "analysis")
 

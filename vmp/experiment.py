@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import base64
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 
 from vmp.backbones.registry import BACKBONES, BackboneConfig, build_backbone, check_backbone
+from vmp.backbones.stages import checkpoint_stages, freeze_parameters
 from vmp.core.config import Choice, config
 from vmp.core.errors import InputError
-from vmp.core.outcome import DataSummary, Excluded, Outcome, Protocol
+from vmp.core.outcome import DataSummary, Excluded, Outcome, Predictions, Protocol
 from vmp.core.seeding import derive_seed
 from vmp.data.augment import AugmentConfig
 from vmp.data.base import SplitName
@@ -30,6 +33,7 @@ from vmp.training.loop import Checkpointing, Listener, TrainConfig, Trainer, go_
 from vmp.training.regularizers import RegularizerConfig
 
 _SLOW: type[Any] = BACKBONES["slow_tiny"]
+_MEASURED: tuple[Literal["val", "test"], ...] = ("val", "test")
 
 
 @config
@@ -94,12 +98,15 @@ class Runtime:
         threads: Torch threads on the CPU. One a worker: two busy processes with two threads each are 25 times slower.
         compile: Run the backbone through ``torch.compile``. Worth it for long trainings on CUDA; untried there by us.
         loader_workers: Processes that read and decode.
+        gradient_checkpointing: Hold no activations inside the stages of the backbone and compute them a second time for
+            the gradient: less memory, about a third more time.
     """
 
     device: str = "auto"
     threads: int = 1
     compile: bool = False
     loader_workers: int = 0
+    gradient_checkpointing: bool = False
 
     def torch_device(self) -> torch.device:
         """Raises InputError for a device that does not exist here."""
@@ -124,6 +131,7 @@ def run_experiment(
     checkpoint: Checkpointing | None = None,
     on_epoch: Listener = go_on,
     on_trained: Callable[[MotionPrompted, VideoSet], None] | None = None,
+    on_predicted: Callable[[Predictions], None] | None = None,
 ) -> Outcome:
     """Train on train, measure on val after every epoch and on test once, at the end.
 
@@ -134,6 +142,7 @@ def run_experiment(
         checkpoint: Resume from here, and keep it up to date.
         on_epoch: Called after every epoch with the epochs done and their figures; ends the run by returning a reason.
         on_trained: Called with the model that was tested and its data, at the end of a complete run.
+        on_predicted: Called with what that model says of each validation and test video, at the end of a complete run.
 
     Returns:
         The outcome. A run whose loss or weights become non-finite ends as ``diverged`` with the reason and no metrics;
@@ -159,8 +168,38 @@ def run_experiment(
     metrics |= {f"test_{name}": tested.figures[name] for name in ("top1", "mean_class", "loss", "count")}
     if on_trained is not None:
         on_trained(trainer.model, data)
+    if on_predicted is not None:
+        assert state.log_probabilities is not None
+        log_probabilities = {"val": state.log_probabilities, "test": tested.log_probabilities}
+        on_predicted(predictions_of(data, {split: (loaders[split], log_probabilities[split]) for split in _MEASURED}))
     common["selected_epoch"] = state.selected
     return Outcome(status="complete", metrics=metrics, scores={"val": state.scores, "test": tested.scores}, **common)
+
+
+def predictions_of(
+    data: VideoSet, measured: Mapping[Literal["val", "test"], tuple[ClipLoader, torch.Tensor]]
+) -> Predictions:
+    """What a model says of each video, as plain data.
+
+    Args:
+        data: The videos.
+        measured: For each split its loader and the log probabilities, (videos, classes), in the loader's order.
+    """
+    rows = [(split, data.videos[index]) for split, (loader, _) in measured.items() for index in loader.indices]
+    scores = torch.cat([scores for _, scores in measured.values()]).float().numpy().astype("<f4")
+    cuts = [video.interval for _, video in rows]
+    return Predictions(
+        classes=list(data.classes),
+        clips=[video.id for _, video in rows],
+        splits=[split for split, _ in rows],
+        starts=[None if cut is None else float(cut.start) for cut in cuts],
+        stops=[None if cut is None or math.isinf(cut.stop) else float(cut.stop) for cut in cuts],
+        unit=next((cut.unit for cut in cuts if cut is not None), None),
+        groups=[video.group for _, video in rows],
+        tags=[dict(video.tags) for _, video in rows],
+        labels=[video.label for _, video in rows],
+        scores=base64.b64encode(scores.tobytes()).decode("ascii"),
+    )
 
 
 def build_trainer(experiment: Experiment, data: VideoSet, seed: int, runtime: Runtime) -> Trainer:
@@ -168,6 +207,7 @@ def build_trainer(experiment: Experiment, data: VideoSet, seed: int, runtime: Ru
     torch.set_num_threads(runtime.threads)
     torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
     device, classes = runtime.torch_device(), len(data.classes)
+    check_precision(experiment, device)
     # The backbone draws first: whatever the layer draws afterwards, every arm has the same backbone.
     torch.manual_seed(derive_seed(seed, "init"))
     model = build_model(
@@ -178,6 +218,9 @@ def build_trainer(experiment: Experiment, data: VideoSet, seed: int, runtime: Ru
         size=experiment.data.size,
         classes=classes,
     ).to(device)
+    frozen = freeze_parameters(model.backbone, experiment.backbone.freeze, classes)
+    if runtime.gradient_checkpointing:
+        checkpoint_stages(model.backbone)
     if runtime.compile:
         model.backbone.compile()
     regularizer = experiment.regularizer if experiment.layer.has_attention else None
@@ -189,7 +232,16 @@ def build_trainer(experiment: Experiment, data: VideoSet, seed: int, runtime: Ru
         normalization=experiment.normalize,
         seed=seed,
         device=device,
+        frozen=frozen,
     )
+
+
+def check_precision(experiment: Experiment, device: torch.device) -> None:
+    """Raise `InputError` where a device does not train in the experiment's precision."""
+    if experiment.train.precision == "float16" and device.type != "cuda":
+        raise InputError(
+            f"train.precision = float16 needs CUDA, and the device is {device.type}; use bfloat16 or float32"
+        )
 
 
 def build_model(

@@ -8,12 +8,13 @@ here and nowhere else; `tests/vmp/test_identity.py` walks every setting of every
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from vmp.backbones import custom
-from vmp.backbones.registry import DESIGNS, CustomBackbone, DesignedBackbone
+from vmp.backbones.registry import DESIGNS, CustomBackbone, DesignedBackbone, canonical_freeze
 from vmp.core.choices import foreign_source
 from vmp.core.config import key_of, to_plain
 from vmp.core.fingerprint import code_fingerprints, file_hash, imports_of
@@ -25,6 +26,9 @@ from vmp.layer.normalizations import SigmoidConfig
 from vmp.layer.starts import FixedStart
 from vmp.training.regularizers import ClosedAtRest, Constant, Fixed, NoRemedy, RegularizerConfig, Relative
 
+_FORMER: dict[str, Any] = {"train.select": "last", "backbone.freeze": "none", "train.optimizer.layer_decay": 1.0}
+"""What every cell did before there was a choice, which has no place in a cell's name."""
+
 
 def identity(experiment: Experiment, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Everything but seed and code that decides a number: experiments with equal identities are one computation.
@@ -35,17 +39,22 @@ def identity(experiment: Experiment, settings: Mapping[str, Any] | None = None) 
         experiment: The experiment.
         settings: Its canonical form as plain data, where that is at hand.
     """
-    settings = {
-        name: dict(section) if isinstance(section, dict) else section
-        for name, section in (settings or to_plain(canonical(experiment))).items()
-    }
+    settings = _copied(settings or to_plain(canonical(experiment)))
     settings["data"] = {"content": load_data(experiment.data).fingerprint, "size": experiment.data.size}
     for section in settings.values():
         if isinstance(section, dict):
             section.pop("checkpoint", None)  # its content counts, below
-    if settings["train"]["select"] == "last":  # what every cell did before there was a choice
-        del settings["train"]["select"]
+    for path, former in _FORMER.items():
+        *parents, key = path.split(".")
+        section = functools.reduce(lambda inside, name: inside[name], parents, settings)
+        if section[key] == former:
+            del section[key]
     return settings | {"files": {name: file_hash(path) for name, path in outside_files(experiment).items()}}
+
+
+def _copied(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain data of which sections can be changed."""
+    return {key: _copied(value) if isinstance(value, dict) else value for key, value in plain.items()}
 
 
 def code_of(experiment: Experiment) -> dict[str, str]:
@@ -88,6 +97,7 @@ def canonical(experiment: Experiment) -> Experiment:
         experiment = _replaced(experiment, ["regularizer"], RegularizerConfig())
     if isinstance(backbone, DesignedBackbone):
         experiment = _replaced(experiment, ["backbone", "dropout"], backbone.dropout_rate)
+    experiment = _replaced(experiment, ["backbone", "freeze"], _freeze(experiment))
     if hasattr(data, "canonical"):
         experiment = _replaced(experiment, ["data"], data.canonical())
     optimizer = train.optimizer
@@ -111,11 +121,24 @@ def idle_settings(experiment: Experiment) -> dict[str, Any]:
         idle["train.optimizer.prompt_lr"] = None
     if isinstance(layer, PromptConfig):
         idle |= _idle_in_prompt(layer, regularizer)
+    freeze = _freeze(experiment)
+    if freeze in ("all", "all_but_head"):
+        idle["train.optimizer.layer_decay"] = 1.0  # there is no second stage that learns
+    if freeze == "all" and isinstance(experiment.backbone, DesignedBackbone):
+        idle["backbone.dropout"] = 0.0  # nothing is dropped in what is frozen
     if layer.extra_frames == 0 and hasattr(experiment.sampling, "span"):
         idle["sampling.span"] = "baseline"  # nothing has to be fitted in
     if not experiment.data.has_room and experiment.augment.scale[1] == 1:
         idle["augment.crop"] = "center"
     return idle
+
+
+def _freeze(experiment: Experiment) -> str:
+    """The one form of what is frozen."""
+    if experiment.backbone.freeze == "none":
+        return "none"
+    size = experiment.data.size
+    return canonical_freeze(experiment.backbone, num_frames=experiment.sampling.num_frames, size=size)
 
 
 def _idle_in_prompt(layer: PromptConfig, regularizer: RegularizerConfig | None) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def settings_of(experiment: Experiment) -> ModelSettings:
         fit=geometry.fit,
         sampling=experiment.sampling,
         normalize=experiment.normalize,
-        backbone=dataclasses.replace(experiment.backbone, checkpoint=None),
+        backbone=dataclasses.replace(experiment.backbone, checkpoint=None, freeze="none"),
         layer=experiment.layer,
         test=experiment.test,
     )

@@ -32,7 +32,7 @@ def write_report(folder: str | os.PathLike[str], out: str | os.PathLike[str] | N
     Returns:
         The path of ``index.html``; beside it ``verdict.json``, ``tables/`` (CSV, Markdown, LaTeX), ``figures/``
         (SVG, PNG), ``paper/`` (LaTeX that includes them all) and ``appendix/`` (Markdown). The same records give the
-        same bytes.
+        same bytes; only the commands that draw attention maps depend on which videos are at hand.
 
     Raises:
         InputError: When the study cannot be read, or `out` cannot be written or holds something else than a report.

@@ -10,6 +10,7 @@ from typing import Literal
 from analysis.figures.figure import ReportFigure
 from analysis.study.arms import Kind
 from analysis.study.cells import Study
+from analysis.study.clip_scores import has_predictions
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.findings import Finding
@@ -215,6 +216,21 @@ def why_none(conclusions: Conclusions, reason: str) -> str:
     return (
         "the race decides between its arms, with intervals that allow for its stopping" if conclusions.race else reason
     )
+
+
+def why_no_scores(conclusions: Conclusions) -> Literal[True] | str:
+    """True where the chosen arm and its reference keep predictions in a common seed, else why they do not."""
+    if conclusions.paired_scores:
+        return True
+    if not has_predictions(conclusions.study):
+        return "no cell keeps predictions of the test videos; those of earlier versions do not"
+    return "no arm was chosen that shares a seed with predictions with its reference"
+
+
+def scores_suffixes(conclusions: Conclusions) -> list[str]:
+    """What makes the names of figures unique, for each of `Conclusions.paired_scores`."""
+    number = len(conclusions.paired_scores)
+    return [f"_{i + 1}" for i in range(number)] if number > 1 else [""]
 
 
 def block_figures(

@@ -14,10 +14,13 @@ from analysis.sections.ablation import ABLATION
 from analysis.sections.base import Section
 from analysis.sections.blocks import BLOCKS
 from analysis.sections.by_class import BY_CLASS
+from analysis.sections.calibration import CALIBRATION
 from analysis.sections.cell_list import CELL_LIST
 from analysis.sections.cell_status import COMPLETENESS
 from analysis.sections.checklists import CHECKLISTS_SECTION
+from analysis.sections.clips import CLIPS
 from analysis.sections.comparisons import COMPARISONS
+from analysis.sections.confusion import CONFUSION
 from analysis.sections.cost import COST
 from analysis.sections.endings import ENDINGS
 from analysis.sections.explorer import EXPLORER
@@ -64,7 +67,10 @@ SECTIONS: tuple[Section, ...] = (
     ON_CONTROL,
     ON_BASELINE,
     BY_CLASS,
+    CONFUSION,
     STRATA,
+    CLIPS,
+    CALIBRATION,
     ENDINGS,
     SEED_STD,
     COST,

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from analysis.study.arms import Arm
 from analysis.study.cells import Study
+from analysis.study.clip_scores import PairedScores, paired_scores
 from analysis.study.completeness import Completeness
 from analysis.verdict.components import ComponentVerdict, component_verdicts
 from analysis.verdict.confirmation import Confirmed, confirmed
@@ -85,6 +86,14 @@ class Conclusions:
     def importances(self) -> Importances | str:
         """How much each factor matters, or why that cannot be said."""
         return "a race stops arms that are worse" if self.race else importances(self.evidence)
+
+    @cached_property
+    def paired_scores(self) -> tuple[PairedScores, ...]:
+        """For each block's chosen arm and its reference what they say of the test videos, where cells keep it."""
+        mains = [verdict.main for verdict in self.verdicts]
+        pairs = [(main.arm, main.reference) for main in mains if main is not None and main.is_pair and main.n]
+        made = (paired_scores(self.study, *pair) for pair in dict.fromkeys(pairs))
+        return tuple(one for one in made if one is not None)
 
     @cached_property
     def confirmed(self) -> Confirmed | None:

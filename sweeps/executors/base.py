@@ -10,7 +10,7 @@ from typing import Protocol, Self
 
 from sweeps.plan import Task
 from sweeps.record import CellRecord, Provenance
-from vmp.core.outcome import Figures
+from vmp.core.outcome import Figures, Predictions
 from vmp.experiment import Runtime
 
 
@@ -46,9 +46,17 @@ class Progress:
     figures: Figures
 
 
-Event = Progress | CellRecord
+@dataclass(frozen=True, kw_only=True)
+class Predicted:
+    """A cell has come to its end, and its model says this of each validation and test video; its record follows."""
+
+    hash: str
+    predictions: Predictions
+
+
+Event = Progress | Predicted | CellRecord
 OnEvent = Callable[[Event], str | None]
-"""Answers a `Progress` with the reason why its cell is to stop, or with None; the answer to a record is ignored."""
+"""Answers a `Progress` with the reason why its cell is to stop, or with None; other answers are ignored."""
 
 More = Callable[[], Sequence[Task]]
 """Asked after each record for tasks that can be run now."""
@@ -62,14 +70,14 @@ def no_more() -> Sequence[Task]:
 class Executor(Protocol):
     """Runs tasks, each exactly once as long as its process lives, and reports them in the order in which they finish.
 
-    `run` calls `on_event` in the caller's thread: `Progress` after each epoch, then exactly one `CellRecord` for each
-    task, whatever happened to it. A cell waits for the answer to its `Progress`: with a reason it ends as ``stopped``
-    after that very epoch, so what a rule decides on does not depend on timing. A task whose worker died is tried again,
-    `Resources.tries` times in all, then recorded as failed; epochs may then be reported twice. A worker that was killed
-    before it could begin is no try of its task. A record says how often its task was tried. When `on_event` raises, or
-    the caller is interrupted, `run` stops all work and lets the exception pass. Workers outlive `run`: leaving the
-    context ends them. An executor that can take tasks while it runs asks `more` after each record; with another one
-    the caller calls `run` again.
+    `run` calls `on_event` in the caller's thread: `Progress` after each epoch, `Predicted` once a cell is complete,
+    then exactly one `CellRecord` for each task, whatever happened to it. A cell waits for the answer to its `Progress`:
+    with a reason it ends as ``stopped`` after that very epoch, so what a rule decides on does not depend on timing. A
+    task whose worker died is tried again, `Resources.tries` times in all, then recorded as failed; epochs and
+    predictions may then be reported twice. A worker that was killed before it could begin is no try of its task. A
+    record says how often its task was tried. When `on_event` raises, or the caller is interrupted, `run` stops all work
+    and lets the exception pass. Workers outlive `run`: leaving the context ends them. An executor that can take tasks
+    while it runs asks `more` after each record; with another one the caller calls `run` again.
     """
 
     def __enter__(self) -> Self: ...

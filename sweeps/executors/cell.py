@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from sweeps.weights import write_model
 from vmp.core.config import from_plain
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import fingerprint
-from vmp.core.outcome import Outcome
+from vmp.core.outcome import Outcome, Predictions
 from vmp.data.base import VideoSet
 from vmp.experiment import Experiment, Runtime, run_experiment
 from vmp.identity import code_of
@@ -59,6 +60,7 @@ def run_cell(
     checkpoints: Path | None = None,
     models: Path | None = None,
     on_epoch: Listener = go_on,
+    on_predicted: Callable[[Predictions], None] | None = None,
 ) -> CellRecord:
     """Run a task to its record. An error inside becomes a ``failed`` record: one cell never takes the study down.
 
@@ -69,6 +71,7 @@ def run_cell(
         checkpoints: Folder for the state of unfinished cells; a killed cell goes on from there.
         models: Folder for the trained model; None keeps none. Where it cannot be written, the cell is complete without.
         on_epoch: Called after every epoch; ends the cell by returning a reason.
+        on_predicted: Called with what the model says of each video, once the cell is complete.
     """
     number, code = next(_CELLS), None
     started, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
@@ -89,6 +92,7 @@ def run_cell(
             task.seed,
             runtime=runtime,
             on_epoch=on_epoch,
+            on_predicted=on_predicted,
             on_trained=functools.partial(_keep_model, models, task, experiment) if models is not None else None,
         )
         try:
@@ -157,6 +161,7 @@ def environment(engine: str, runtime: Runtime) -> Provenance:
         threads=runtime.threads,
         compile=runtime.compile,
         loader_workers=runtime.loader_workers,
+        gradient_checkpointing=runtime.gradient_checkpointing,
     )
 
 

@@ -22,10 +22,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sweeps.executors.base import More, OnEvent, Progress, Resources, failed_record, no_more
+from sweeps.executors.base import More, OnEvent, Predicted, Progress, Resources, failed_record, no_more
 from sweeps.plan import Task
 from sweeps.record import CellRecord
 from vmp.core.errors import InputError
+from vmp.core.outcome import Predictions
 from vmp.core.text import duration
 
 _STARTS = 10  # workers killed in turn before one could begin: then something is wrong that trying again does not mend
@@ -99,6 +100,11 @@ class LocalExecutor:
                 if "ready" in message:
                     worker.ready, unready = True, 0
                     worker.began = time.monotonic()
+                    continue
+                if "predictions" in message:
+                    assert worker.task is not None
+                    predictions = Predictions(**message["predictions"])
+                    on_event(Predicted(hash=worker.task.hash, predictions=predictions))
                     continue
                 if "record" not in message:
                     assert worker.task is not None

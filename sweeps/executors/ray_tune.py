@@ -31,12 +31,12 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # else a page about each exper
 import ray
 from ray import tune
 
-from sweeps.executors.base import More, OnEvent, Progress, Resources, failed_record, no_more
+from sweeps.executors.base import More, OnEvent, Predicted, Progress, Resources, failed_record, no_more
 from sweeps.executors.cell import run_cell
 from sweeps.plan import Task
 from sweeps.record import CellRecord
 from vmp.core.errors import InputError
-from vmp.core.outcome import Figures
+from vmp.core.outcome import Figures, Predictions
 from vmp.core.text import count
 from vmp.experiment import Runtime
 
@@ -78,6 +78,11 @@ class CellTrainable(tune.Trainable):
             results.put({"epoch": epoch, "figures": json.dumps(figures), "done": False})
             return answers.get()
 
+        def on_predicted(predictions: Predictions) -> None:
+            # A result of its own: Tune holds the last result of each trial in memory to the end.
+            results.put({"predictions": predictions.model_dump_json(), "done": False})
+            answers.get()
+
         try:
             record = run_cell(
                 Task(**json.loads(self._config["task"])),
@@ -86,6 +91,7 @@ class CellTrainable(tune.Trainable):
                 checkpoints=Path(self._config["checkpoints"]),
                 models=Path(self._config["models"]) if self._config["models"] else None,
                 on_epoch=on_epoch,
+                on_predicted=on_predicted,
             )
             results.put({"record": record.model_dump_json(), "done": True})
         except BaseException as error:
@@ -140,6 +146,10 @@ class _Forward(tune.Callback):
             record = CellRecord.model_validate_json(result["record"])
             provenance = record.provenance.model_copy(update={"tries": self._tries})
             self._on_event(record.model_copy(update={"provenance": provenance}))
+            return
+        if "predictions" in result:
+            predictions = Predictions.model_validate_json(result["predictions"])
+            self._on_event(Predicted(hash=_task_hash(trial), predictions=predictions))
             return
         progress = Progress(hash=_task_hash(trial), epoch=result["epoch"], figures=json.loads(result["figures"]))
         if (reason := self._on_event(progress)) is not None:

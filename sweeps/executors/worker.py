@@ -16,7 +16,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from vmp.core.outcome import Figures
+from vmp.core.outcome import Figures, Predictions
 
 
 def main() -> None:
@@ -47,11 +47,20 @@ def main() -> None:
             reason: str | None = inbox.get()["stop"]
             return reason
 
+        def on_predicted(predictions: Predictions) -> None:
+            send({"predictions": predictions.model_dump(mode="json")})
+
         send({"ready": True})
         while True:
             task = Task(**inbox.get()["task"])
             record = run_cell(
-                task, runtime=runtime, engine="local", checkpoints=checkpoints, models=models, on_epoch=on_epoch
+                task,
+                runtime=runtime,
+                engine="local",
+                checkpoints=checkpoints,
+                models=models,
+                on_epoch=on_epoch,
+                on_predicted=on_predicted,
             )
             send({"record": record.model_dump(mode="json")})
 

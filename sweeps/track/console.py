@@ -108,7 +108,7 @@ class ConsoleReporter:
                 self._values[event.hash] = float(value)
             self._touch(self._tasks[event.hash].factors)
             self._log_epoch(event)
-        else:
+        elif isinstance(event, CellRecord):
             self._done[event.hash] = self._epochs(event.hash)
             self._states[event.hash] = event.status
             self._take(event)

@@ -12,6 +12,7 @@ from analysis.study.cells import load_study as read_study
 from analysis.verdict.conclusions import conclude
 from analysis.words.headline import headline
 from sweeps.confirm import plan_confirmation
+from sweeps.predictions import read_predictions
 from sweeps.record import StudyFolder
 from sweeps.run import confirm_study, run_study
 from sweeps.study import Study, load_study
@@ -44,6 +45,7 @@ def test_fresh_cells_are_run_once_and_reported_first(finished: Path, study: Stud
     planned = StudyFolder(out).read_plan().confirmation
     assert planned is not None
     assert (planned.seeds, planned.chosen_on) == ([3, 4, 5], [0, 1, 2])
+    assert all(read_predictions(out, cell.hash) for cell in planned.cells)
     # The report, which may not import the sweep, chooses the same arm by the same rule.
     assert planned.pairs == [(dict(main.arm.factors), dict(main.reference.factors))]
     assert confirm_study(study, out, seeds=3).computed == 0

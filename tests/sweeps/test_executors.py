@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from sweeps.executors import cell
-from sweeps.executors.base import Event, Executor, OnEvent, Progress, Resources
+from sweeps.executors.base import Event, Executor, OnEvent, Predicted, Progress, Resources
 from sweeps.executors.cell import run_cell
 from sweeps.executors.registry import EXECUTORS, make_executor
 from sweeps.plan import Task, grid_tasks
@@ -82,6 +82,10 @@ class Listener:
         return [event for event in self.events if isinstance(event, CellRecord)]
 
     @property
+    def predicted(self) -> list[str]:
+        return [event.hash for event in self.events if isinstance(event, Predicted)]
+
+    @property
     def epochs(self) -> dict[str, list[int]]:
         epochs = defaultdict(list)
         for event in self.events:
@@ -113,6 +117,10 @@ class TestContract:
         assert Counter(record.hash for record in listener.records) == Counter(task.hash for task in TASKS)
         assert {record.hash: record.metrics for record in listener.records} == expected
         assert {record.status for record in listener.records} == {"complete"}
+        # what a cell's model says of each video comes before its record
+        assert Counter(listener.predicted) == Counter(record.hash for record in listener.records)
+        kinds = {event.hash: type(event) for event in reversed(listener.events) if not isinstance(event, Progress)}
+        assert set(kinds.values()) == {Predicted}
         assert {(record.hash, record.provenance.code) for record in listener.records} == {
             (t.hash, t.code) for t in TASKS
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -399,6 +400,8 @@ def test_plan_prints_cells_cost_and_what_they_can_show(call_vmp: Vmp, tmp_path: 
     planned = call_vmp("sweep", "plan", *GRID, cwd=tmp_path)
     assert planned.returncode == 0, planned.stderr
     assert "8 cells = 4 arms x 2 seeds" in planned.stdout
+    assert re.search(r"Backbone \w+: [\d,]+ parameters, all of which learn", planned.stdout)
+    assert re.search(r"predictions take about \d\S* k?B of disk a cell at most", planned.stdout)
     assert "With 2 seeds no comparison gets a verdict: that takes at least 3." in planned.stdout
     assert not list(tmp_path.iterdir())
 

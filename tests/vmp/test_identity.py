@@ -90,6 +90,7 @@ OTHERS: dict[str, list[Any]] = {
     "Optimizer.prompt_lr": [1e-1],
     "Optimizer.weight_decay": [0.9],
     "Optimizer.clip_norm": [0.01],
+    "Optimizer.layer_decay": [0.5],
     "SGD.momentum": [0.5],
     "LearningRate.warmup_epochs": [1.0, 2.0, 3.0],
     "SteppedRate.milestones": [[2], [3], [1, 3], [2, 1]],
@@ -106,7 +107,7 @@ OTHERS: dict[str, list[Any]] = {
     "TestConfig.views": [2],
 }
 # Settings that another test compares: they need files, or sections of their own.
-ELSEWHERE = {"data", "backbone.checkpoint", "test.crops"}
+ELSEWHERE = {"data", "backbone.checkpoint", "backbone.freeze", "test.crops"}
 
 # Colours and room, so that the settings of augmentation matter; few pixels, so that a training takes 50 ms.
 BASE: dict[str, Any] = {
@@ -206,6 +207,7 @@ def settings(section: Any, path: str = "", table: dict[str, list[Any]] = OTHERS)
 
 
 SKIPPED_KINDS = {
+    "train.precision": {"float16"},  # needs CUDA
     "sampling.kind": {"key-frame"},  # needs encoded video
     "backbone.kind": set(BACKBONES) - {"cnn3d_tiny"},  # each is built in test_kinds.py
     "layer.motion.kind": set(MOTIONS) - {"rgb_difference", "multi_step"},  # each has a base of its own below

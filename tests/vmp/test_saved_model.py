@@ -18,6 +18,7 @@ from sweeps.study import Study
 from tests.conftest import Vmp
 from tests.sweeps.staged import backbone, small_study
 from tests.vmp.data.tiny_videos import picture, write_video
+from vmp.backbones.registry import BACKBONES, build_backbone
 from vmp.commands.show import show
 from vmp.core.errors import InputError
 from vmp.data.registry import load_data
@@ -222,3 +223,37 @@ def test_a_sweep_keeps_what_it_is_asked_to(keep: str, tmp_path: Path, call_vmp: 
         )()
         run_study(study, tmp_path, reporter=reporter)
         assert any("Weights of 1 cell of the chosen arm" in text and "are not there" in text for text in said)
+
+
+def test_a_fine_tune_from_a_pretrained_checkpoint_predicts_what_it_has_not_seen(
+    videos: Path, tmp_path: Path, run_vmp: Vmp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From weights with another classifier to a moved model and an unseen video, by the command line alone."""
+    monkeypatch.setenv("VMP_CACHE_DIR", str(tmp_path / "cache"))
+    torch.manual_seed(3)
+    pretrained = build_backbone(BACKBONES["slow_tiny"](), num_classes=9, num_frames=4, size=32).state_dict()
+    torch.save({"model_state": pretrained, "epoch": 1}, tmp_path / "published.pyth")
+    settings = {
+        "factors": "{prompt: [vmp]}", "seeds": "[0]", "train.epochs": 1, "sampling.num_frames": 4,
+        "data.kind": "folder", "data.path": videos, "data.size": 32, "backbone.kind": "slow_tiny",
+        "normalize.mean": "[0.5, 0.5, 0.5]", "backbone.checkpoint": tmp_path / "published.pyth",
+        "backbone.freeze": "all_but_head",
+    }  # fmt: skip
+    asked = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+    planned = run_vmp("sweep", "plan", "lambda", *asked, cwd=tmp_path)
+    assert planned.returncode == 0, planned.stderr
+    assert "of which 1,026 learn (freeze: all_but_head)" in planned.stdout  # 512 features to 2 classes
+    assert "Note: public weights of slow_tiny were trained with normalize.mean [0.45, 0.45, 0.45]" in planned.stdout
+    assert "another shape in the file: blocks.5.proj.weight" in planned.stderr
+    assert run_vmp("sweep", "run", "lambda", *asked, "--out", "out", cwd=tmp_path).returncode == 0
+    (kept,) = (tmp_path / "out" / "models").iterdir()
+    tensors = load_model(kept).model.backbone.state_dict()
+    assert all(torch.equal(tensors[name], value) for name, value in pretrained.items() if "proj" not in name)
+    moved = shutil.move(kept, tmp_path / "elsewhere")
+    for gone in ("out", "published.pyth"):
+        (tmp_path / gone).rename(tmp_path / f"{gone}.gone")
+    unseen = write_video(tmp_path / "unseen.mp4", 12, video=63, width=64, fps=FPS)
+    done = run_vmp("predict", moved, unseen, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (answer,) = json.loads(done.stdout)["videos"]
+    assert sum(answer["predictions"][0]["probabilities"].values()) == pytest.approx(1)

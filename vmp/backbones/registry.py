@@ -6,6 +6,7 @@ imports neither pytorchvideo nor transformers; a builder imports its library whe
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -13,17 +14,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import torch
 from pydantic import Field
 from torch import nn
 
 from vmp.backbones import cnn3d, custom, pytorchvideo, transformers
+from vmp.backbones.stages import UNTIL, frozen_names
 from vmp.backbones.weights import check_is_there, load_checkpoint
 from vmp.core.choices import find_object, foreign_source
-from vmp.core.config import config
+from vmp.core.config import config, to_plain
 from vmp.core.errors import InputError
+from vmp.core.fingerprint import canonical_json
 from vmp.core.paths import PathField
 
 _log = logging.getLogger(__name__)
+
+
+Statistics = tuple[float, float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +41,7 @@ class Design:
     frames_multiple: K must be a multiple of this. min_frames: and at least this.
     size_multiple: height and width must be multiples of this. min_size: and at least this.
     dropout: in front of the classifier, unless the configuration says otherwise.
+    mean, std: channel statistics with which its public weights were trained; None where they are not known to us.
     """
 
     builder: Callable[..., nn.Module]
@@ -44,17 +52,21 @@ class Design:
     size_multiple: int = 1
     min_size: int = 32
     dropout: float = 0.0
+    mean: Statistics | None = (0.45, 0.45, 0.45)
+    std: Statistics | None = (0.225, 0.225, 0.225)
 
 
-def _tiny(builder: Callable[..., nn.Module], about: str, options: dict[str, Any], **demands: int) -> Design:
+def _tiny(builder: Callable[..., nn.Module], about: str, options: dict[str, Any], **demands: Any) -> Design:
     return Design(builder=builder, options=options, about=about, **demands)
 
 
-def _full(builder: Callable[..., nn.Module], about: str, options: dict[str, Any], **demands: int) -> Design:
+def _full(builder: Callable[..., nn.Module], about: str, options: dict[str, Any], **demands: Any) -> Design:
     """Full size: as published, with half of the features dropped in front of the classifier."""
     return Design(builder=builder, options=options, about=about, dropout=0.5, **demands)
 
 
+_UNKNOWN: dict[str, Any] = {"mean": None, "std": None}
+_IMAGENET: dict[str, Any] = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 _PLANE = {"widths": (16, 32, 64)}
 _TINY, _R50 = {"depth": 10, "width": 16}, {"depth": 50, "width": 64}
 _X3D_TINY = {"width_factor": 1.0, "depth_factor": 0.2, "stem_stride": 4, "head_dim": 256}
@@ -115,6 +127,7 @@ DESIGNS: dict[str, Design] = {
         "TimeSformer ViT-B/16, divided space-time, 8 frames at 224",
         _VIT_BASE,
         size_multiple=16,
+        **_UNKNOWN,
     ),
     "videomae_tiny": _tiny(
         transformers.build_videomae,
@@ -129,6 +142,7 @@ DESIGNS: dict[str, Design] = {
         _VIT_BASE,
         frames_multiple=2,
         size_multiple=16,
+        **_IMAGENET,
     ),
 }
 
@@ -141,10 +155,14 @@ class BackboneConfig(ABC):
         kind: A key of `BACKBONES`, or the dotted path of a configuration class of one's own.
         checkpoint: A local file with weights (.safetensors, or a torch file of tensors); what does not fit is ignored,
             with a warning.
+        freeze: What keeps the checkpoint's values: ``none``; ``all``, so that the prompt alone learns;
+            ``all_but_head``, a linear probe; ``until:<stage>``, that stage and those before it, by the names of
+            `vmp.backbones.stages.stages`. Frozen parts run in eval mode: BatchNorm keeps its statistics.
     """
 
     kind: str
     checkpoint: PathField | None = None
+    freeze: str = "none"
 
     def check(self, *, num_classes: int, num_frames: int, size: tuple[int, int]) -> None:
         """Raise `InputError` if the backbone cannot take such clips. Nothing is built.
@@ -274,7 +292,45 @@ def check_backbone(
         raise InputError(f"a classifier needs at least 2 classes, got num_classes = {num_classes}.")
     cfg.files()
     cfg.check(num_classes=num_classes, num_frames=num_frames, size=sides)
+    if cfg.freeze != "none":
+        _check_freeze(cfg, num_classes, num_frames, sides)
     return sides
+
+
+def canonical_freeze(cfg: BackboneConfig, *, num_frames: int, size: int) -> str:
+    """The one form of every setting of `freeze` that keeps the same parameters of this backbone."""
+    names = _frozen(cfg, cfg.freeze, 2, num_frames, (size, size))
+    forms = ("all_but_head",) if cfg.freeze.startswith(UNTIL) else ()
+    for form in forms:
+        try:
+            if _frozen(cfg, form, 2, num_frames, (size, size)) == names:
+                return form
+        except InputError:  # it has no head to be recognised by
+            continue
+    return cfg.freeze
+
+
+def _check_freeze(cfg: BackboneConfig, num_classes: int, num_frames: int, size: tuple[int, int]) -> None:
+    """Raise `InputError` for a stage that does not exist, or for weights that would be frozen where chance put them."""
+    if isinstance(cfg, DesignedBackbone) and cfg.checkpoint is None:
+        raise InputError(
+            f"backbone.freeze = {cfg.freeze} freezes random weights: give backbone.checkpoint, or freeze none"
+        )
+    _frozen(cfg, cfg.freeze, num_classes, num_frames, size)
+
+
+def _frozen(cfg: BackboneConfig, freeze: str, num_classes: int, num_frames: int, size: tuple[int, int]) -> set[str]:
+    """Names of the frozen parameters; builds the backbone once, without its checkpoint, for everybody who asks."""
+    plain = dataclasses.replace(cfg, checkpoint=None, freeze="none")
+    key = (canonical_json(to_plain(plain)), num_classes, num_frames, size)
+    if key not in _BUILT:
+        with torch.random.fork_rng(devices=[]):
+            _BUILT[key] = plain.build(num_classes=num_classes, num_frames=num_frames, size=size).to("meta")
+    return frozen_names(_BUILT[key], freeze, num_classes)
+
+
+_BUILT: dict[tuple[str, int, int, tuple[int, int]], nn.Module] = {}
+"""Backbones without their weights, for the names of their stages."""
 
 
 def build_backbone(cfg: BackboneConfig, *, num_classes: int, num_frames: int, size: int | tuple[int, int]) -> nn.Module:
@@ -294,4 +350,12 @@ def build_backbone(cfg: BackboneConfig, *, num_classes: int, num_frames: int, si
     if cfg.checkpoint is not None:
         report = load_checkpoint(module, cfg.checkpoint)
         _log.log(logging.INFO if report.is_complete else logging.WARNING, "%s", report)
+        absent = {*report.missing, *report.reshaped} & frozen_names(module, cfg.freeze, num_classes)
+        if absent:
+            ways = "all_but_head or none" if cfg.freeze == "all" else "less"
+            raise InputError(
+                f"backbone.freeze = {cfg.freeze} freezes {', '.join(sorted(absent)[:3])}, for which "
+                f"{cfg.checkpoint} has no weights that fit (a classifier fits its own number of classes only); "
+                f"freeze {ways}"
+            )
     return module

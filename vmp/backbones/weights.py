@@ -16,6 +16,11 @@ from vmp.core.paths import looked_for
 
 _NESTED = ("model_state", "state_dict", "model", "module")  # where training scripts keep the weights
 _STRIPPED = ("module.", "model.", "backbone.", "network.")  # what wrappers put in front of a name
+# Names in published files that a library has since changed: transformers' VideoMAE kept these biases apart.
+_RENAMED = {
+    ".attention.attention.q_bias": ".attention.attention.query.bias",
+    ".attention.attention.v_bias": ".attention.attention.value.bias",
+}
 _SHOWN = 8
 
 
@@ -115,4 +120,5 @@ def load_checkpoint(module: nn.Module, path: Path) -> CheckpointReport:
 def _bare(name: str) -> str:
     while name.startswith(_STRIPPED):
         name = name[next(len(prefix) for prefix in _STRIPPED if name.startswith(prefix)) :]
-    return name
+    ending = next((one for one in _RENAMED if name.endswith(one)), "")
+    return name.removesuffix(ending) + _RENAMED.get(ending, "")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import base64
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from vmp.core.metrics import check_values
 
@@ -56,6 +57,42 @@ class Scores(Plain):
 
     classes: list[Hits] = []
     strata: dict[str, Hits] = {}
+
+
+class Predictions(Plain):
+    """What a cell's model says of every video that it was evaluated on: one entry of each list for each video.
+
+    Attributes:
+        classes: Names by class index.
+        clips: Names within the data set, mostly paths relative to it. splits: ``val`` or ``test``.
+        starts, stops: Of the part of a longer file that the clip is, in `unit`; None where it is a whole file.
+        unit: Of starts and stops.
+        groups: Sources. tags: Strata. labels: Class indices.
+        scores: Natural logarithms of the probabilities of the classes, as base64 of float32 (little-endian), one video
+            after the other.
+    """
+
+    classes: list[str]
+    clips: list[str]
+    splits: list[Literal["val", "test"]]
+    starts: list[float | None]
+    stops: list[float | None]
+    unit: Literal["seconds", "frames"] | None = None
+    groups: list[str | None]
+    tags: list[dict[str, str]]
+    labels: list[int]
+    scores: str
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        columns = (self.clips, self.splits, self.starts, self.stops, self.groups, self.tags, self.labels)
+        if len({len(column) for column in columns}) > 1:
+            raise ValueError(
+                f"lists of predictions must have one entry for each video, got {[len(c) for c in columns]}"
+            )
+        if len(base64.b64decode(self.scores)) != 4 * len(self.clips) * len(self.classes):
+            raise ValueError("scores must be one float32 for each video and class")
+        return self
 
 
 class Excluded(Plain):

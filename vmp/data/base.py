@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from vmp.data.interval import Interval
 from vmp.data.sampling import Timeline
 
 SplitName = Literal["train", "val", "test"]
@@ -26,6 +27,7 @@ class Video:
         fps: Frames a second, by which frame gaps are reported in seconds; nan where the container does not say.
         group: Source that must not straddle a split (clips cut from one recording), or None.
         tags: Strata that reports may split by, e.g. ``{"camera": "moving"}``.
+        interval: The part of a longer file that is meant; None for a whole file.
     """
 
     id: str
@@ -35,6 +37,7 @@ class Video:
     fps: float
     group: str | None = None
     tags: tuple[tuple[str, str], ...] = ()
+    interval: Interval | None = None
 
 
 class VideoSet(Protocol):

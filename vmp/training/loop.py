@@ -51,7 +51,8 @@ class TrainConfig:
         accumulate: Batches whose gradients are added before the weights move (published: 8 clips x 8 = 64).
         select: The weights that are tested and kept: those after the ``last`` epoch, or those of the epoch with the
             highest accuracy on validation (``best_val``; the earliest of equals), which also names the figures.
-        precision: ``float32``, or ``bfloat16`` autocast around the forward pass.
+        precision: ``float32``, or autocast around the forward pass to ``bfloat16``, or to ``float16`` with a scaled
+            loss (CUDA only).
         optimizer: Optimiser, learning rates, schedule.
     """
 
@@ -59,7 +60,7 @@ class TrainConfig:
     batch_size: Annotated[int, Field(ge=1)] = 16
     accumulate: Annotated[int, Field(ge=1)] = 1
     select: Literal["last", "best_val"] = "last"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
     optimizer: Annotated[Optimizer, Choice(OPTIMIZERS, "optimizer", default="adamw")] = AdamW()
 
 
@@ -71,6 +72,7 @@ class TrainingState:
         epoch: Epochs done; every list of `curves` has as many entries.
         curves: Measured after each epoch: training figures, and validation figures with the attention's.
         scores: Validation hits after the last epoch, or after the selected one.
+        log_probabilities: Of the validation videos, as of `scores`.
         best: The best epoch so far on validation, kept where the weights are selected by it.
         diverged: Where the loss or the weights became non-finite, or None.
         stopped: Why the listener ended the training early, or None.
@@ -79,6 +81,7 @@ class TrainingState:
     epoch: int = 0
     curves: Curves = field(default_factory=dict)
     scores: Scores = field(default_factory=Scores)
+    log_probabilities: Tensor | None = None
     diverged: str | None = None
     stopped: str | None = None
     best: Best | None = None
@@ -91,12 +94,13 @@ class TrainingState:
 
 @dataclass(frozen=True, kw_only=True)
 class Best:
-    """The epoch with the highest validation accuracy: counted from 1, with its weights and validation hits."""
+    """The epoch with the highest validation accuracy: counted from 1, with its weights and what it gave there."""
 
     epoch: int
     top1: float
     weights: dict[str, Tensor]
     scores: Scores
+    log_probabilities: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,10 +125,12 @@ class Evaluation(NamedTuple):
         ``mean_attention``, ``log_mean_attention``, ``attention_std``, ``attention_at_zero``, ``slope``, ``shift``,
         ``m``, ``n``, ``collapsed``; None where the arm has no such thing.
     scores: hits by class and by stratum.
+    log_probabilities: float32 (videos, classes), in the order of the loader.
     """
 
     figures: Figures
     scores: Scores
+    log_probabilities: Tensor
 
 
 class _Diverged(Exception):
@@ -152,6 +158,7 @@ class Trainer:
         normalization: Channel statistics of the clips.
         seed: The cell's seed; order, flips and dropout derive from it.
         device: Where batches go.
+        frozen: Modules of the model that stay in eval mode.
     """
 
     model: MotionPrompted
@@ -161,6 +168,7 @@ class Trainer:
     normalization: NormalizeConfig
     seed: int
     device: torch.device
+    frozen: tuple[nn.Module, ...] = ()
 
     def fit(
         self,
@@ -181,17 +189,18 @@ class Trainer:
             The final state. With `TrainingState.diverged` set, training ended early and the weights are worthless.
         """
         optimizer = self.settings.optimizer.build(self.model, self.regularizer)
-        state = self._resume(checkpoint, optimizer)
+        scaler = torch.amp.GradScaler(self.device.type, enabled=self.settings.precision == "float16")
+        state = self._resume(checkpoint, optimizer, scaler)
         saved = time.monotonic()
         while state.epoch < self.settings.epochs:
             try:
-                figures = self._fit_epoch(train_loader, optimizer, state.epoch)
+                figures = self._fit_epoch(train_loader, optimizer, scaler, state.epoch)
             except _Diverged as cause:
                 state.diverged = str(cause)
                 break
             state.epoch += 1
             validated = self.evaluate(val_loader)
-            state.scores = validated.scores
+            state.scores, state.log_probabilities = validated.scores, validated.log_probabilities
             if self.settings.select == "best_val":
                 state.best = self._better(state, validated)
             figures |= {"epoch": state.epoch} | _named(validated.figures, "val")
@@ -207,10 +216,10 @@ class Trainer:
                 and time.monotonic() - saved >= checkpoint.every_seconds
             ):
                 saved = time.monotonic()
-                self._save(checkpoint, optimizer, state)
+                self._save(checkpoint, optimizer, scaler, state)
         if state.best is not None and state.diverged is None and state.stopped is None:
             self.model.load_state_dict(state.best.weights)
-            state.scores = state.best.scores
+            state.scores, state.log_probabilities = state.best.scores, state.best.log_probabilities
         return state
 
     def _better(self, state: TrainingState, validated: Evaluation) -> Best:
@@ -219,11 +228,21 @@ class Trainer:
         if state.best is not None and state.best.top1 >= top1:
             return state.best
         weights = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
-        return Best(epoch=state.epoch, top1=top1, weights=weights, scores=validated.scores)
+        return Best(
+            epoch=state.epoch,
+            top1=top1,
+            weights=weights,
+            scores=validated.scores,
+            log_probabilities=validated.log_probabilities,
+        )
 
-    def _fit_epoch(self, loader: ClipLoader, optimizer: torch.optim.Optimizer, epoch: int) -> Figures:
+    def _fit_epoch(
+        self, loader: ClipLoader, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, epoch: int
+    ) -> Figures:
         settings = self.settings
         self.model.train()
+        for part in self.frozen:
+            part.eval()
         torch.manual_seed(derive_seed(self.seed, "dropout", epoch))
         accuracy, mean = Accuracy(self.num_classes), _Means()
         factor = 0.0
@@ -235,12 +254,10 @@ class Trainer:
             total = losses.total.item()
             if not math.isfinite(total):
                 raise _Diverged(f"the training loss became {total} in epoch {epoch + 1}, batch {step + 1}")
-            (losses.total / settings.accumulate).backward()
-            if (step + 1) % settings.accumulate == 0 or step + 1 == len(loader):
-                if settings.optimizer.clip_norm is not None:
-                    nn.utils.clip_grad_norm_(self._parameters(), settings.optimizer.clip_norm)
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
+            if losses.total.requires_grad:  # else everything is frozen and the layer learns nothing
+                scaler.scale(losses.total / settings.accumulate).backward()
+                if (step + 1) % settings.accumulate == 0 or step + 1 == len(loader):
+                    self._move(optimizer, scaler)
             accuracy.update(losses.logits.detach(), batch.labels.to(self.device))
             figures = {"train_loss": total, "task_loss": losses.task.item(), "lambda": losses.weight}
             mean.add(len(batch.labels), **figures)
@@ -248,6 +265,15 @@ class Trainer:
         if not all(bool(torch.isfinite(parameter).all()) for parameter in self._parameters()):
             raise _Diverged(f"the weights became non-finite in epoch {epoch + 1}")
         return mean.compute() | {"train_top1": accuracy.top1, "lr": settings.optimizer.lr * factor}
+
+    def _move(self, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler) -> None:
+        """Let the gradients that have come together move the weights."""
+        if self.settings.optimizer.clip_norm is not None:
+            scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(self._parameters(), self.settings.optimizer.clip_norm)
+        scaler.step(optimizer)  # leaves the weights as they are where scaled gradients overflowed
+        scaler.update()
+        optimizer.zero_grad(set_to_none=True)
 
     def losses(self, batch: Batch, *, progress: float = 0.0) -> Losses:
         """What one training batch gives, `progress` (in [0, 1]) into the training."""
@@ -268,6 +294,7 @@ class Trainer:
         """Accuracy, loss and attention of one split; several clips of a video are averaged by their probabilities."""
         self.model.eval()
         accuracy, attention, mean = Accuracy(self.num_classes), AttentionStatistics(), _Means()
+        every: list[Tensor] = []
         correct: list[Tensor] = []
         for batch in loader.epoch(0):
             with self._autocast():
@@ -276,6 +303,7 @@ class Trainer:
             labels = batch.labels.to(self.device)
             scores = average_views(logits.float(), len(labels))
             accuracy.update(scores, labels)
+            every.append(scores.cpu())
             correct.append((scores.argmax(1) == labels).cpu())
             attention.update(maps)
             mean.add(len(labels), loss=nn.functional.nll_loss(scores, labels).item())
@@ -289,23 +317,34 @@ class Trainer:
         return Evaluation(
             figures | _layer_figures(self.model.layer, attention, mean.compute()),
             Scores(classes=accuracy.by_class, strata=strata),
+            torch.cat(every),
         )
 
     def _clip(self, batch: Batch) -> Tensor:
         return prepare_clip(batch.frames, self.model.layer, self.normalization, self.device)
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16")
+        dtype = getattr(torch, self.settings.precision)
+        reduced = dtype != torch.float32
+        return torch.autocast(self.device.type, dtype if reduced else torch.bfloat16, enabled=reduced)
 
-    def _save(self, checkpoint: Checkpointing, optimizer: torch.optim.Optimizer, state: TrainingState) -> None:
+    def _save(
+        self,
+        checkpoint: Checkpointing,
+        optimizer: torch.optim.Optimizer,
+        scaler: torch.amp.GradScaler,
+        state: TrainingState,
+    ) -> None:
         content: dict[str, Any] = {"key": checkpoint.key, "epoch": state.epoch, "curves": state.curves}
         content |= {"model": self.model.state_dict(), "regularizer": self.regularizer.state_dict()}
-        content |= {"optimizer": optimizer.state_dict()}
+        content |= {"optimizer": optimizer.state_dict(), "scaler": scaler.state_dict()}
         if state.best is not None:
             content["best"] = vars(state.best) | {"scores": state.best.scores.model_dump(mode="json")}
         save_checkpoint(checkpoint.path, content)
 
-    def _resume(self, checkpoint: Checkpointing | None, optimizer: torch.optim.Optimizer) -> TrainingState:
+    def _resume(
+        self, checkpoint: Checkpointing | None, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler
+    ) -> TrainingState:
         if checkpoint is None or not checkpoint.path.is_file():
             return TrainingState()
         saved = load_checkpoint(checkpoint.path, device=self.device)
@@ -314,6 +353,7 @@ class Trainer:
         self.model.load_state_dict(saved["model"])
         self.regularizer.load_state_dict(saved["regularizer"])
         optimizer.load_state_dict(saved["optimizer"])
+        scaler.load_state_dict(saved["scaler"])
         best = saved.get("best")
         if best is not None:
             best = Best(**best | {"scores": Scores(**best["scores"])})

@@ -201,6 +201,7 @@ class FileVideos:
                 fps=info.fps if frame_rate is None or np.isfinite(info.fps) else frame_rate,
                 group=item.group,
                 tags=item.tags,
+                interval=item.interval,
             )
             for item, info in zip(items, usable, strict=True)
         )
