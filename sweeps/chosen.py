@@ -7,6 +7,7 @@ with the worst accuracy; with fewer than 3 such seeds nothing is chosen.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ class Accuracies:
     Attributes:
         plan: The study. arms: Factors of each arm, in the plan's order. seeds: Rising.
         val, test: (arms, seeds): the study's metric, in [0, 1]; NaN where a run is not complete, unless it diverged.
-        stopped: Whether a rule stopped a run of the arm, (arms,).
+        stopped: Whether a rule stopped a run of the arm, or a search gave it fewer seeds than the best, (arms,).
         final: Whether a run has ended for good, (arms, seeds): a failed one is tried again.
     """
 
@@ -58,7 +59,7 @@ class Accuracies:
             seeds=seeds,
             val=fill_diverged(val, diverged, plan.chance),
             test=fill_diverged(test, diverged, plan.chance),
-            stopped=np.asarray(stopped.any(axis=1)),
+            stopped=np.asarray(stopped.any(axis=1)) | short_arms(plan),
             final=final,
         )
 
@@ -70,6 +71,13 @@ class Accuracies:
             made = choose(self.val[rows]) if rows else None
             if made is not None:
                 yield rows, made
+
+
+def short_arms(plan: Plan) -> Bools:
+    """Whether a search gave an arm fewer seeds than others, (arms,): it lost to another on those that it has."""
+    seeds = Counter(arm_key(cell.factors) for cell in plan.cells)
+    numbers = np.array([seeds[arm] for arm in plan.arms()])
+    return np.asarray((numbers < numbers.max(initial=0)) & (plan.search.factor is not None))
 
 
 def _number(record: CellRecord, name: str) -> float:

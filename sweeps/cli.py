@@ -179,6 +179,15 @@ def plan(request: _Request, as_json: bool, every_arm: bool) -> None:
     help="Which trained models stay in --out/models: those of the arm with the best validation, all, or none.",
 )
 @click.option(
+    "--track", multiple=True, metavar="NAME", help="Show the cells to tensorboard, mlflow or wandb, too. Repeatable."
+)
+@click.option(
+    "--storage",
+    metavar="URL",
+    help="Mirror the sweep into an Optuna storage: sqlite:///FILE, postgresql://USER@HOST/BASE, journal:FILE "
+    "[a search: --out/search.db].",
+)
+@click.option(
     "--clips/--no-clips",
     default=True,
     help="Put frames of at most 6 test clips beside the plan, for the report's explorer [default: --clips].",
@@ -198,6 +207,8 @@ def run(
     confirm: bool,
     seeds: int | None,
     keep_weights: Keep,
+    track: tuple[str, ...],
+    storage: str | None,
     clips: bool,
 ) -> None:
     """Run the missing cells of STUDY in --out. The same command again goes on from there; nothing finished is repeated.
@@ -214,9 +225,10 @@ def run(
         raise click.UsageError(
             "--seeds says how many fresh seeds --confirm runs; a study's own are in it: --set seeds=..."
         )
-    if confirm and (only or reuse or accept_code):
+    if confirm and (only or reuse or accept_code or track or storage):
         raise click.UsageError(
-            "--confirm runs the chosen arm of a finished study; leave out --only, --reuse and --accept-code"
+            "--confirm runs the chosen arm of a finished study; leave out --only, --reuse, --accept-code, --track and "
+            "--storage"
         )
     if only and accept_code:
         raise click.UsageError("--only failed runs failed cells, --accept-code takes finished ones over; give one")
@@ -235,17 +247,9 @@ def run(
             if confirm:
                 status = confirm_study(asked, out, seeds=seeds, **common)
             else:
-                status = run_study(
-                    asked,
-                    out,
-                    search=request.search,
-                    only=only,
-                    reuse=reuse,
-                    accept_code=accept_code,
-                    keep_weights=keep_weights,
-                    clips=clips,
-                    **common,
-                )
+                common |= {"only": only, "reuse": reuse, "accept_code": accept_code, "keep_weights": keep_weights}
+                common |= {"track": track, "storage": storage, "clips": clips}
+                status = run_study(asked, out, search=request.search, **common)
     except KeyboardInterrupt as interrupt:
         click.echo(f"\nInterrupted. The finished cells are in '{out}'; the same command goes on from there.", err=True)
         number = interrupt.signal if isinstance(interrupt, _Signalled) else signal.SIGINT
@@ -325,12 +329,14 @@ def why(request: _Request, folder: Path, as_json: bool) -> None:
 
 @sweep.command()
 @click.argument("folder", metavar="DIR", type=UserPath())
-@click.option("--search", default="race", show_default=True, metavar="NAME", help="The strategy: race.")
+@click.option(
+    "--search", default="race", show_default=True, metavar="NAME", help="The strategy: race or an Optuna sampler."
+)
 @click.option(
     *("--search-option", "search_options"),
     multiple=True,
     metavar="KEY=VALUE",
-    help="An option of it, e.g. max_seeds=10 [the study's seeds]. Repeatable.",
+    help="An option of it, e.g. max_seeds=10 of a race; arms=8 or first_seeds=2 of a search. Repeatable.",
 )
 @_json
 def replay(folder: Path, search: str, search_options: tuple[str, ...], as_json: bool) -> None:

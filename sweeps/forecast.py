@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from sweeps.plan import Task, experiments_of
 from sweeps.predictions import predictions_bytes
 from sweeps.propose.race_search import race_rules, race_seeds
 from sweeps.propose.registry import make_proposer
-from sweeps.propose.settings import GRID, SearchSettings
+from sweeps.propose.settings import GRID, SearchSettings, rungs
 from sweeps.questions import BASELINE, CONTROL, PROMPT, PROMPTED, compared_pairs
 from sweeps.race_state import RACE, RaceRules
 from sweeps.record import Scalar
@@ -24,6 +25,7 @@ from sweeps.stats.decisions import MIN_SEEDS, sign_flip_floor
 from sweeps.stats.planner import min_seeds_by_sign_flips, power, seeds_by_t
 from sweeps.stats.race import expected_cells, looks_until
 from sweeps.status import SCHEMA
+from sweeps.stop.config import is_comparing
 from sweeps.study import Study
 from vmp.core.config import to_plain
 from vmp.core.outcome import DataSummary
@@ -97,6 +99,18 @@ class Forecast:
             number = count(self.search.arms, "arm")
             lines.append(
                 f"search {self.search.method}: up to {number} x {count(seeds, 'seed')} in the ranges of these values"
+            )
+            if len(steps := rungs(self.search, seeds)) > 1:
+                shown = ", ".join(map(str, steps[:-1]))
+                lines.append(
+                    f"  each starts on {count(steps[0], 'seed')}; after {shown} seeds one in {self.search.factor} "
+                    f"goes on, about {_cells_of(self.search, seeds)} cells in all"
+                )
+        if study.stop is not None:
+            beside = "cells of the same seed in earlier arms" if is_comparing(study.stop) else "its own epochs"
+            lines.append(
+                f"stop {study.stop.kind}: a cell may end early by {beside}, alike for any number of workers; "
+                "it then is out of every comparison"
             )
         workers = count(self.workers, "worker")
         start = f"of which {duration(self.cost.start)} until the first cell trains at full speed"
@@ -189,6 +203,7 @@ class Forecast:
             "metric": self.study.metric,
             "seeds": list(self.study.seeds),
             "search": None if self.search is None else to_plain(self.search),
+            "stop": None if self.study.stop is None else to_plain(self.study.stop),
             "arms": [
                 {"factors": arm.factors, "cells": arm.cells, "seconds": arm.seconds}
                 | ({"why": arm.why} if arm.why else {})
@@ -279,6 +294,15 @@ def forecast_race(study: Study, search: SearchSettings, arms: int) -> RaceForeca
     )
 
 
+def _cells_of(search: SearchSettings, seeds: int) -> int:
+    """Cells of a search's arms, if as many go on from each rung as may."""
+    steps, arms, cells = (0, *rungs(search, seeds)), search.arms, 0
+    for before, after in itertools.pairwise(steps):
+        cells += arms * (after - before)
+        arms = max(1, arms // search.factor)
+    return cells
+
+
 def make_forecast(
     study: Study,
     tasks: Sequence[Task],
@@ -293,6 +317,10 @@ def make_forecast(
         InputError: The search cannot be made, or so many workers do not fit into memory.
     """
     refuse_too_much(cost, workers)
+    if study.stop is not None:
+        from sweeps.stop.rule import make_pruner  # a study without one does not wait for Optuna
+
+        make_pruner(study.stop)
     planned = () if study.is_plain_grid else study.planned_arms
     why = {repr(arm.factors): "; ".join(arm.why) for arm in planned}
     arms: dict[str, Arm] = {}
@@ -304,7 +332,7 @@ def make_forecast(
     total, race = cost.wall_seconds(tasks, workers), None
     if search is not None and search.method != GRID:
         make_proposer(study, search, None)  # says now what would stop the run
-        cells = float(search.arms * len(study.seeds))
+        cells = float(_cells_of(search, len(study.seeds)))
         if search.method == RACE:
             race = forecast_race(study, search, len(arms))
             cells = race.expected[0].cells

@@ -18,6 +18,7 @@ from sweeps.record import (
     PlannedCell,
     Scalar,
     SearchHeader,
+    StopHeader,
     StudyFolder,
     StudyHeader,
     cell_hash,
@@ -143,6 +144,7 @@ def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | Non
         data=describe_data(load_data(study.data), experiments),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         cells=[task.planned() for task in tasks],
+        stop=None if study.stop is None else StopHeader(kind=study.stop.kind, options=study.stop.options),
     )
 
 
@@ -160,12 +162,12 @@ def _design_header(study: Study) -> DesignHeader | None:
 
 def factor_values(study: Study, tasks: Iterable[Task]) -> dict[str, list[Scalar]]:
     """The values that each factor really takes, in the order of their first use, without None."""
-    values: dict[str, list[Scalar]] = {name: [] for name in study.factors}
+    values: dict[str, dict[Scalar, None]] = {name: {} for name in study.factors}
     for task in tasks:
         for name, value in task.factors.items():
-            if value is not None and value not in values[name]:
-                values[name].append(value)
-    return values
+            if value is not None:
+                values[name].setdefault(value)
+    return {name: list(those) for name, those in values.items()}
 
 
 def explain_changes(folder: StudyFolder, plan: Plan, tasks: Iterable[Task]) -> list[str]:

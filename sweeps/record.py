@@ -112,6 +112,16 @@ class StudyHeader(Plain):
         return self.design.pairs if self.design else []
 
 
+_SEARCH_ONLY = Field(exclude_if=lambda value: not value)  # a grid's plan does not hold it
+
+
+class Proposal(Plain):
+    """A proposal of a search: values within its space, and the number of the arm that they are, repeats alike."""
+
+    params: dict[str, Scalar]
+    arm: int
+
+
 class SearchHeader(Plain):
     """How arms come about.
 
@@ -120,7 +130,12 @@ class SearchHeader(Plain):
         options: Of the method.
         seed: Of the proposals.
         arms: Arms to propose; None for a grid.
-        in_flight: Arms proposed together; the proposals depend on it.
+        in_flight: Arms at work at a time; the proposals depend on it.
+        rungs: Numbers of seeds after which an arm goes on or does not; the last one is all. None for a grid or race.
+        factor: One arm in so many goes on from a rung; None where each has all seeds.
+        against: What is kept low beside a high accuracy.
+        space: Each searched factor's distribution, as Optuna writes it.
+        proposals: What was proposed so far, repeats included, in its order.
         proposed: `arms` once the search has ended, also where the space held fewer; None while it runs.
     """
 
@@ -129,7 +144,19 @@ class SearchHeader(Plain):
     seed: int = 0
     arms: int | None = None
     in_flight: int | None = None
+    rungs: Annotated[list[int] | None, _SEARCH_ONLY] = None
+    factor: Annotated[int | None, _SEARCH_ONLY] = None
+    against: Annotated[str | None, _SEARCH_ONLY] = None
+    space: Annotated[dict[str, JsonValue], _SEARCH_ONLY] = {}
+    proposals: Annotated[list[Proposal], _SEARCH_ONLY] = []
     proposed: int | None = None
+
+
+class StopHeader(Plain):
+    """The rule that may end cells early, see `sweeps.stop.config.StopSettings`."""
+
+    kind: str
+    options: dict[str, JsonValue] = {}
 
 
 class ConfirmationHeader(Plain):
@@ -172,6 +199,7 @@ class Plan(Plain):
         created: When, in ISO 8601.
         cells: Every cell, arms in the study's order and seeds within an arm.
         confirmation: Of the chosen arm, once it was asked for.
+        stop: What ends cells early; None where each trains to its end.
     """
 
     format: Literal[2] = FORMAT
@@ -185,6 +213,7 @@ class Plan(Plain):
     created: str
     cells: list[PlannedCell]
     confirmation: ConfirmationHeader | None = None
+    stop: Annotated[StopHeader | None, Field(exclude_if=lambda stop: stop is None)] = None
 
     def arms(self) -> dict[str, dict[str, Scalar]]:
         """The factors of each arm, in their order, by a name that equal factors share."""

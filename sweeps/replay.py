@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sweeps.propose.race_search import RaceOptions
+from sweeps.propose.settings import GRID
 from sweeps.race_state import RACE, RaceRules, RaceState, run_race
 from sweeps.record import StudyFolder, arm_key
 from sweeps.stats.decisions import MIN_SEEDS
@@ -13,21 +14,41 @@ from vmp.core.config import from_plain
 from vmp.core.errors import InputError
 from vmp.core.text import count
 
+if TYPE_CHECKING:
+    from sweeps.propose.search_replay import ReplayedSearch
 
-def replay(folder: StudyFolder, method: str = RACE, options: Mapping[str, Any] | None = None) -> RaceState:
-    """Race the arms of a study over its seeds, without running anything.
+
+def replay(folder: StudyFolder, method: str, options: Mapping[str, Any] | None = None) -> RaceState | ReplayedSearch:
+    """Race the arms of a study over its seeds, or search among them, without running anything.
+
+    Args:
+        folder: The study.
+        method: ``race`` or a sampler.
+        options: See `replay_race` and `sweeps.propose.search_replay.replay_search`.
+
+    Raises:
+        InputError: See there.
+    """
+    if method == RACE:
+        return replay_race(folder, options)
+    if method == GRID:
+        raise InputError(f"--search {method} is what the study is already; replay a race or a sampler, such as tpe")
+    from sweeps.propose.search_replay import replay_search  # a race does not wait for Optuna
+
+    return replay_search(folder, method, options or {})
+
+
+def replay_race(folder: StudyFolder, options: Mapping[str, Any] | None = None) -> RaceState:
+    """Race the arms of a study over its seeds.
 
     Args:
         folder: The study; a grid, or any other plan whose arms share seeds.
-        method: ``race``.
         options: Of the race; ``max_seeds`` is the number of the study's seeds unless given.
 
     Raises:
-        InputError: No study, no such method or option, fewer than two arms or three seeds, or a cell that the race asks
+        InputError: No study, no such option, fewer than two arms or three seeds, or a cell that the race asks
             for has no record.
     """
-    if method != RACE:
-        raise InputError(f"--search {method} cannot be replayed; the strategy that can is '{RACE}'")
     plan = folder.read_plan()
     given = from_plain(RaceOptions, dict(options or {}), source="search.options of a race")
     own = RaceRules.of(plan).max_seeds if plan.search.method == RACE else len(plan.seeds)

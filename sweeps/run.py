@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
@@ -21,18 +22,26 @@ from sweeps.limits import LimitReached, Limits, in_order
 from sweeps.ownership import Ownership
 from sweeps.plan import Task, explain_changes, make_plan
 from sweeps.predictions import copy_predictions, write_predictions
+from sweeps.propose.base import Proposer
 from sweeps.propose.registry import make_proposer
+from sweeps.propose.rounds import Rounds
 from sweeps.propose.settings import GRID, SearchSettings
 from sweeps.record import CellRecord, Plan, SearchHeader, StudyFolder, arm_key, confirmation_plan
 from sweeps.shards import Shard
 from sweeps.status import StudyStatus, read_status
+from sweeps.stop.config import is_comparing
 from sweeps.study import Study
+from sweeps.track.base import Tracker, Trackers
 from sweeps.track.console import Reporter, silent
+from sweeps.track.registry import make_trackers
 from sweeps.weights import MODELS_FOLDER, Keep, KeptWeights
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import canonical_json
 from vmp.core.text import count, duration
 from vmp.experiment import Runtime, check_precision
+
+if TYPE_CHECKING:
+    from sweeps.stop.rule import StopRule
 
 Listener = Callable[[Progress], str | None]
 """Hears of every epoch of every running cell; returns why that cell is to stop, or None to let it go on."""
@@ -62,6 +71,8 @@ def run_study(
     reuse: Sequence[str | Path] = (),
     accept_code: bool = False,
     keep_weights: Keep = "chosen",
+    track: Sequence[str] = (),
+    storage: str | None = None,
     clips: bool = True,
     shard: Shard | None = None,
 ) -> StudyStatus:
@@ -82,6 +93,8 @@ def run_study(
         reuse: Folders of other studies, whose finished records of equal cells are taken over.
         accept_code: Also take over finished records, of `out` or `reuse`, that only other code keeps from being the
             cells of this study. The caller vouches that no number depends on the change; the records say so.
+        track: Other tools to show the sweep to, keys of `sweeps.track.registry.TRACKERS`. None of them can fail a cell.
+        storage: URL of an Optuna storage that mirrors the sweep; a search has ``out/search.db`` without one.
         clips: Whether a few test clips are written beside the plan, for the report's explorer.
         shard: Run this part of the plan's cells alone; other runs may have the other parts, at the same time.
 
@@ -99,37 +112,48 @@ def run_study(
             f"--shard {shard} needs a plan that is known beforehand, and '{method}' decides by results which cells "
             "come next; leave --shard out, give --search grid, or use more machines by --engine ray"
         )
+    if shard is not None and study.stop is not None and is_comparing(study.stop):
+        raise InputError(
+            f"--shard {shard} sees a part of the cells, and the rule stop: {study.stop.kind} compares a cell with all of "
+            "them; leave one of them out, or give a rule of a cell's own epochs such as patience"
+        )
     if only and not folder.has_plan():
         raise InputError(f"--only {only} needs a study that has run, and '{out}' holds none; leave it out")
     others = [StudyFolder(path) for path in reuse]
     for other in others:
         other.read_plan()  # says that it is a study
     # Before the folder is made: a study that cannot be planned leaves nothing behind.
-    proposer = make_proposer(study, search or study.search, folder, workers=workers)
+    proposer = make_proposer(study, search or study.search, folder)
+    stop = _stop_rule(study, folder)
+    is_search = proposer.header.rungs is not None
+    trackers = make_trackers(track, folder.path, metric=study.metric, storage=storage, is_search=is_search)
     if engine == "local":
         workers = _fitting(study, runtime, workers, reporter)
     executor = make_executor(engine, _resources(study, folder, workers, runtime, limits, keep_weights, shard))
     with said_when_full(folder.path):
         folder.create()
+    if (idle := idle_workers(proposer, workers)) is not None:
+        reporter.note(idle)
     with said_when_full(folder.path), Ownership(folder.path, shard, reporter.note) as ownership, executor:
         session = _Session(
-            study, folder, executor, reporter, listener, limits, others, keep_weights, ownership, shard, clips
-        )
+            study, folder, executor, reporter, listener, limits, others, keep_weights, ownership, shard, clips,
+            stop=stop, trackers=trackers,
+        )  # fmt: skip
+        is_over = False
         if accept_code:
             session.accept_code()
         try:
             if only == "failed":
-                session.run_failed(proposer.ask())
+                session.run_failed(proposer)
                 return read_status(folder, computed=session.computed, cells=session.own_cells)
-            while tasks := proposer.ask():
-                proposer.tell(session.run(tasks, proposer.header))
-                for line in proposer.news():
-                    reporter.note(line)
-            session.end(proposer.header)
+            session.run(proposer)
+            is_over = True
             for line in session.weights.end() if shard is None else _weights_of_shard(keep_weights):
                 reporter.note(line)
         except LimitReached as limit:
             reporter.note(f"{limit}; the same command goes on from there")
+        finally:
+            session.trackers.close(is_over=is_over)
     return read_status(folder, computed=session.computed, cells=session.own_cells)
 
 
@@ -224,6 +248,26 @@ def _weights_of_shard(keep: Keep) -> list[str]:
     ]
 
 
+def idle_workers(proposer: Proposer, workers: int) -> str | None:
+    """The sentence on workers that a search has no cells for."""
+    header = proposer.header
+    if not header.rungs or header.in_flight is None or workers <= header.in_flight * header.rungs[0]:
+        return None
+    return (
+        f"Note: {header.in_flight} arms in flight on {count(header.rungs[0], 'seed')} are "
+        f"{count(header.in_flight * header.rungs[0], 'cell')} at a time, fewer than {workers} workers; a new search "
+        f"may have --set search.in_flight={math.ceil(workers / header.rungs[0])}, which the proposals depend on"
+    )
+
+
+def _stop_rule(study: Study, folder: StudyFolder) -> StopRule | None:
+    if study.stop is None:
+        return None
+    from sweeps.stop.rule import StopRule  # a study without one does not wait for Optuna
+
+    return StopRule(study.stop, study.metric, folder.path / "checkpoints")
+
+
 def _resources(
     study: Study,
     folder: StudyFolder,
@@ -263,6 +307,8 @@ class _Session:
         ownership: Ownership,
         shard: Shard | None,
         clips: bool,
+        stop: StopRule | None = None,
+        trackers: Mapping[str, Tracker] | None = None,
     ) -> None:
         self.study, self.folder, self.executor = study, folder, executor
         self.reporter, self.listener, self.limits = reporter, listener, limits
@@ -275,26 +321,71 @@ class _Session:
         self.computed = 0
         self.reused: Counter[str] = Counter()
         self._tries: dict[str, int] = {}  # of cells with a record, in earlier runs
+        self._given, self._is_cut = 0, False  # cells given to the executor, and whether the limit held some back
+        self._on_end: Callable[[str], None] = lambda cell: None
+        self.stop = stop
+        self.trackers = Trackers(trackers or {}, reporter.note)
         self._accepted: dict[str, tuple[StudyFolder, str]] = {}  # by science, cells that other code computed
 
-    def run(self, tasks: Sequence[Task], search: SearchHeader) -> list[CellRecord]:
-        """Add `tasks` to the plan, run those without a final record, return the records that there are."""
-        first = not self.tasks
-        round_ = {task.hash: task for task in tasks}
-        self.tasks |= round_
-        plan = self._plan(search)
-        if first and self.folder.has_plan() and (old := self.folder.read_plan().search.method) != search.method:
-            self.reporter.note(f"the plan in '{self.folder.path}' was of the method {old}; {search.method} replaces it")
-        if first and search.method == GRID and self.folder.has_plan():
+    def run(self, proposer: Proposer) -> None:
+        """Plan what `proposer` asks for and run what has no final record, to the end of its rounds."""
+        self.tasks = {task.hash: task for task in proposer.known()}
+        is_first = True
+
+        def on_told(records: Sequence[CellRecord]) -> None:
+            if self.stop is not None:
+                self.stop.tell(records)
+            for line in proposer.news():
+                self.reporter.note(line)
+
+        rounds = Rounds(proposer, lambda task: self.folder.read_cell(task.hash), on_told)
+        self._on_end = rounds.end
+
+        def more() -> list[Task]:
+            nonlocal is_first
+            missing: list[Task] = []
+            for tasks in rounds.more():
+                if self.stop is not None:
+                    self.stop.plan(tasks)
+                self.tasks |= {task.hash: task for task in tasks}
+                plan = self._plan(proposer.header)
+                if is_first:
+                    self._compare_with_earlier(plan)
+                self._refuse_other_plan(plan)
+                self.folder.write_plan(plan)
+                if is_first and self.clips:
+                    for line in write_example_clips(self.folder, tasks):
+                        self.reporter.note(line)
+                missing += self._start(plan, list({task.hash: task for task in tasks}.values()))
+                is_first = False
+            return self._within_limits(missing)
+
+        while tasks := more():  # of a shard, those of its own cells that are missing
+            self.executor.run(tasks, self._on_event, more)
+        self._say_limit()
+        if proposer.header.method != GRID:  # no more arms will come, however many were proposed
+            self.folder.write_plan(self._plan(proposer.header.model_copy(update={"proposed": proposer.header.arms})))
+
+    def _compare_with_earlier(self, plan: Plan) -> None:
+        """Say what becomes of an earlier plan in the folder. Raises InputError where another rule has stopped cells."""
+        if not self.folder.has_plan():
+            return
+        old = self.folder.read_plan()
+        if old.stop != plan.stop and old.cells:
+            kinds = [rule.kind if rule else "no rule" for rule in (old.stop, plan.stop)]
+            options = f" ({old.stop.options}, now {plan.stop.options})" if old.stop and plan.stop else ""
+            raise InputError(
+                f"'{self.folder.path}' holds a study whose cells are stopped by {kinds[0]}, not {kinds[1]}{options}; "
+                f"give another --out (--reuse '{self.folder.path}' takes its complete cells over)"
+            )
+        if old.search.method != plan.search.method:
+            self.reporter.note(
+                f"the plan in '{self.folder.path}' was of the method {old.search.method}; {plan.search.method} "
+                "replaces it"
+            )
+        if plan.search.method == GRID:
             for line in explain_changes(self.folder, plan, self.tasks.values()):
                 self.reporter.note(line)
-        self._refuse_other_plan(plan)
-        self.folder.write_plan(plan)
-        if first and self.clips:
-            for line in write_example_clips(self.folder, tasks):
-                self.reporter.note(line)
-        self.execute(plan, list(round_.values()))
-        return [self.folder.read_cell(task.hash) for task in tasks if self._is_own(task.hash)]
 
     def _refuse_other_plan(self, plan: Plan) -> None:
         """Shards that are at work together have one plan."""
@@ -310,18 +401,27 @@ class _Session:
 
     def execute(self, plan: Plan, tasks: Sequence[Task]) -> None:
         """Run the cells without a final record, or take them over from another study."""
+        self.executor.run(self._within_limits(self._start(plan, tasks)), self._on_event)
+        self._say_limit()
+
+    def _start(self, plan: Plan, tasks: Sequence[Task]) -> list[Task]:
+        """The cells without a final record here or, to be taken over, in another study."""
         tasks, plan = self._share(tasks, plan)
         missing = [task for task in tasks if not self._is_final(task)]
         if self.others or self._accepted:
             missing = [task for task in missing if not self._take_over(task)]
+        finished = {task.hash for task in tasks} - {task.hash for task in missing}
+        records = {cell: self.folder.read_cell(cell) for cell in finished}
         if self.shard is None:  # a shard sees too few cells to say which arm will be chosen
-            finished = {task.hash for task in tasks} - {task.hash for task in missing}
-            self.weights.plan(plan, {cell: self.folder.read_cell(cell) for cell in finished})
+            self.weights.plan(plan, records)
+        self.trackers.planned(plan, tasks, records)
         for source, cells in self.reused.items():
             self.reporter.note(f"{cells} finished cells are taken over from {source}")
         self.reused.clear()
-        self.reporter.planned(plan, missing)
-        self._execute(missing)
+        for cell in {task.hash for task in tasks} - {task.hash for task in missing}:
+            self._on_end(cell)
+        self.reporter.planned(plan, missing, records)
+        return missing
 
     def _share(self, tasks: Sequence[Task], plan: Plan) -> tuple[Sequence[Task], Plan]:
         """The tasks of this run's shard, and the plan of their cells."""
@@ -331,48 +431,57 @@ class _Session:
         self.own_cells = {task.hash for task in tasks}
         return tasks, plan.model_copy(update={"cells": [cell for cell in plan.cells if cell.hash in self.own_cells]})
 
-    def _is_own(self, cell: str) -> bool:
-        return self.own_cells is None or cell in self.own_cells
-
     def _plan(self, search: SearchHeader) -> Plan:
         """The plan so far, with the confirmation that an earlier one in the folder has."""
         plan = make_plan(self.study, self.tasks.values(), search=search)
         earlier = self.folder.read_plan().confirmation if self.folder.has_plan() else None
         return plan.model_copy(update={"confirmation": earlier})
 
-    def run_failed(self, tasks: Sequence[Task]) -> None:
-        """Run those of `tasks` whose record says that they failed; the plan stays as it is."""
+    def run_failed(self, proposer: Proposer) -> None:
+        """Run those of the planned cells whose record says that they failed; the plan stays as it is."""
         plan = self.folder.read_plan()
-        tasks, plan = self._share(tasks, plan)
+        asked = {task.hash: task for task in proposer.known()}
+        rounds = Rounds(proposer, lambda task: self.folder.read_cell(task.hash))
+        for tasks in rounds.more():  # as far as the records go
+            asked |= {task.hash: task for task in tasks}
+            for task in tasks:
+                if self.folder.find_cell(task.hash, self._on_damage) is not None:
+                    rounds.end(task.hash)
+        changed = {cell.hash for cell in plan.cells} - asked.keys()
+        own, plan = self._share(list(asked.values()), plan)
         planned = {cell.hash for cell in plan.cells}
         failed = [
             task
-            for task in tasks
+            for task in own
             if task.hash in planned and self.folder.has_cell(task.hash) and not self._is_final(task)
         ]
-        changed = planned - {task.hash for task in tasks}
         if any(self.folder.has_cell(one) for one in changed):
             self.reporter.note(
                 f"{len(changed)} planned cells are no longer what the study asks for, and stay as they are"
             )
-        self.reporter.planned(plan, failed)
-        self._execute(failed)
+        again = {task.hash for task in failed}
+        found = [self.folder.find_cell(cell, self._on_damage) for cell in asked if cell in planned - again]
+        records = {record.hash: record for record in found if record is not None}
+        self.reporter.planned(plan, failed, records)
+        self.trackers.planned(plan, [task for cell, task in asked.items() if cell in planned], records)
+        self.executor.run(self._within_limits(failed), self._on_event)
+        self._say_limit()
 
-    def _execute(self, tasks: Sequence[Task]) -> None:
-        """Run `tasks` in the order and within the limits of this run."""
+    def _within_limits(self, tasks: Sequence[Task]) -> list[Task]:
+        """`tasks` in the order of this run, as many as its limit leaves."""
+        if not tasks:
+            return []
         means = {arm: sum(seconds) / len(seconds) for arm, seconds in self._seconds.items()}
         ordered = in_order(tasks, means, seeds_first=self.limits.seeds_first)
         most = self.limits.max_cells
-        remaining = len(ordered) if most is None else most - self.computed
-        self.executor.run(ordered[:remaining], self._on_event)
-        if remaining < len(ordered):
-            raise LimitReached(f"{self.computed} cells are computed, as many as --max-cells allows")
+        given = ordered if most is None else ordered[: most - self._given]
+        self._given += len(given)
+        self._is_cut |= len(given) < len(ordered)
+        return given
 
-    def end(self, search: SearchHeader) -> None:
-        """Note in the plan that no more arms will come, however many were proposed."""
-        if search.method != GRID:
-            ended = search.model_copy(update={"proposed": search.arms})
-            self.folder.write_plan(self._plan(ended))
+    def _say_limit(self) -> None:
+        if self._is_cut:
+            raise LimitReached(f"{self.computed} cells are computed, as many as --max-cells allows")
 
     def _is_final(self, task: Task) -> bool:
         """Complete, diverged and stopped cells are results and never repeated; a failed one gets another chance."""
@@ -403,7 +512,7 @@ class _Session:
             sources.append(self._accepted[task.science])
         for folder, cell in sources:
             record = folder.find_cell(cell, self._on_damage)
-            if record is not None and record.status != "failed":
+            if record is not None and record.status in ("complete", "diverged"):  # what a rule stopped is not computed
                 changes: dict[str, str | None] = {}
                 source = f"'{record.provenance.reused_from or folder.path}'"
                 if folder is not self.folder:
@@ -434,11 +543,18 @@ class _Session:
             event = event.model_copy(update={"provenance": event.provenance.model_copy(update={"tries": tries})})
             self.folder.write_cell(event)
             self.weights.add(event)
+            self.trackers.ended(event)
             self.computed += 1
             if event.status != "failed":  # that one goes on from there
                 (self.folder.path / "checkpoints" / f"{event.hash}.pt").unlink(missing_ok=True)
+                if self.stop is not None:
+                    self.stop.forget(event.hash)
+            self._on_end(event.hash)
         else:
+            self.trackers.progress(event)
             reason = self.listener(event)
+            if self.stop is not None and reason is None:
+                reason = self.stop(event)
         self.reporter.event(event)
         if self.limits.budget is not None and time.monotonic() - self._started >= self.limits.budget:
             raise LimitReached(f"the time of --budget ({duration(self.limits.budget)}) is over")

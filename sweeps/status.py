@@ -68,9 +68,10 @@ class StudyStatus:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every planned cell is complete and, in a search, no more arms will come."""
+        """Whether every planned cell is complete, or stopped by the study's own rule, and no more arms will come."""
         search = self.plan.search
-        return self.counts["complete"] == self.planned and (search.arms is None or search.proposed is not None)
+        ended = self.counts["complete"] + (self.counts["stopped"] if self.plan.stop is not None else 0)
+        return ended == self.planned and (search.arms is None or search.proposed is not None)
 
     @property
     def exit_code(self) -> int:

@@ -37,6 +37,7 @@ from sweeps.questions import (
 )
 from sweeps.ranges import is_number
 from sweeps.record import Scalar
+from sweeps.stop.config import Stop
 from vmp.core.choices import unknown_key
 from vmp.core.config import config, from_plain, shown, to_plain
 from vmp.core.documents import parse_yaml, read_yaml
@@ -94,6 +95,7 @@ class Study(Settings):
         margin: Difference in `metric` below which two arms count as practically equal; set before the run.
         tries: How often a run tries a cell whose worker dies under it.
         resources: What a cell takes of a machine; no part of its identity.
+        stop: A rule that ends cells early; None lets each train to its end. A stopped cell is out of every comparison.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=80)]
@@ -110,6 +112,7 @@ class Study(Settings):
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
     tries: Annotated[int, Field(ge=1)] = 2
     resources: CellNeeds = CellNeeds()
+    stop: Stop | None = None
 
     def __post_init__(self) -> None:
         for name, values in [("seeds", self.seeds), *((f"factors.{k}", v) for k, v in self.factors.items())]:

@@ -55,6 +55,7 @@ class KeptWeights:
         self._folder, self._keep = folder, keep
         self._plan: Plan | None = None
         self._cells: dict[str, list[str]] = {}  # arm -> hashes, as planned
+        self._order: dict[str, int] = {}  # arm -> its place in the plan
         self._arms: dict[str, str] = {}  # hash -> arm
         self._blocks: dict[str, int] = {}  # of the arms that can be chosen
         self._records: dict[str, CellRecord] = {}
@@ -65,6 +66,7 @@ class KeptWeights:
         self._plan, self._cells = plan, {}
         for cell in plan.cells:
             self._cells.setdefault(arm_key(cell.factors), []).append(cell.hash)
+        self._order = {arm: number for number, arm in enumerate(self._cells)}
         self._arms = {cell: arm for arm, cells in self._cells.items() for cell in cells}
         arms = list(plan.arms().values())
         names = block_names(arms, list(plan.factors), plan.study.blocks)
@@ -82,7 +84,7 @@ class KeptWeights:
 
     def _compare(self, arm: str) -> None:
         """Once an arm has ended, delete its models or those of the arm that was ahead in its block."""
-        if self._keep != "chosen" or not self._is_over(arm):
+        if self._keep != "chosen" or not self._is_over(arm) or self._may_go_on(arm):
             return
         block = self._blocks.get(arm)
         if block is None or math.isnan(self._mean(arm)):
@@ -91,8 +93,14 @@ class KeptWeights:
             self._leaders[block] = ahead = max(leader, arm, key=self._rank)
             self._delete(arm if ahead == leader else leader)
 
+    def _may_go_on(self, arm: str) -> bool:
+        """Whether a search may give the arm more seeds; those that it does not end with `end`."""
+        assert self._plan is not None
+        search = self._plan.search
+        return search.factor is not None and len(self._cells[arm]) < (search.rungs or [0])[-1]
+
     def _rank(self, arm: str) -> tuple[float, int]:
-        return self._mean(arm), -list(self._cells).index(arm)
+        return self._mean(arm), -self._order[arm]
 
     def end(self) -> list[str]:
         """Delete what is not to be kept; sentences on what is there."""
@@ -126,6 +134,7 @@ class KeptWeights:
         chosen = [accuracies.arms[rows[made.best]] for rows, made in accuracies.choices()]
         if not chosen:  # too few seeds
             over = [arm for arm in self._blocks if self._is_over(arm) and not math.isnan(self._mean(arm))]
+            over = [arm for arm in over if not self._may_go_on(arm)] or over
             by_block = {self._blocks[arm]: arm for arm in sorted(over, key=self._rank)}
             chosen = [self._plan.arms()[arm] for arm in by_block.values()]
         return {arm_key(factors): factors for factors in chosen}

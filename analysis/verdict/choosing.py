@@ -54,8 +54,11 @@ def choose_arm(
     Returns:
         The choice, None below 3 shared seeds; and the candidates that could not be chosen, with the reason in words.
     """
-    rows = choosable(values, [summary.stopped > 0 for summary in candidates])
-    out = tuple((s.arm, _reason(s, values[i])) for i, s in enumerate(candidates) if i not in rows)
+    # A search gives the best arms more seeds: one without them lost to another on the seeds that it has.
+    search = evidence.study.plan.search
+    most = max(summary.planned for summary in candidates) if search.factor is not None else 0
+    rows = choosable(values, [summary.stopped > 0 or summary.planned < most for summary in candidates])
+    out = tuple((s.arm, _reason(s, values[i], most)) for i, s in enumerate(candidates) if i not in rows)
     if not rows:
         return None, out
     orders = [candidates[i].arm.order for i in rows]
@@ -77,11 +80,13 @@ def choose_arm(
     ), out
 
 
-def _reason(summary: ArmSummary, values: Floats) -> str:
+def _reason(summary: ArmSummary, values: Floats, most: int) -> str:
     """Why a candidate cannot be chosen, in words."""
     seeds = count(summary.planned, "seed")
     if summary.stopped:
         return f"{summary.stopped} of {seeds} stopped early"
+    if summary.planned < most:
+        return f"the search gave it {seeds}, and the best arms {most}"
     return f"{int((~np.isnan(values)).sum())} of {seeds} complete"
 
 

@@ -63,6 +63,14 @@ Event = Progress | Predicted | CellRecord
 OnEvent = Callable[[Event], str | None]
 """Answers a `Progress` with the reason why its cell is to stop, or with None; other answers are ignored."""
 
+More = Callable[[], Sequence[Task]]
+"""Asked after each record for tasks that can be run now."""
+
+
+def no_more() -> Sequence[Task]:
+    """The answer of a caller that has given all its tasks."""
+    return ()
+
 
 class Executor(Protocol):
     """Runs tasks, each exactly once as long as its process lives, and reports them in the order in which they finish.
@@ -73,7 +81,8 @@ class Executor(Protocol):
     task whose worker died is tried again, `Resources.tries` times in all, then recorded as failed; epochs and
     predictions may then be reported twice. A worker that was killed before it could begin is no try of its task. A
     record says how often its task was tried. When `on_event` raises, or the caller is interrupted, `run` stops all work
-    and lets the exception pass. Workers outlive `run`: leaving the context ends them.
+    and lets the exception pass. Workers outlive `run`: leaving the context ends them. An executor that can take tasks
+    while it runs asks `more` after each record; with another one the caller calls `run` again.
     """
 
     def __enter__(self) -> Self: ...
@@ -82,7 +91,7 @@ class Executor(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def run(self, tasks: Sequence[Task], on_event: OnEvent) -> None: ...
+    def run(self, tasks: Sequence[Task], on_event: OnEvent, more: More = no_more) -> None: ...
 
 
 def failed_record(task: Task, reason: str, *, engine: str, tries: int) -> CellRecord:

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sweeps.executors.base import OnEvent, Predicted, Progress, Resources, failed_record
+from sweeps.executors.base import More, OnEvent, Predicted, Progress, Resources, failed_record, no_more
 from sweeps.plan import Task
 from sweeps.record import CellRecord
 from vmp.core.errors import InputError
@@ -75,13 +75,21 @@ class LocalExecutor:
                 worker.process.wait()
         self._workers.clear()
 
-    def run(self, tasks: Sequence[Task], on_event: OnEvent) -> None:
+    def run(self, tasks: Sequence[Task], on_event: OnEvent, more: More = no_more) -> None:
         """Run every task; see the contract."""
         waiting = collections.deque(tasks)
         attempts: collections.Counter[str] = collections.Counter()
-        open_tasks, unready = len(tasks), 0
-        while open_tasks:
+        open_tasks, unready, has_ended = len(tasks), 0, False
+        while True:
             self._hand_out(waiting)
+            if has_ended:  # after the worker that is idle now has its next task
+                has_ended = False
+                new = more()
+                waiting.extend(new)
+                open_tasks += len(new)
+                self._hand_out(waiting)
+            if not open_tasks:
+                return
             try:
                 number, line = self._messages.get(timeout=self._until_timeout())
             except queue.Empty:
@@ -104,7 +112,7 @@ class LocalExecutor:
                     worker.send({"stop": on_event(Progress(hash=worker.task.hash, **message))})
                     continue
                 worker.task = None
-                open_tasks -= 1
+                open_tasks, has_ended = open_tasks - 1, True
                 record = CellRecord(**message["record"])
                 tries = {"tries": attempts[record.hash] + 1}
                 on_event(record.model_copy(update={"provenance": record.provenance.model_copy(update=tries)}))
@@ -119,13 +127,13 @@ class LocalExecutor:
             # A kill can hit any process at any time: one that had not begun is no fault of the cell.
             attempts[task.hash] += worker.ready
             if worker.overdue:
-                open_tasks -= 1
+                open_tasks, has_ended = open_tasks - 1, True
                 on_event(self._overdue(task, attempts[task.hash]))
                 continue
             if attempts[task.hash] < self._resources.tries:
                 waiting.appendleft(task)
                 continue
-            open_tasks -= 1
+            open_tasks, has_ended = open_tasks - 1, True
             on_event(self._lost(task, worker))
 
     def _hand_out(self, waiting: collections.deque[Task]) -> None:

@@ -36,7 +36,7 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # else a page about each exper
 import ray
 from ray import tune
 
-from sweeps.executors.base import Event, OnEvent, Predicted, Progress, Resources, failed_record
+from sweeps.executors.base import Event, More, OnEvent, Predicted, Progress, Resources, failed_record, no_more
 from sweeps.executors.cell import run_cell
 from sweeps.plan import Task
 from sweeps.record import CellRecord
@@ -229,8 +229,9 @@ class RayTuneExecutor:
     ) -> None:
         self._own.close()
 
-    def run(self, tasks: Sequence[Task], on_event: OnEvent) -> None:
-        """Run every task as a trial; see the contract."""
+    def run(self, tasks: Sequence[Task], on_event: OnEvent, more: More = no_more) -> None:
+        """Run every task as a trial; see the contract. Tune takes no trial while it runs."""
+        del more
         remaining = list(tasks)
         self._lost_nodes = {node["NodeID"] for node in ray.nodes() if not node["Alive"]}
         attempts: Counter[str] = Counter()

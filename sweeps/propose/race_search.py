@@ -66,6 +66,8 @@ class RaceSearch:
             by other rules.
     """
 
+    depth = 1
+
     def __init__(self, study: Study, settings: SearchSettings, folder: StudyFolder | None) -> None:
         self.rules = race_rules(study, settings)
         _check_arms(study)
@@ -91,6 +93,9 @@ class RaceSearch:
         """Where the race stands."""
         by_place = {self._places[record.hash]: record for record in self._records.values()}
         return run_race(self._factors, self.seeds, by_place, self.rules)
+
+    def known(self) -> list[Task]:
+        return []
 
     def ask(self) -> list[Task]:
         """The cells up to the next look; the first time also those of all looks that an earlier run took."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from sweeps.propose.base import Proposer
 from sweeps.propose.grid import Grid
 from sweeps.propose.race_search import RaceSearch
@@ -14,17 +12,14 @@ from sweeps.study import Study
 from vmp.core.errors import InputError
 
 
-def make_proposer(
-    study: Study, settings: SearchSettings | None, folder: StudyFolder | None, *, workers: int = 1
-) -> Proposer:
+def make_proposer(study: Study, settings: SearchSettings | None, folder: StudyFolder | None) -> Proposer:
     """What proposes the arms of `study`.
 
     Args:
         study: The definition.
         settings: The method: ``grid``, ``race`` or a sampler; None for the grid.
-        folder: The study's folder, where a search has its state; None for memory. Nothing is written before `ask`.
-        workers: Cells at a time, which decides how many arms are in flight if neither the settings nor an earlier run
-            in the folder does.
+        folder: The study's folder, whose plan and records a search goes on from; None to start from none. Nothing is
+            written.
 
     Raises:
         InputError: No such method or option, the study has nothing to search, or its design says which arms to run.
@@ -32,6 +27,10 @@ def make_proposer(
     if settings is None or settings.method == GRID:
         return Grid(study)
     if settings.method == RACE:
+        if study.stop is not None:
+            raise InputError(
+                "a race decides between cells that have trained to their end, and `stop` ends them early; leave out one"
+            )
         return RaceSearch(study, settings, folder)
     if not study.is_plain_grid:
         what = "only_where" if study.only_where else f"the design {study.design.kind}"
@@ -41,4 +40,4 @@ def make_proposer(
         )
     from sweeps.propose.optuna_search import OptunaSearch  # a grid does not wait for Optuna
 
-    return OptunaSearch(study, settings, folder, in_flight=math.ceil(workers / len(study.seeds)))
+    return OptunaSearch(study, settings, folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -21,21 +21,38 @@ class SearchSettings:
     """How arms are proposed.
 
     Attributes:
-        method: ``grid``, ``race``, a key of `sweeps.propose.optuna_search.SAMPLERS`, or the dotted path of an Optuna
+        method: ``grid``, ``race``, a key of `sweeps.propose.arm_search.SAMPLERS`, or the dotted path of an Optuna
             sampler of your own.
         arms: Different arms to propose, beside the reference arms (baseline and control), which always run; a race runs
             all arms of the study.
         seed: Of the proposals.
         options: Of the method, such as ``{n_startup_trials: 5}``, or ``{max_seeds: 20}`` of a race.
-        in_flight: Arms proposed together, before any of their results is known. None takes as many as keep all workers
-            busy; a search that goes on keeps its number. The grid proposes everything at once.
+        in_flight: Arms at work at a time: each is proposed knowing the results of all but so many arms before it. The
+            proposals depend on it, so it is a number of the study and not of the workers. The grid proposes everything
+            at once.
+        first_seeds: Seeds that each arm starts on; None for all of the study's.
+        factor: With `first_seeds`, one in so many arms goes on, to so many times as many seeds, until all.
+        against: What the search keeps low beside a high accuracy: ``seconds`` of a cell; None for accuracy alone.
     """
 
     method: str = "tpe"
     arms: Annotated[int, Field(ge=1)] = 20
     seed: int = 0
     options: dict[str, Any] = Field(default_factory=dict)
-    in_flight: Annotated[int, Field(ge=1)] | None = None
+    in_flight: Annotated[int, Field(ge=1)] = 4
+    first_seeds: Annotated[int, Field(ge=1)] | None = None
+    factor: Annotated[int, Field(ge=2)] = 2
+    against: Literal["seconds"] | None = None
+
+
+def rungs(settings: SearchSettings, seeds: int) -> tuple[int, ...]:
+    """Numbers of seeds after which an arm goes on or does not; the last one is `seeds`."""
+    if settings.first_seeds is None:
+        return (seeds,)
+    steps = [settings.first_seeds]
+    while steps[-1] < seeds:
+        steps.append(steps[-1] * settings.factor)
+    return tuple(dict.fromkeys(min(step, seeds) for step in steps))
 
 
 def change_search(

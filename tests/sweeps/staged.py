@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import time
 from collections.abc import Callable
@@ -11,11 +12,14 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from sweeps.executors.base import Progress
 from sweeps.plan import Task, make_plan
 from sweeps.propose.registry import make_proposer
+from sweeps.propose.rounds import Rounds
 from sweeps.propose.settings import SearchSettings
 from sweeps.record import CellRecord, StudyFolder
 from sweeps.study import Study, load_study
+from sweeps.track.base import Tracker
 from tests.conftest import SMALL
 
 
@@ -36,26 +40,46 @@ def drive(
     answer: Callable[[Task], CellRecord],
     *,
     kill_after: int = 10**9,
-    workers: int = 1,
+    order: int = 0,
+    tracker: Tracker | None = None,
 ) -> list[list[Task]]:
-    """As `sweeps.run` does, without training: the rounds that were asked for. Dies after so many new cells."""
+    """As `sweeps.run` does, without training: the rounds that were asked for. Dies after so many new cells.
+
+    Open cells end in the order in which they were asked for, or in one that the number `order` shuffles.
+    """
     folder.create()
-    proposer = make_proposer(study, settings, folder, workers=workers)
-    rounds: list[list[Task]] = []
-    planned: dict[str, Task] = {}
+    proposer = make_proposer(study, settings, folder)
+    rounds = Rounds(proposer, lambda task: folder.read_cell(task.hash))
+    shuffled, asked = random.Random(order), []
+    planned = {task.hash: task for task in proposer.known()}
+    waiting: list[Task] = []
     computed = 0
-    while tasks := proposer.ask():
-        rounds.append(tasks)
-        planned |= {task.hash: task for task in tasks}
-        folder.write_plan(make_plan(study, planned.values(), search=proposer.header))
-        for task in tasks:
-            if not folder.has_cell(task.hash) or folder.read_cell(task.hash).status == "failed":
-                if computed == kill_after:
-                    raise Killed
-                computed += 1
-                folder.write_cell(answer(task))
-        proposer.tell([folder.read_cell(task.hash) for task in tasks])
-    return rounds
+    while True:
+        for tasks in rounds.more():
+            asked.append(tasks)
+            planned |= {task.hash: task for task in tasks}
+            folder.write_plan(make_plan(study, planned.values(), search=proposer.header))
+            there = [folder.find_cell(task.hash) for task in tasks]
+            if tracker is not None:
+                tracker.planned(folder.read_plan(), tasks, {one.hash: one for one in there if one})
+            for task in tasks:
+                if folder.has_cell(task.hash) and folder.read_cell(task.hash).status != "failed":
+                    rounds.end(task.hash)
+                else:
+                    waiting.append(task)
+        if not waiting:
+            if tracker is not None:
+                tracker.close(True)
+            return asked
+        task = waiting.pop(shuffled.randrange(len(waiting)) if order else 0)
+        if computed == kill_after:
+            raise Killed
+        computed += 1
+        folder.write_cell(record := answer(task))
+        if tracker is not None:
+            tracker.progress(Progress(hash=task.hash, epoch=1, figures=record.metrics))
+            tracker.ended(record)
+        rounds.end(task.hash)
 
 
 def backbone(factory: str, **options: object) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import SearchSettings, change_search
 from sweeps.race_state import RaceState, read_race
 from sweeps.record import CellRecord, Provenance, StudyFolder
-from sweeps.replay import replay
+from sweeps.replay import replay_race
 from sweeps.run import run_study
 from sweeps.stats.race import Ending
 from tests.conftest import ROOT, SMALL, Vmp
@@ -81,8 +81,8 @@ def test_a_killed_race_drops_the_same(finished: StudyFolder, tmp_path: Path) -> 
     killed = StudyFolder(tmp_path)
     for after in (2, 11, 4):  # within the first look, at a look, within a later one
         with pytest.raises(Killed):
-            drive(STUDY, RACE, killed, record, kill_after=after, workers=after)
-    drive(STUDY, RACE, killed, record, workers=64)
+            drive(STUDY, RACE, killed, record, kill_after=after, order=after)
+    drive(STUDY, RACE, killed, record, order=64)
     assert state(killed) == state(finished)
     assert killed.read_plan().cells == finished.read_plan().cells
     assert cells(tmp_path) == cells(finished.path)
@@ -109,8 +109,8 @@ def test_a_failed_cell_gets_another_chance_before_anything_is_decided_without_it
 def test_a_replay_decides_what_the_race_did(finished: StudyFolder, tmp_path: Path, call_vmp: Vmp) -> None:
     grid = StudyFolder(tmp_path)
     drive(dataclasses.replace(STUDY, seeds=tuple(range(13))), None, grid, record)
-    assert replay(grid) == state(finished)
-    assert replay(finished) == state(finished)
+    assert replay_race(grid) == state(finished)
+    assert replay_race(finished) == state(finished)
     printed = call_vmp("sweep", "replay", tmp_path, "--search", "race", "--json")
     assert (printed.returncode, printed.stderr) == (0, "")
     shown: dict[str, Any] = json.loads(printed.stdout)
@@ -125,7 +125,8 @@ def test_a_replay_decides_what_the_race_did(finished: StudyFolder, tmp_path: Pat
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--search", "tpe"), "--search tpe cannot be replayed"),
+        (("--search", "tpi"), "Did you mean 'tpe'?"),
+        (("--search", "tpe", "--search-option", "first_seeds=40"), "first_seeds is 40"),
         (("--search-option", "max_seeds=20"), "arms for its next look, and"),
         (("--search-option", "max_seeds=2"), "max_seeds"),
         (("--search-option", "cap=4"), "cap"),

@@ -463,7 +463,7 @@ def test_a_search_from_the_command_line_resumes_and_reports(start: Start, call_v
     plan = json.loads((out / "plan.json").read_text())
     assert plan["search"]["method"] == "tpe"
     assert len(plan["cells"]) == len(cells(out)) == 2 * (2 + 4)  # baseline, control and four proposed arms, two seeds
-    assert (plan["search"]["in_flight"], plan["search"]["proposed"]) == (1, 4)
+    assert (plan["search"]["in_flight"], plan["search"]["proposed"]) == (4, 4)
 
 
 def test_a_study_file_may_ask_for_a_search(call_vmp: Vmp, tmp_path: Path) -> None:

@@ -1,0 +1,67 @@
+"""Cells as runs of TensorBoard: curves while they train, and at their end a row of the HPARAMS tab."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tensorboardX import SummaryWriter  # it comes with Ray Tune
+
+from sweeps.executors.base import Progress
+from sweeps.plan import Task
+from sweeps.record import CellRecord, Plan
+from sweeps.track.base import cell_name, figures_of, numbers
+
+
+class TensorBoard:
+    """Writes ``DIR/tensorboard/<cell>``; see `sweeps.track.base.Tracker`.
+
+    Args:
+        folder: The study's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "tensorboard"
+        self._tasks: dict[str, Task] = {}
+        self._writers: dict[str, Any] = {}
+
+    def planned(self, plan: Plan, tasks: Sequence[Task], records: Mapping[str, CellRecord]) -> None:
+        self._tasks |= {task.hash: task for task in tasks}
+        for record in records.values():
+            if not self._run(record.hash).is_dir():  # the cell ended before anybody asked for TensorBoard
+                for epoch, figures in figures_of(record):
+                    self._write(record.hash, epoch, figures)
+                self.ended(record)
+
+    def progress(self, progress: Progress) -> None:
+        self._write(progress.hash, progress.epoch, numbers(progress.figures))
+
+    def ended(self, record: CellRecord) -> None:
+        writer = self._writer(record.hash)
+        task = self._tasks[record.hash]
+        factors = {name: value for name, value in task.factors.items() if value is not None}
+        hparams = {**factors, "seed": task.seed, "status": record.status}
+        metrics = {f"end/{name}": value for name, value in numbers(record.metrics).items()}
+        writer.add_hparams(hparams, metrics, name=".", global_step=len(record.curves.get("epoch", [])))
+        self._writers.pop(record.hash).close()
+
+    def close(self, is_over: bool) -> None:
+        for writer in self._writers.values():
+            writer.close()
+        self._writers.clear()
+
+    def _write(self, cell: str, epoch: int, figures: Mapping[str, float]) -> None:
+        writer = self._writer(cell)
+        for name, value in figures.items():
+            writer.add_scalar(name, value, epoch)
+        writer.flush()
+
+    def _writer(self, cell: str) -> Any:
+        if cell not in self._writers:
+            self._writers[cell] = SummaryWriter(str(self._run(cell)))
+        return self._writers[cell]
+
+    def _run(self, cell: str) -> Path:
+        name = "".join(c if c.isalnum() or c in "=.-+_" else "_" for c in cell_name(self._tasks[cell]))
+        return self._folder / f"{name[:120]}_{cell[:8]}"

@@ -1,0 +1,78 @@
+"""Cells as runs of Weights & Biases, offline unless ``WANDB_MODE`` says otherwise."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sweeps.executors.base import Progress
+from sweeps.plan import Task
+from sweeps.record import CellRecord, Plan
+from sweeps.track.base import cell_name, figures_of, numbers
+from vmp.core.errors import InputError
+
+
+class WandB:
+    """Writes ``DIR/wandb``; ``wandb sync`` uploads what was written offline. See `sweeps.track.base.Tracker`.
+
+    Args:
+        folder: The study's.
+
+    Raises:
+        InputError: wandb is not installed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        os.environ.setdefault("WANDB_MODE", "offline")  # read at import
+        os.environ.setdefault("WANDB_SILENT", "true")
+        try:
+            import wandb
+        except ImportError as error:
+            raise InputError(
+                "--track wandb needs wandb, which is not installed: pip install 'video-motion-prompts[wandb]'"
+            ) from error
+        self._wandb: Any = wandb
+        self._folder = folder.resolve()
+        self._project = ""
+        self._tasks: dict[str, Task] = {}
+        self._runs: dict[str, Any] = {}
+
+    def planned(self, plan: Plan, tasks: Sequence[Task], records: Mapping[str, CellRecord]) -> None:
+        self._project = plan.study.name
+        self._tasks |= {task.hash: task for task in tasks}
+        there = {path.name.rpartition("-")[2] for path in (self._folder / "wandb").glob("*run-*")}
+        for record in records.values():
+            if record.hash not in there:  # the cell ended before anybody asked for wandb
+                for epoch, figures in figures_of(record):
+                    self._run(record.hash).log(figures, step=epoch)
+                self.ended(record)
+
+    def progress(self, progress: Progress) -> None:
+        self._run(progress.hash).log(numbers(progress.figures), step=progress.epoch)
+
+    def ended(self, record: CellRecord) -> None:
+        run = self._run(record.hash)
+        run.summary.update({"status": record.status, **{f"end/{k}": v for k, v in numbers(record.metrics).items()}})
+        self._runs.pop(record.hash).finish(exit_code=int(record.status == "failed"))
+
+    def close(self, is_over: bool) -> None:
+        for run in self._runs.values():
+            run.finish(exit_code=1)
+        self._runs.clear()
+
+    def _run(self, cell: str) -> Any:
+        if cell not in self._runs:
+            task = self._tasks[cell]
+            self._runs[cell] = self._wandb.init(
+                project=self._project,
+                id=cell,
+                name=cell_name(task),
+                config={**task.factors, "seed": task.seed},
+                dir=self._folder,
+                resume="allow" if os.environ.get("WANDB_MODE") == "online" else None,
+                reinit="create_new",
+                settings=self._wandb.Settings(console="off", silent=True, x_disable_stats=True),
+            )
+        return self._runs[cell]
