@@ -114,8 +114,8 @@ def run_study(
         )
     if shard is not None and study.stop is not None and is_comparing(study.stop):
         raise InputError(
-            f"--shard {shard} sees a part of the cells, and the rule stop: {study.stop.kind} compares a cell with all of "
-            "them; leave one of them out, or give a rule of a cell's own epochs such as patience"
+            f"--shard {shard} sees a part of the cells, and the rule stop: {study.stop.kind} compares a cell with all "
+            "of them; leave one of them out, or give a rule of a cell's own epochs such as patience"
         )
     if only and not folder.has_plan():
         raise InputError(f"--only {only} needs a study that has run, and '{out}' holds none; leave it out")
