@@ -10,10 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import GRID, INK, MUTED, PAPER, VMP, one_panel, tidy, wrapped
+from analysis.figures.style import GRID, INK, MUTED, PAPER, VMP, label_rows, one_panel, row_gid, tidy
 from analysis.study.cells import Study
 from analysis.verdict.components import ComponentVerdict
-from analysis.words.phrases import limits, percent, points
+from analysis.words.phrases import limits, on_split, percent, points
 from sweeps.stats.decisions import Verdict
 
 
@@ -23,12 +23,14 @@ class PathRow:
 
     Attributes:
         label: What was switched.
+        arm: Label of the arm, by which the page links the row.
         mean: Test accuracy in percent.
         seeds: (accuracy in percent, whether the run collapsed).
         note: The gain of the step; empty for the start.
     """
 
     label: str
+    arm: str
     mean: float
     seeds: tuple[tuple[float, bool], ...]
     note: str
@@ -50,28 +52,31 @@ def prepare_path(verdict: ComponentVerdict, study: Study) -> tuple[PathRow, ...]
         if not values:
             return ()
         mean = float(np.mean([value for value, _ in values]))
-        rows.append(PathRow(label=label, mean=mean, seeds=tuple(values), note=note))
+        rows.append(PathRow(label=label, arm=arm.label, mean=mean, seeds=tuple(values), note=note))
     return tuple(rows)
 
 
-def draw_path(rows: Sequence[PathRow], *, ax: Axes) -> Axes:
+def draw_path(rows: Sequence[PathRow], accuracy: str = "accuracy", *, ax: Axes) -> Axes:
     """From top to bottom; a thin guide joins the means, hollow triangles are collapsed runs."""
     y = np.arange(len(rows))[::-1]
     ax.plot([row.mean for row in rows], y, color=GRID, linewidth=1.6, drawstyle="steps-pre", zorder=1)
-    for row, at in zip(rows, y, strict=True):
+    for i, (row, at) in enumerate(zip(rows, y, strict=True)):
         healthy = [value for value, collapsed in row.seeds if not collapsed]
         ill = [value for value, collapsed in row.seeds if collapsed]
-        ax.scatter(healthy, [at - 0.2] * len(healthy), s=11, color=VMP, alpha=0.55, linewidth=0, zorder=2)
-        ax.scatter(ill, [at - 0.2] * len(ill), s=20, marker="v", facecolor="none", edgecolor=MUTED, zorder=2)
-        ax.plot([row.mean], [at], marker="o", markersize=8, color=VMP, markeredgecolor=PAPER, zorder=4)
+        ax.scatter(healthy, [at - 0.2] * len(healthy), s=11, color=VMP, alpha=0.55, linewidth=0, zorder=2,
+                   gid=row_gid(i, "seeds"))  # fmt: skip
+        ax.scatter(ill, [at - 0.2] * len(ill), s=20, marker="v", facecolor="none", edgecolor=MUTED, zorder=2,
+                   gid=row_gid(i, "collapsed-seeds"))  # fmt: skip
+        ax.plot([row.mean], [at], marker="o", markersize=8, color=VMP, markeredgecolor=PAPER, zorder=4,
+                gid=row_gid(i, "mean"))  # fmt: skip
         ax.annotate(f"{row.mean:.1f}", (row.mean, at), xytext=(0, 7), textcoords="offset points", ha="center",
                     fontsize=9, color=INK)  # fmt: skip
         ax.annotate(row.note, (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
                     va="center", fontsize=9, color=INK, annotation_clip=False)  # fmt: skip
-    ax.set_yticks(y, [wrapped(row.label, 40) for row in rows])
+    label_rows(ax, y, [row.label for row in rows])
     ax.set_ylim(-0.6, len(rows) - 0.35)
     ax.margins(x=0.06)
-    ax.set_xlabel("test accuracy (%)")
+    ax.set_xlabel(f"{accuracy} (%)")
     tidy(ax, grid="x")
     ax.spines["left"].set_visible(False)
     return ax
@@ -84,12 +89,14 @@ def path_figure(verdict: ComponentVerdict, study: Study, name: str) -> ReportFig
         return None
     ill = any(collapsed for row in rows for _, collapsed in row.seeds)
     caption = (
-        "From the bare arm to the best one on validation, each step the switch that gains most on validation; means on "
-        "test, single seeds below them"
+        "From the bare arm to the best one on validation, each step the switch that gains most on validation; means"
+        + on_split(study)
+        + ", single seeds below them"
         + (" (hollow triangles collapsed)" if ill else "")
         + ", and at the right the gain of the step with its 95% interval within its family."
     )
     texts = [f"{row.label}: {percent(row.mean / 100)}" + (f", step {row.note}" if row.note else "") for row in rows]
     alt = f"Ablation path. {'; '.join(texts)}."
     height = 1.1 + 0.5 * len(rows)
-    return ReportFigure(name=name, caption=caption, alt=alt, draw=partial(one_panel, height, draw_path, rows))
+    draw = partial(one_panel, height, partial(draw_path, accuracy=study.accuracy), rows)
+    return ReportFigure(name=name, caption=caption, alt=alt, draw=draw, rows=[row.arm for row in rows])

@@ -88,7 +88,10 @@ def draw_manipulation(data: ManipulationPanel, *, ax: Axes) -> Axes:
                        edgecolor=VMP, linewidth=1.1 if collapsed else 0, alpha=0.95 if collapsed else 0.5, zorder=3,
                        rasterized=len(chosen) > MAX_POINTS)  # fmt: skip
     healthy = [(x, y) for x, y, flag in data.points if not flag]  # a mean of both would lie where no run is
-    means = [(x, np.mean([y for at, y in healthy if at == x])) for x in sorted({x for x, _ in healthy})]
+    by_value: dict[float, list[float]] = {}
+    for x, y in healthy:
+        by_value.setdefault(x, []).append(y)
+    means = [(x, np.mean(by_value[x])) for x in sorted(by_value)]
     if means:
         ax.plot(*np.array(means).T, color=VMP, linewidth=1.5, zorder=2)
     if data.anchors:

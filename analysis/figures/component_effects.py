@@ -42,11 +42,13 @@ class ComponentRows:
     Attributes:
         rows: (component, its bars, whether its effects disagree), from top to bottom.
         margin: Practical-equality margin in points.
+        split: What was measured on, see `Contrast.split`.
         hidden: Components beyond `MAX_ROWS`.
     """
 
     rows: tuple[tuple[str, tuple[Bar, ...], bool], ...]
     margin: float
+    split: str
     hidden: int
 
     @property
@@ -62,16 +64,17 @@ class ComponentRows:
 
 def prepare_components(components: Sequence[Component]) -> ComponentRows:
     """A row for each component with a comparison that has a verdict."""
-    rows, margin = [], 0.0
+    rows, margin, split = [], 0.0, ""
     for component in components:
         effects = (component.added, component.left_out, component.shapley)
         known = [(kind, one) for kind, one in enumerate(effects) if one and one.verdict is not Verdict.NONE]
         if known:
-            margin = 100 * known[0][1].margin
+            margin, split = 100 * known[0][1].margin, known[0][1].split
             label = f"{component.title}: {component.off} → {component.on}"
             bars = tuple(_bar(kind, one) for kind, one in known)
             rows.append((label, bars, is_interaction(component.disagreement)))
-    return ComponentRows(rows=tuple(rows[:MAX_ROWS]), margin=margin, hidden=max(0, len(rows) - MAX_ROWS))
+    hidden = max(0, len(rows) - MAX_ROWS)
+    return ComponentRows(rows=tuple(rows[:MAX_ROWS]), margin=margin, split=split, hidden=hidden)
 
 
 def _bar(kind: int, contrast: Contrast) -> Bar:
@@ -111,7 +114,7 @@ def draw_components(data: ComponentRows, *, ax: Axes) -> Axes:
     ax.set_yticks([place for place, _ in ticks], [text for _, text in ticks])
     ax.set_ylim(at + 0.9 * _APART, 0.9 * _APART)
     ax.set_xlim(*_limits(data))
-    ax.set_xlabel("test difference that the component makes within a seed (percentage points)")
+    ax.set_xlabel(f"{data.split} difference that the component makes within a seed (percentage points)".strip())
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=9, borderaxespad=0.2)
     tidy(ax, grid="x")
     ax.spines["left"].set_visible(False)
@@ -139,7 +142,7 @@ def component_figure(components: Sequence[Component], name: str) -> ReportFigure
     over = " The Shapley value is the mean over all orders of switching on." if "Shapley value" in names else ""
     caption = (
         f"What each component brings: {', '.join(names)}.{over} Bars: 95% intervals that hold for all comparisons of a "
-        f"family together ({families}; in numbers at the right); small dots: single seeds; gray zone: "
+        f"family together ({families}; in numbers at the right); small dots: single seeds; grey zone: "
         f"±{data.margin:g} points. “interacts”: the interval of the difference between the full and the bare arm "
         "excludes 0."
     )

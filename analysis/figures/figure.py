@@ -33,19 +33,22 @@ class ReportFigure:
     titles: Mapping[str, Sequence[str]] = field(default_factory=dict)
     rows: Sequence[str] = ()
 
-    def save(self, folder: Path, arms: Mapping[str, int] | None = None) -> str:
-        """Write ``name.svg`` and ``name.png`` into `folder`; returns the SVG for the page.
+    def save(self, folder: Path) -> None:
+        """Write ``name.svg`` and ``name.png`` into `folder`."""
+        with drawing():
+            figure = self.draw()
+            # Laid out once, here: an engine that the figure keeps draws everything one time more for each format.
+            ConstrainedLayoutEngine().execute(figure)
+            (folder / f"{self.name}.svg").write_text(svg_text(figure), encoding="utf-8", newline="\n")
+            figure.savefig(folder / f"{self.name}.png", dpi=160, metadata={"Software": None}, facecolor=PAPER,
+                           pil_kwargs={"compress_level": 4})  # fmt: skip
+
+    def inline(self, folder: Path, arms: Mapping[str, int] | None = None) -> str:
+        """What `save` wrote into `folder`, as SVG for the page.
 
         Args:
             folder: Of the figures.
             arms: Numbers of the arms by their label, by which the page links what belongs together.
         """
-        with drawing():
-            figure = self.draw()
-            # Laid out once, here: an engine that the figure keeps draws everything one time more for each format.
-            ConstrainedLayoutEngine().execute(figure)
-            text = svg_text(figure)
-            (folder / f"{self.name}.svg").write_text(text, encoding="utf-8", newline="\n")
-            figure.savefig(folder / f"{self.name}.png", dpi=160, metadata={"Software": None}, facecolor=PAPER,
-                           pil_kwargs={"compress_level": 4})  # fmt: skip
+        text = (folder / f"{self.name}.svg").read_text(encoding="utf-8")
         return inline_svg(text, self.name.replace("_", "-"), self.titles, arms=arms, rows=self.rows)

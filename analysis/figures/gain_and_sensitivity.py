@@ -29,6 +29,7 @@ from analysis.words.phrases import limits, percent, points
 
 MAX_METHODS = 5  # drawn, of those with a sensitivity
 MAX_REFERENCES = 3  # drawn beside them, of the others
+MARKERS = "osD^vP*X"  # one for each of these
 
 
 def colors(methods: Sequence[Method]) -> list[str]:
@@ -46,10 +47,15 @@ def point_title(method: Method) -> str:
     return f"{method.name}: {gain}, SD {100 * method.std:.1f} points over {len(method.settings)} settings"
 
 
+def _gid(index: int) -> str:
+    return f"sensitivity-method-{index}"
+
+
 def draw_gains(methods: Sequence[Method], *, ax: Axes) -> Axes:
-    """Points with the interval of the gain; a tick on the axis of SDs where seeds alone would put the method."""
-    shown = [(m, c) for m, c in zip(methods, colors(methods), strict=True) if m.gain and math.isfinite(m.std)]
-    for method, color in shown:
+    """Marks with the interval of the gain, named by `draw_budget`; a tick where seeds alone would put the method."""
+    styles = zip(methods, colors(methods), MARKERS, strict=False)
+    shown = [one for one in styles if one[0].gain and math.isfinite(one[0].std)]
+    for method, color, _ in shown:
         assert method.gain is not None
         x, interval = 100 * method.std, method.gain.interval
         if interval:
@@ -57,16 +63,13 @@ def draw_gains(methods: Sequence[Method], *, ax: Axes) -> Axes:
         if math.isfinite(method.std_of_seeds):
             ax.plot([100 * method.std_of_seeds, x], [100 * method.gain.mean] * 2, color=color, alpha=0.6, linewidth=1.2,
                     marker="|", markevery=[0], markersize=9, linestyle=(0, (2, 2)), zorder=2)  # fmt: skip
-    ax.scatter([100 * m.std for m, _ in shown], [100 * m.gain.mean for m, _ in shown if m.gain], s=60, zorder=3,
-               color=[c for _, c in shown], edgecolor=PAPER, gid="sensitivity-methods")  # fmt: skip
+    for i, (method, color, marker) in enumerate(shown):
+        assert method.gain is not None
+        ax.plot([100 * method.std], [100 * method.gain.mean], linestyle="none", marker=marker, markersize=8.5,
+                color=color, markeredgecolor=PAPER, zorder=3, gid=_gid(i))  # fmt: skip
     ax.axhline(0, color=MUTED, linewidth=1, zorder=1)
-    right = max([100 * m.std for m, _ in shown], default=1.0)
-    gains = [100 * m.gain.mean for m, _ in shown if m.gain]
-    low, high = ax.get_ylim()
-    for (method, _), gain, place in zip(shown, gains, place_apart(gains, (high - low) / 13, low, high), strict=True):
-        ax.annotate(wrapped(method.name, 24), (100 * method.std, gain), xytext=(1.12 * right, place), va="center",
-                    fontsize=9, color=INK, arrowprops={"arrowstyle": "-", "color": GRID, "linewidth": 0.8})  # fmt: skip
-    ax.set_xlim(0, 2.2 * right)
+    ends = [100 * end for m, _, _ in shown for end in (m.std, m.std_of_seeds) if math.isfinite(end)]
+    ax.set_xlim(0, 1.15 * max(ends, default=1.0))
     ax.set_xlabel("sensitivity: SD over settings (points)")
     ax.set_ylabel("gain of the best setting (points)")
     tidy(ax, grid="both")
@@ -77,10 +80,11 @@ def draw_budget(methods: Sequence[Method], *, ax: Axes) -> Axes:
     """A curve for each method; a guide goes on from where its settings end."""
     longest = max(len(method.expected) for method in methods)
     ends = []
-    for method, color in zip(methods, colors(methods), strict=True):
+    for method, color, marker in zip(methods, colors(methods), MARKERS, strict=False):
         tried = list(range(1, len(method.expected) + 1))
         values = [100 * value for value in method.expected]
-        ax.plot(tried, values, color=color, linewidth=1.8, marker="o", markersize=4 if longest <= 30 else 2, zorder=3)
+        ax.plot(tried, values, color=color, linewidth=1.8, marker=marker,
+                markersize=5 if longest <= 30 else 2, markeredgewidth=0, zorder=3)  # fmt: skip
         if tried[-1] < longest:
             ax.plot([tried[-1], longest], [values[-1]] * 2, color=color, linewidth=1, linestyle=(0, (2, 3)), zorder=2)
         ends.append(values[-1])
@@ -104,16 +108,22 @@ def draw_sensitivity(methods: Sequence[Method]) -> Figure:
     return figure
 
 
-def sensitivity_figure(methods: Sequence[Method]) -> ReportFigure:
-    """The first methods with a sensitivity, and the others if they are few; see `draw_gains` and `draw_budget`."""
+def sensitivity_figure(methods: Sequence[Method], split: str) -> ReportFigure:
+    """The first methods with a sensitivity, and the others if they are few; see `draw_gains` and `draw_budget`.
+
+    Args:
+        methods: All of them.
+        split: What gains were measured on, see `Study.split`.
+    """
     able = [m for m in methods if math.isfinite(m.std)][:MAX_METHODS]
     others = [m for m in methods if not math.isfinite(m.std)]
     shown = able + (others if len(others) <= MAX_REFERENCES else [])
     titles = [point_title(m) for m in shown if m.gain and math.isfinite(m.std)]
     caption = (
-        "Left, the test gain of each method's best setting (chosen on validation) over its reference, with the "
-        "interval of its family, against the standard deviation of its settings' test means; the dashed line goes back "
-        "to what seeds alone would give. Upper left is best. Right, the validation accuracy that the best of so many "
+        f"Left, the {f'{split} gain'.strip()} of each method's best setting (chosen on validation) over its reference, "
+        "with the interval of its family, against the standard deviation of its settings' means; the dashed line goes "
+        "back to what seeds alone would give. Upper left is best. Right, in the same marks, the validation accuracy "
+        "that the best of so many "
         "settings, taken at random from those of the study, is expected to have."
     )
     hidden = len(methods) - len(shown)
@@ -127,5 +137,5 @@ def sensitivity_figure(methods: Sequence[Method]) -> ReportFigure:
         caption=caption,
         alt=alt,
         draw=partial(draw_sensitivity, shown),
-        titles={"sensitivity-methods": titles},
+        titles={_gid(i): [title] for i, title in enumerate(titles)},
     )

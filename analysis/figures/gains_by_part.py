@@ -65,7 +65,7 @@ def gains_figure(
         return None
     caption = (
         f"What the chosen arm gains {what}, by falling difference. Bars: 95% intervals that hold for {family} together "
-        f"(in numbers at the right); small dots: single seeds; gray zone: ±{data.margin:g} points."
+        f"(in numbers at the right); small dots: single seeds; grey zone: ±{data.margin:g} points."
     )
     if any(flag for row in data.rows for flag in row.collapsed):
         caption += " Open triangles are seeds in which the attention of a run collapsed."

@@ -64,7 +64,7 @@ def draw_importances(made: Importances, *, ax: Axes) -> Axes:
 def importance_figure(made: Importances) -> ReportFigure:
     """The factors of `made`, by falling importance."""
     titles = [importance_title(made, i) for i in by_share(made)]
-    caption = "Importance of each factor by itself, with its 95% interval; the gray bar ends at the noise floor, which "
+    caption = "Importance of each factor by itself, with its 95% interval; the grey bar ends at the noise floor, which "
     caption += "a dummy factor without any effect in its place passes in 5%. "
     caption += (
         "Ticks: with its interactions (no floor is drawn for them; with noise they are never 0)."

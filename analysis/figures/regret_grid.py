@@ -59,15 +59,15 @@ def draw_ranks(made: Regrets, *, ax: Axes) -> Axes:
                edgecolor=PAPER, zorder=3)  # fmt: skip
     for place, i in enumerate(order):
         ax.plot([mean[i], mean[i]], [0, -place - 1], color=GRID, linewidth=1, zorder=1)
-        ax.text(mean[i], -place - 1, f" {wrapped(made.settings[i], 30)} ({mean[i]:.2f})", ha="left", va="center",
-                fontsize=9, color=INK)  # fmt: skip
+        ax.annotate(f"{wrapped(made.settings[i], 30)} ({mean[i]:.2f})", (mean[i], -place - 1), xytext=(5, 0),
+                    textcoords="offset points", ha="left", va="center", fontsize=9, color=INK)  # fmt: skip
     groups = rank_groups(made)
     for place, (first, last) in enumerate(groups):
         ax.plot([first - 0.03, last + 0.03], [0.8 + 0.5 * place] * 2, color=INK, linewidth=3, solid_capstyle="butt")
     top = 0.8 + 0.5 * len(groups) + 0.4
     ax.plot([1, 1 + made.ranks.critical], [top, top], color=CONTROL, linewidth=2, marker="|")
-    ax.text(1 + made.ranks.critical, top, f"  critical difference {made.ranks.critical:.2f}", va="center", fontsize=9,
-            color=CONTROL)  # fmt: skip
+    ax.annotate(f"critical difference {made.ranks.critical:.2f}", (1 + made.ranks.critical, top), xytext=(8, 0),
+                textcoords="offset points", va="center", fontsize=9, color=CONTROL)  # fmt: skip
     ax.set_xlim(0.85, max(len(made.settings), 1 + made.ranks.critical) + 0.6)
     ax.set_ylim(-len(order) - 0.7, top + 0.7)
     ax.set_yticks([])
@@ -88,11 +88,11 @@ def draw_over_blocks(made: Regrets) -> Figure:
     return figure
 
 
-def regret_figure(made: Regrets) -> ReportFigure:
-    """Regrets, and ranks where there are enough blocks."""
+def regret_figure(made: Regrets, accuracy: str) -> ReportFigure:
+    """Regrets, and ranks where there are enough blocks; `accuracy`: see `Study.accuracy`."""
     test = made.test
     caption = (
-        "How many percentage points of test accuracy each setting loses to the best setting of each block, and at most "
+        f"How many percentage points of {accuracy} each setting loses to the best setting of each block, and at most "
         "over blocks. Framed: the setting whose largest loss is smallest on validation."
     )
     if made.ranks:

@@ -25,8 +25,8 @@ def draw_reliability(sides: Sequence[Calibrated], *, ax: Axes) -> Axes:
         known = _drawn(data)
         ax.plot(data.confidence[known], data.accuracy[known], color=color, linewidth=1.4, marker=marker, markersize=6,
                 markeredgecolor=PAPER, label=wrapped(arm.label, 30))  # fmt: skip
-    ax.set_xlim(0, 1)
-    ax.set_ylim(0, 1)
+    ax.set_xlim(-0.03, 1.03)
+    ax.set_ylim(-0.03, 1.03)
     ax.set_xlabel("confidence (probability of the predicted class)")
     ax.set_ylabel("share that is right")
     ax.legend(frameon=False, fontsize=9, labelcolor=INK, loc="upper left")
@@ -39,7 +39,7 @@ def draw_counts(sides: Sequence[Calibrated], *, ax: Axes) -> Axes:
     edges = np.arange(BINS) / BINS
     for i, ((_, data), color) in enumerate(zip(sides, _colors(sides), strict=True)):
         ax.bar(edges + (0.25 + 0.5 * i) / BINS, 100 * data.count / data.count.sum(), width=0.42 / BINS, color=color)
-    ax.set_xlim(0, 1)
+    ax.set_xlim(-0.03, 1.03)
     ax.set_xlabel("confidence")
     ax.set_ylabel("predictions (%)")
     tidy(ax)

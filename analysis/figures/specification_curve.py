@@ -182,7 +182,7 @@ def specification_figure(
     data = prepare_specification(contrasts, curve, factors)
     caption = (
         "Above, every arm's difference to its reference, by rising effect, with the interval that holds for all of the "
-        "family together; the gray zone is where chance alone leaves each place in 95% of the sign patterns. Below, "
+        "family together; the grey zone is where chance alone leaves each place in 95% of the sign patterns. Below, "
         "the choices that make the arm in that column: a pattern from left to right is a choice that matters."
     )
     if any(data.is_collapsing):

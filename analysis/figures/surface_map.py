@@ -144,10 +144,10 @@ def draw_response(surface: ResponseSurface) -> Figure:
     return figure
 
 
-def surface_figure(surface: ResponseSurface, suffix: str = "") -> ReportFigure:
-    """The figure of a block; `suffix` for its name."""
+def surface_figure(surface: ResponseSurface, accuracy: str, suffix: str = "") -> ReportFigure:
+    """The figure of a block; `accuracy`: see `Study.accuracy`; `suffix` for its name."""
     titles = [place_title(surface, place) for place in surface.places]
-    caption = f"Mean test accuracy at each point of {surface.x.title} and {surface.y.title} that was run"
+    caption = f"Mean {accuracy} at each point of {surface.x.title} and {surface.y.title} that was run"
     caption += f", over {' and '.join(factor.title for factor in surface.others)}" if surface.others else ""
     caption += "."
     if surface.fit is not None and surface.fit.name:

@@ -14,6 +14,9 @@ Keys, schema 2 (new keys may be added; a key that changes its meaning raises `SC
     possible     factors of the arms that may be the best: none is shown to be worse by more than the margin
     collapse     {count, n, low, high} of the chosen arm's runs that collapsed or diverged, or null
     effects      [{factor, comparison, collapse: {subject, against, p}}] of a study that crosses factors
+    components   [{block, component, off, on, added, left_out, disagreement, shapley}] of an ablation or a
+                 full grid; each of the last four is a comparison or null
+    importance   {method, factors: [{factor, share, low, high, floor, above, total}]} as shares in [0, 1], or null
     race         of a study that was raced, as `vmp sweep replay --json` prints it, or null
     confirmation [{chosen, reference, outcome, comparison}] on fresh seeds, empty where none were run
     complete     whether nothing remains to run
@@ -36,9 +39,11 @@ import math
 from typing import Any
 
 from analysis.study.cells import STATUSES
+from analysis.verdict.components import Component
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.effects import Effect
+from analysis.verdict.importances import Importances
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.headline import answer, block_answer, headline
 from sweeps.stats.collapse import Rate
@@ -58,6 +63,8 @@ def json_object(conclusions: Conclusions, page: str | None = None) -> dict[str, 
         "headline": headline(conclusions).text,
         **own,
         "seeds": list(study.plan.seeds),
+        "components": [_component(v.block, one) for v in conclusions.components for one in v.components],
+        "importance": None if isinstance(conclusions.importances, str) else _importance(conclusions.importances),
         "race": conclusions.race and conclusions.race.to_json(),
         "confirmation": [{"chosen": dict(c.arm.factors), **_compared(c)} for c in fresh.contrasts] if fresh else [],
         "complete": counts.is_finished,
@@ -119,6 +126,34 @@ def _effect(effect: Effect) -> dict[str, Any]:
         if rates
         else None,
     }
+
+
+def _component(block: str, component: Component) -> dict[str, Any]:
+    compared = {name: getattr(component, name) for name in ("added", "left_out", "disagreement", "shapley")}
+    return {
+        "block": block,
+        "component": component.title,
+        "off": component.off,
+        "on": component.on,
+        **{name: contrast and _comparison(contrast) for name, contrast in compared.items()},
+    }
+
+
+def _importance(made: Importances) -> dict[str, Any]:
+    result = made.result
+    rows = [
+        {
+            "factor": factor.name,
+            "share": _or_null(float(result.share[i])),
+            "low": _or_null(float(result.low[i])),
+            "high": _or_null(float(result.high[i])),
+            "floor": _or_null(float(result.floor[i])),
+            "above": bool(result.is_above[i]),
+            "total": None if result.total is None else _or_null(float(result.total[i])),
+        }
+        for i, factor in enumerate(made.factors)
+    ]
+    return {"method": result.method, "factors": rows}
 
 
 def _comparison(contrast: Contrast) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from analysis.report.compose import compose
+from analysis.report.draw import save_figures
 from analysis.report.export import to_csv, to_markdown
 from analysis.report.json_object import json_text
 from analysis.report.latex import to_latex
@@ -66,8 +67,7 @@ def _build(conclusions: Conclusions, folder: Path) -> None:
     (folder / "figures").mkdir()
     (folder / "paper").mkdir()
     composition = compose(conclusions, all_sections())
-    arms = {arm.label: arm.order for arm in conclusions.study.arms}
-    drawings = {}
+    figures = [figure for _, content in composition.sections for figure in content.figures]
     for _, content in composition.sections:
         for table in content.tables:
             for ending, text in (("csv", to_csv(table)), ("md", to_markdown(table)), ("tex", to_latex(table))):
@@ -76,8 +76,9 @@ def _build(conclusions: Conclusions, folder: Path) -> None:
             (folder / "appendix").mkdir(exist_ok=True)
             path = folder / "appendix" / f"{document.name}.md"
             path.write_text(document.text, encoding="utf-8", newline="\n")
-        for figure in content.figures:
-            drawings[figure.name] = figure.save(folder / "figures", arms)
+    save_figures(figures, folder / "figures")
+    arms = {arm.label: arm.order for arm in conclusions.study.arms}
+    drawings = {figure.name: figure.inline(folder / "figures", arms) for figure in figures}
     page = render_page(conclusions, composition, drawings)
     (folder / INDEX).write_text(page, encoding="utf-8", newline="\n")
     (folder / "paper" / PAPER_FILE).write_text(paper(conclusions, composition), encoding="utf-8", newline="\n")

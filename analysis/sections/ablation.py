@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from analysis.figures.ablation_path import path_figure
@@ -12,7 +13,7 @@ from analysis.verdict.components import Component, ComponentVerdict
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
 from analysis.words.ablation_sentences import component_findings, is_interaction
-from analysis.words.phrases import VERDICT_WORDS
+from analysis.words.phrases import VERDICT_WORDS, on_split
 
 _COMPONENTS = (
     Column(key="block", header="block", on_page="if any"),
@@ -47,7 +48,7 @@ _STEPS = (
     Column(key="val", header="validation mean", format="percent"),
     Column(key="test", header="test mean", format="percent"),
     Column(key="n", header="n", format="count"),
-    Column(key="gain", header="gain on test", format="points"),
+    Column(key="gain", header="gain", format="points"),
     Column(key="interval", header="95% interval, family", format="interval"),
     Column(key="p", header="p (adjusted)", format="p"),
     Column(key="verdict", header="verdict"),
@@ -77,8 +78,8 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         ]
     rows = [_row(verdict.block, component) for verdict in verdicts for component in verdict.components]
     caption = (
-        "What each component brings on test, in percentage points: added to the bare arm, left out of the full one, "
-        "and the difference of both."
+        f"What each component brings{on_split(conclusions.study)}, in percentage points: added to the bare arm, left "
+        "out of the full one, and the difference of both."
     )
     tables = [Table(name="ablation", caption=caption, columns=_COMPONENTS, rows=rows, max_rows=40)]
     if values := [row for verdict in verdicts for row in _shapley(verdict)]:
@@ -90,8 +91,11 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         tables.append(Table(name="pairwise", caption=caption, columns=INTERACTION_COLUMNS, rows=rows, max_rows=40))
     steps = [row for verdict in verdicts for row in _steps(conclusions, verdict)]
     if steps:
+        split = conclusions.study.split
+        named = {"test": f"{split} mean".strip(), "gain": f"gain{on_split(conclusions.study)}"}
+        columns = [replace(c, header=named.get(c.key, c.header)) for c in _STEPS]
         caption = "The path from the bare arm to the best one on validation; accuracies in percent, gains in points."
-        tables.append(Table(name="ablation_path", caption=caption, columns=_STEPS, rows=steps, max_rows=40))
+        tables.append(Table(name="ablation_path", caption=caption, columns=columns, rows=steps, max_rows=40))
     findings = [(verdict.block, component_findings(verdict, conclusions.evidence)) for verdict in verdicts]
     return SectionContent(
         findings=[(block, some) for block, some in findings if some],

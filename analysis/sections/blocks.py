@@ -41,10 +41,11 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         rows.append(
             Row(values=values, hashes=made.hashes[i], priority=-float(test.max_regret[i]), is_chosen=i == test.best)
         )
-    caption = "What each setting loses to the best one of each block, in points of test accuracy (0: it is the best)."
+    caption = "What each setting loses to the best one of each block, in points of "
+    caption += f"{conclusions.study.accuracy} (0: it is the best)."
     return SectionContent(
         findings=[("", blocks_regret_findings(made))],
-        figures=[regret_figure(made)],
+        figures=[regret_figure(made, conclusions.study.accuracy)],
         tables=[Table(name="regret", caption=caption, columns=columns, rows=rows, max_rows=40)],
         method=[_METHOD],
     )

@@ -37,7 +37,7 @@ _COLUMNS = (
     Column(key="seeds_ahead", header="seeds with a gain", format="count"),
     Column(key="right", header="right in seeds, arm", format="count"),
     Column(key="reference_right", header="reference", format="count"),
-    Column(key="n", header="of", format="count"),
+    Column(key="n", header="seeds", format="count"),
 )
 
 
@@ -55,8 +55,8 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         sentences.append(sentence)
         listings += listing
     caption = (
-        f"The {NUMBER} test videos with the largest gain and the {NUMBER} with the largest loss: mean over seeds of "
-        "the probability that the chosen arm and its reference give the right class, in percent, the difference in "
+        f"The test videos with the largest gain and with the largest loss, at most {NUMBER} of each: mean over seeds "
+        "of the probability that the chosen arm and its reference give the right class, in percent, the difference in "
         "points, and in how many seeds each is right."
     )
     return SectionContent(
@@ -97,19 +97,19 @@ def _row(paired: PairedScores, i: int) -> Row:
 
 
 def _pictures(study: Study, paired: PairedScores, chosen: list[int]) -> tuple[str, list[Listing]]:
-    """How the attention maps of these videos are drawn: by a kept model, and only where the files are at hand."""
+    """How the attention maps of these videos are drawn: by a saved model, and only where the files are at hand."""
     models = kept_models(paired, study.path)
     if not chosen or not _is_prompted(study, paired):
         return "", []
     if not models:
-        return "Their attention maps need a kept model of the arm (`vmp sweep run --keep-weights chosen`).", []
+        return "Their attention maps need a saved model of the arm (vmp sweep run --keep-weights chosen).", []
     seed, cell = next(iter(models.items()))
     model = shlex.quote(str(study.path / "models" / cell))
     root = _root(study.records[cell].settings.get("data"))
     files = {paired.clips[i]: root / paired.files[i] for i in chosen} if root is not None else {}
     at_hand = {clip: file for clip, file in files.items() if file.is_file()}
     if not at_hand:
-        return f"Their attention maps: `vmp show VIDEO --model {model}` where the videos are at hand.", []
+        return f"Their attention maps: vmp show VIDEO --model {model} where the videos are at hand.", []
     items = [(clip, f"vmp show {shlex.quote(str(file))} --model {model}") for clip, file in at_hand.items()]
     return "", [Listing(items=items, title=f"Commands that draw their attention maps (model of seed {seed})")]
 
@@ -131,4 +131,6 @@ def _root(data: Any) -> Path | None:
     return Path(path) if Path(path).is_dir() else Path(path).parent
 
 
-CLIPS = Section(name="clips", title="Clips won and lost", order=62, compute=_compute, applies=why_no_scores)
+CLIPS = Section(
+    name="clips", title="Clips won and lost", order=62, compute=_compute, applies=why_no_scores, is_folded=True
+)

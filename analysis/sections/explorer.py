@@ -93,11 +93,11 @@ def _applies(conclusions: Conclusions) -> Literal[True] | str:
     if all(arm.kind is not Kind.VMP for arm in study.arms):
         return "no arm has the layer"
     if not folder.has_example_clips():
-        return "the folder holds no pictures of test clips, which `vmp sweep run` writes beside the plan"
+        return "the folder holds no pictures of test clips, which vmp sweep run writes beside the plan"
     try:
         return bool(folder.read_example_clips().clips) or "its test clips take more than the page has room for"
     except InputError:
-        return "the file with the pictures of its test clips is damaged, and `vmp sweep run` writes it anew"
+        return "the file with the pictures of its test clips is damaged, and vmp sweep run writes it anew"
 
 
 EXPLORER = Section(name="explorer", title="Explorer", order=24, compute=_compute, applies=_applies)

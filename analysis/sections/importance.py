@@ -61,7 +61,10 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         above = "yes" if result.is_above[i] else "no"
         rows.append(Row(values=(*values, float(result.floor[i]), above, total), hashes=made.hashes))
     what = "the variance between arms' means" if result.method == "anova" else "the divergence of the best arms"
-    caption = f"Importance of each factor on the test accuracy: the share of {what} that is its own, in percent."
+    caption = (
+        f"Importance of each factor for the {conclusions.study.accuracy}: the share of {what} that is its own, in "
+    )
+    caption += "percent."
     return SectionContent(
         findings=[("", [importance_finding(made)])],
         figures=[importance_figure(made)],
@@ -107,4 +110,4 @@ def _applies(conclusions: Conclusions) -> Literal[True] | str:
     return made if isinstance(made, str) else True
 
 
-IMPORTANCE = Section(name="importance", title="Importance of factors", order=28, compute=_compute, applies=_applies)
+IMPORTANCE = Section(name="importance", title="Importance of factors", order=52, compute=_compute, applies=_applies)

@@ -53,7 +53,8 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     accuracy = conclusions.study.accuracy
     caption = f"Standard deviation over seeds of the {accuracy} in percentage points, over the seeds of both arms."
     references = {contrast.reference.label for contrast in contrasts}
-    arms = [s for s in conclusions.summaries if s.arm.label in references | {c.arm.label for c in contrasts}]
+    compared = references | {contrast.arm.label for contrast in contrasts}
+    arms = [summary for summary in conclusions.summaries if summary.arm.label in compared]
     figure = seed_std_figure(arms, [s for s in arms if s.arm.label in references], accuracy)
     return SectionContent(
         findings=[("", [_finding(contrasts, comparisons)])],

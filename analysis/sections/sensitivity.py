@@ -11,7 +11,7 @@ from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.over_settings import MIN_SETTINGS, Method, dimensions, methods_of
 from analysis.words.claims import brief
 from analysis.words.findings import Finding
-from analysis.words.phrases import percent
+from analysis.words.phrases import on_split, percent
 from vmp.core.text import count
 
 MAX_NAMED = 3
@@ -20,7 +20,7 @@ _COLUMNS = (
     Column(key="method", header="method"),
     Column(key="settings", header="settings", format="count"),
     Column(key="best", header="best on validation"),
-    Column(key="gain", header="its test gain", format="points"),
+    Column(key="gain", header="its gain", format="points"),
     Column(key="interval", header="95% interval, family", format="interval"),
     Column(key="std", header="SD over settings", format="percent"),
     Column(key="std_of_seeds", header="of seeds alone", format="percent"),
@@ -49,12 +49,13 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         values = (m.name, len(m.settings), m.best.arm.label, *gain, *stds, m.expected[0], some, m.expected[-1])
         rows.append(Row(values=values, hashes=m.hashes, priority=len(m.settings)))
     caption = (
-        "Methods by their settings: the gain of the best, in points; the standard deviation of their test means, in "
-        "points; and the validation accuracy to expect of the best of so many settings tried, in percent."
+        f"Methods by their settings: the gain of the best{on_split(conclusions.study)}, in points; the standard "
+        "deviation of their means there, in points; and the validation accuracy to expect of the best of so many "
+        "settings tried, in percent."
     )
     return SectionContent(
         findings=[("", sensitivity_findings(conclusions, methods))],
-        figures=[sensitivity_figure(methods)],
+        figures=[sensitivity_figure(methods, conclusions.study.split)],
         tables=[Table(name="sensitivity", caption=caption, columns=_COLUMNS, rows=rows, max_rows=40)],
         method=[_METHOD],
     )
@@ -103,9 +104,11 @@ def _budget(method: Method, methods: tuple[Method, ...]) -> str:
 def _applies(conclusions: Conclusions) -> Literal[True] | str:
     if conclusions.race:
         return "a race stops arms that are worse, so settings differ in their seeds"
+    if not conclusions.study.has_validation:
+        return "nothing was recorded to choose a setting by beside the reported values"
     return any(len(m.settings) >= MIN_SETTINGS for m in methods_of(conclusions)) or (
         f"it takes a method with {MIN_SETTINGS} settings of its numeric factors"
     )
 
 
-SENSITIVITY = Section(name="sensitivity", title="Gain and sensitivity", order=37, compute=_compute, applies=_applies)
+SENSITIVITY = Section(name="sensitivity", title="Gain and sensitivity", order=56, compute=_compute, applies=_applies)

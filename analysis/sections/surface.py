@@ -8,6 +8,7 @@ import numpy as np
 
 from analysis.figures.surface_map import surface_figure
 from analysis.sections.base import Column, Row, Section, SectionContent, Table
+from analysis.study.cells import Study
 from analysis.study.factors import Factor
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.surfaces import Cut, ResponseSurface, response_surface
@@ -32,18 +33,21 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     suffixes = [f"_{i + 1}" for i in range(len(made))] if len(made) > 1 else [""]
     return SectionContent(
         findings=[(block, surface_findings(one)) for block, one in made],
-        figures=[surface_figure(one, suffix) for (_, one), suffix in zip(made, suffixes, strict=True)],
-        tables=[_table(one, suffix) for (_, one), suffix in zip(made, suffixes, strict=True)],
+        figures=[
+            surface_figure(one, conclusions.study.accuracy, suffix)
+            for (_, one), suffix in zip(made, suffixes, strict=True)
+        ],
+        tables=[_table(one, suffix, conclusions.study) for (_, one), suffix in zip(made, suffixes, strict=True)],
         method=[_METHOD],
     )
 
 
-def _table(surface: ResponseSurface, suffix: str) -> Table:
+def _table(surface: ResponseSurface, suffix: str, study: Study) -> Table:
     columns = (
-        Column(key=surface.x.name, header=surface.x.title, format="number"),
-        Column(key=surface.y.name, header=surface.y.title, format="number"),
+        Column(key=surface.x.name, header=surface.x.title),
+        Column(key=surface.y.name, header=surface.y.title),
         Column(key="arms", header="arms", format="count", on_page="if varied"),
-        Column(key="mean", header="test mean", format="percent"),
+        Column(key="mean", header=f"{study.split} mean".strip(), format="percent"),
         Column(key="fit", header="fit", format="percent"),
         Column(key="collapsed", header="collapsed runs"),
         Column(key="collapsed_interval", header="95% interval", format="percent_interval"),
@@ -58,10 +62,10 @@ def _table(surface: ResponseSurface, suffix: str) -> Table:
     for place, fitted in zip(surface.places, shown, strict=True):
         rate = place.rate
         ill = (f"{rate.count} of {rate.n}", (rate.low, rate.high)) if rate.n else (None, None)
-        values = (place.x, place.y, len(place.arms), place.mean, fitted, *ill)
+        values = (f"{place.x:g}", f"{place.y:g}", len(place.arms), place.mean, fitted, *ill)
         rows.append(Row(values=values, hashes=place.hashes, priority=place.mean))
     caption = (
-        f"Mean test accuracy at each point of {surface.x.title} and {surface.y.title}, beside the fit, in percent."
+        f"Mean {study.accuracy} at each point of {surface.x.title} and {surface.y.title}, beside the fit, in percent."
     )
     return Table(name=f"surface{suffix}", caption=caption, columns=columns, rows=rows, max_rows=60)
 
@@ -133,4 +137,4 @@ def _applies(conclusions: Conclusions) -> Literal[True] | str:
     return reasons[0] if len(reasons) == len(made) else True
 
 
-SURFACE = Section(name="surface", title="Response surface", order=33, compute=_compute, applies=_applies)
+SURFACE = Section(name="surface", title="Response surface", order=54, compute=_compute, applies=_applies)

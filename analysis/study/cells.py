@@ -164,20 +164,24 @@ class Study:
 
     def complete(self, arm: Arm, *columns: str) -> pd.DataFrame:
         """The complete cells of an arm that have a number in each of `columns`, in the plan's order."""
-        cells = self._complete_by_arm.get(arm.label)
-        if cells is None:
-            cells = self.cells.iloc[:0]
-        return cells.dropna(subset=list(columns)) if columns else cells
+        by_arm = self._complete_by_arm.get(columns)
+        if by_arm is None:
+            complete = self.cells[self.cells[STATUS] == COMPLETE]
+            complete = complete.dropna(subset=list(columns)) if columns else complete
+            by_arm = {str(label): cells for label, cells in complete.groupby(ARM, sort=False)}
+            self._complete_by_arm[columns] = by_arm
+        cells = by_arm.get(arm.label)
+        return self.cells.iloc[:0] if cells is None else cells
 
     @cached_property
-    def _complete_by_arm(self) -> dict[str, pd.DataFrame]:
-        """The complete cells of each arm that has any: asked for a dozen times by each of a thousand arms."""
-        complete = self.cells[self.cells[STATUS] == COMPLETE]
-        return {str(label): cells for label, cells in complete.groupby(ARM, sort=False)}
+    def _complete_by_arm(self) -> dict[tuple[str, ...], dict[str, pd.DataFrame]]:
+        """What `complete` found, by its columns: asked for a dozen times by each of a thousand arms."""
+        return {}
 
     def seed_values(self, arm: Arm) -> list[tuple[int, float, bool]]:
         """(seed, test accuracy, collapsed) of an arm's complete cells, in the plan's order."""
-        rows = self.complete(arm, self.test)[[SEED, self.test, COLLAPSED]].itertuples(index=False, name=None)
+        cells = self.complete(arm, self.test)
+        rows = zip(cells[SEED], cells[self.test], cells[COLLAPSED], strict=True)
         return [(int(seed), float(value), collapsed is True) for seed, value, collapsed in rows]
 
     @property

@@ -43,8 +43,9 @@ def provenance(study: Study) -> ProvenanceFacts:
 
     def fact(name: str, get: Callable[[CellRecord], Any], *, alike: bool = True) -> tuple[str, str]:
         values = [_plain(value) for record in records if (value := get(record)) not in (None, {}, "")]
-        counts = Counter(canonical_json(value) for value in values)
-        texts = {canonical_json(value): _in_words(value) for value in values}
+        keys = [canonical_json(value) for value in values]
+        counts = Counter(keys)
+        texts = {key: _in_words(value) for key, value in dict(zip(keys, values, strict=True)).items()}
         if len(counts) > 1:
             if alike:
                 warnings.append(f"The cells were not all run with the same {name}: {len(counts)} differ.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from analysis.study.arms import Arm
 from sweeps.stats.claims import Claim
@@ -43,12 +44,12 @@ class Sides:
         """One arm against one reference."""
         return Sides(units=({arm: 1.0, reference: -1.0},), subject=arm.label, against=reference.label)
 
-    @property
+    @cached_property
     def arms(self) -> tuple[Arm, ...]:
         """The arms of the subject, each once."""
         return self._with_sign(1)
 
-    @property
+    @cached_property
     def references(self) -> tuple[Arm, ...]:
         return self._with_sign(-1)
 

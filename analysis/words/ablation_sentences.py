@@ -108,6 +108,8 @@ def _path(verdict: ComponentVerdict, evidence: Evidence) -> list[Finding]:
     if not verdict.path:
         return [Finding(topic="Path", text=f"The bare arm ({verdict.bare.label}) is itself the best on validation.")]
     first, last = (percent(evidence.summary(arm).test_mean) for arm in (verdict.bare, verdict.best))
+    split = verdict.path[0].contrast.split
+    on = f" on {split}" if split else ""
     steps = []
     for i, step in enumerate(verdict.path):
         gain = f"{points(step.contrast.mean)}{'' if i else ' points'}"
@@ -115,7 +117,7 @@ def _path(verdict: ComponentVerdict, evidence: Evidence) -> list[Finding]:
         shown = f" ({gain}, {_bracket(step.contrast, '' if i else '95% interval ')})" if known else ""
         steps.append(f"{step.title} from {step.off} to {step.on}{shown}")
     text = (
-        f"From the bare arm ({first} on test) to the best one on validation ({last}), switching what gains most on "
+        f"From the bare arm ({first}{on}) to the best one on validation ({last}), switching what gains most on "
         f"validation first: {', then '.join(steps)}."
     )
     return [Finding(topic="Path", text=text, contrasts=tuple(step.contrast for step in verdict.path))]

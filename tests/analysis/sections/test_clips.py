@@ -45,7 +45,7 @@ def test_planted_gains_and_losses_come_first_and_nothing_else_moves(tmp_path: Pa
     assert (rows[0][7], rows[1][7], rows[0][10]) == (4, 0, 4)
     assert "Of 48 test videos" in content.intro
     assert "in 1 and a lower one in 1, over 4 seeds" in content.intro
-    assert "Their attention maps need a kept model" in content.intro
+    assert "Their attention maps need a saved model" in content.intro
 
 
 def test_numbers_are_those_of_the_files(tmp_path: Path) -> None:
