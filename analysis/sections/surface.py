@@ -62,7 +62,7 @@ def _table(surface: ResponseSurface, suffix: str, study: Study) -> Table:
     for place, fitted in zip(surface.places, shown, strict=True):
         rate = place.rate
         ill = (f"{rate.count} of {rate.n}", (rate.low, rate.high)) if rate.n else (None, None)
-        values = (f"{place.x:g}", f"{place.y:g}", len(place.arms), place.mean, fitted, *ill)
+        values = (place.x, place.y, len(place.arms), place.mean, fitted, *ill)
         rows.append(Row(values=values, hashes=place.hashes, priority=place.mean))
     caption = (
         f"Mean {study.accuracy} at each point of {surface.x.title} and {surface.y.title}, beside the fit, in percent."

@@ -85,7 +85,7 @@ def test_commands_draw_the_videos_that_are_at_hand(tmp_path: Path) -> None:
     assert clip == "left/000.mp4"
     assert command == f"vmp show '{videos}/left/000.mp4' --model {tmp_path}/s/models/{cell}"
     (videos / "left" / "000.mp4").unlink()
-    assert f"`vmp show VIDEO --model {tmp_path}/s/models/{cell}`" in CLIPS.compute(conclusions).intro
+    assert f"vmp show VIDEO --model {tmp_path}/s/models/{cell} where" in CLIPS.compute(conclusions).intro
 
 
 def test_folders_without_predictions_and_with_wrong_ones(tmp_path: Path) -> None:
