@@ -35,7 +35,9 @@ from sweeps.track.base import Tracker, Trackers
 from sweeps.track.console import Reporter, silent
 from sweeps.track.registry import make_trackers
 from sweeps.weights import MODELS_FOLDER, Keep, KeptWeights
+from vmp.backbones.registry import DesignedBackbone
 from vmp.core.errors import InputError
+from vmp.core.extras import require
 from vmp.core.fingerprint import canonical_json
 from vmp.core.text import count, duration
 from vmp.experiment import Runtime, check_precision
@@ -210,6 +212,11 @@ def _checked(study: Study, runtime: Runtime, workers: int, engine: str) -> Runti
             raise InputError(f"--{name} must be at least {minimum}, got {value}")
     if runtime.compile and runtime.gradient_checkpointing:
         raise InputError("--compile and --gradient-checkpointing do not go together; leave one of them out")
+    if engine == "ray":
+        require("ray")
+    for _, experiment in study.arms():
+        if isinstance(experiment.backbone, DesignedBackbone):
+            require(experiment.backbone.design.builder.__module__.rpartition(".")[2])
     devices = split_devices(runtime.device)
     if engine == "local":  # on a cluster they are elsewhere
         checked = _torch_devices(runtime)
