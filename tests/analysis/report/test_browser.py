@@ -244,6 +244,9 @@ def test_nothing_is_out_of_sight_without_a_hint(browser: Any, index: Path, width
 def test_print_folds_nothing_away(browser: Any, index: Path, tmp_path: Path) -> None:
     one = Opened(browser, index)
     one.page.emulate_media(media="print")
+    assert one.page.evaluate(
+        "[...document.querySelectorAll('section > .scroll thead th')].every(th => th.innerText.trim())"
+    )
     for text in ("Every planned cell, in the plan's order.", "How to cite"):
         assert one.page.get_by_text(text).first.is_visible()
     cell = one.page.locator("#cells tbody tr").first
