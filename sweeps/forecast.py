@@ -22,8 +22,9 @@ from sweeps.race_state import RACE, RaceRules
 from sweeps.record import Scalar
 from sweeps.stats.collapse import largest_unseen_rate
 from sweeps.stats.decisions import MIN_SEEDS, sign_flip_floor
+from sweeps.stats.expected_cells import expected_cells
 from sweeps.stats.planner import min_seeds_by_sign_flips, power, seeds_by_t
-from sweeps.stats.race import expected_cells, looks_until
+from sweeps.stats.race import looks_until
 from sweeps.status import SCHEMA
 from sweeps.stop.config import is_comparing
 from sweeps.study import Study
