@@ -12,7 +12,7 @@ from sweeps.describe import describe_factors
 from sweeps.propose.race_search import race_rules, race_seeds
 from sweeps.propose.settings import SearchSettings
 from sweeps.questions import Factors
-from sweeps.race_state import RaceRules, error_of_several, race_blocks
+from sweeps.race_state import RaceRules, any_of, race_blocks
 from sweeps.record import Scalar
 from sweeps.stats.expected_cells import expected_cells
 from sweeps.stats.race import looks_until
@@ -72,25 +72,24 @@ class RaceForecast:
         more = f" (the study's {len(study.seeds)}, then {added[0]} to {added[-1]})" if added else ""
         cases = listing([f"{one.cells:.0f} {one.case} ({one.decided:.0%} decided)" for one in self.expected])
         looks = listing([str(look) for look in self.looks])
-        number = len(self.blocks)
-        alike, race = ("", "The race") if number == 1 else (" over all blocks, each in the same case", "Each race")
+        race, alike, over = "The race", "", ""
+        if (number := len(self.blocks)) > 1:
+            race, alike = "Each race", " over all blocks, each in the same case"
+            over = f"; {any_of(number, self.rules.alpha)}"
         return [
             f"race over at most {len(self.seeds)} seeds{more}, with looks after {looks}",
             *self._of_the_blocks(),
             f"expected cells{alike}, SD being that of a paired difference: {cases}; at most {self.cells}",
             f"{race} drops the truly best arm with probability at most {self.rules.alpha:.0%} over all looks, and "
             f"calls arms equal that differ by the margin of {100 * self.rules.margin:g} points or more with at most "
-            f"{self.rules.alpha:.0%}.",
+            f"{self.rules.alpha:.0%}{over}.",
         ]
 
     def _of_the_blocks(self) -> list[str]:
         if len(self.blocks) == 1:
             return []
         blocks = [f"{describe_factors(one.block)} ({count(len(one.arms), 'arm')})" for one in self.blocks]
-        return [
-            f"a race in each block, side by side: {listing(blocks)}",
-            f"{error_of_several(len(self.blocks), self.rules.alpha)}.",
-        ]
+        return [f"{len(blocks)} races side by side, one in each block: {listing(blocks)}"]
 
     def seconds(self, seconds: Mapping[str, float]) -> float:
         """Computing time of all races where one arm is 1 SD ahead, from that of a cell of each arm, by its key."""

@@ -207,7 +207,11 @@ class StudyRace:
 
     def error_sentence(self) -> str:
         """For how many races the error is stated; empty for one."""
-        return "" if len(self.races) == 1 else f"{error_of_several(len(self.races), self.rules.alpha)}."
+        if len(self.races) == 1:
+            return ""
+        number, alpha = len(self.races), self.rules.alpha
+        each = f"The error of {100 * alpha:g}% holds in each of the {number} races, one a block"
+        return f"{each}; {any_of(number, alpha)}."
 
     def lines(self) -> list[str]:
         """As text."""
@@ -240,12 +244,9 @@ class StudyRace:
         }
 
 
-def error_of_several(races: int, alpha: float) -> str:
-    """What an error means that holds in each of several races."""
-    return (
-        f"{races} races, one in each block: the error of {100 * alpha:g}% holds in each of them; that any of the "
-        f"{races} drops its best arm has probability at most {100 * min(races * alpha, 1):g}%"
-    )
+def any_of(races: int, alpha: float) -> str:
+    """What the error of each of several races bounds over them (Bonferroni)."""
+    return f"that any of the {races} races drops its best arm has probability at most {100 * min(races * alpha, 1):g}%"
 
 
 def race_blocks(

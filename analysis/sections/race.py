@@ -71,7 +71,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
 def _caption(made: StudyRace) -> str:
     race, each = "The race", ""
     if len(made.races) > 1:
-        race, each = f"The {len(made.races)} races, one in each block,", " of each"
+        race, each = f"The {len(made.races)} races, one in each block,", " for each"
     return (
         f"{race} on validation, in percentage points, with an error of {100 * made.rules.alpha:g}%{each} over all "
         f"looks and a margin of {100 * made.rules.margin:g} points: {made.cells} runs instead of the {made.grid_cells} "

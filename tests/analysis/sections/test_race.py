@@ -10,7 +10,7 @@ from analysis.report.json_object import json_object
 from analysis.sections.race import RACE
 from analysis.study.cells import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
-from analysis.words.headline import headline
+from analysis.words.headline import findings, headline
 from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, write_study
 
 BEST = {"slow": 0, "x3d": 10}
@@ -40,7 +40,7 @@ def test_every_block_has_its_own_decision_lanes_and_rows(in_blocks: Conclusions)
     content = RACE.compute(in_blocks)
     assert [block for block, _ in content.findings] == ["", "backbone = slow", "backbone = x3d"]
     over, *own = [{finding.topic: finding.text for finding in made} for _, made in content.findings]
-    assert "the error of 5% holds in each of them" in over["Error"]
+    assert "The error of 5% holds in each of the 2 races" in over["Error"]
     assert "at most 10%" in over["Error"]
     for (backbone, best), said in zip(BEST.items(), own, strict=True):
         assert said["Decision"].startswith(f"In backbone={backbone} the race ended after")
@@ -56,6 +56,8 @@ def test_every_block_has_its_own_decision_lanes_and_rows(in_blocks: Conclusions)
 def test_the_headline_and_the_json_say_what_each_block_decided(in_blocks: Conclusions) -> None:
     text = headline(in_blocks).text
     assert text.count("the race ended after") == 2
+    beside = [finding.topic for _, made in findings(in_blocks) for finding in made]
+    assert not {"Verdict", "Block by block", "One for all"} & set(beside)  # the races have decided
     race = json_object(in_blocks)["race"]
     assert (race["decision"], race["leader"]) == ("best", None)
     assert [(one["block"]["backbone"], one["leader"]["lambda"]) for one in race["blocks"]] == list(BEST.items())
