@@ -5,11 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import math
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +19,7 @@ from vmp.core.paths import PathText
 from vmp.data.base import SPLITS
 from vmp.data.interval import Interval
 from vmp.data.notices import shortened_list
-from vmp.data.sets.rows import Row, build, read_text, slashes
+from vmp.data.sets.rows import Row, build, nearest_column, plain_name, read_text, slashes
 from vmp.data.sets.video_files import FileDataConfig, Listing
 from vmp.data.splits import split_word
 
@@ -156,10 +154,10 @@ def _interval(cfg: ManifestData, value: dict[str, str], origin: str) -> Interval
 def _delimiter(cfg: ManifestData, text: str) -> str:
     """What separates the fields: the sign by which most of the columns that are read stand in the header."""
     first = text.partition("\n")[0]
-    named = {_plain(getattr(cfg, f"{field}_column") or "") for field in _FIELDS}
+    named = {plain_name(getattr(cfg, f"{field}_column") or "") for field in _FIELDS}
 
     def known(sign: str) -> int:
-        return sum(_plain(name) in named for name in next(csv.reader([first], delimiter=sign), []))
+        return sum(plain_name(name) in named for name in next(csv.reader([first], delimiter=sign), []))
 
     return max((",", ";", "\t"), key=known)
 
@@ -170,7 +168,7 @@ def _column(cfg: ManifestData, field: str, header: Sequence[str]) -> str | None:
     if name is None or name in header:
         return name
     used = {getattr(cfg, f"{other}_column") for other in _FIELDS if other != field}
-    near = _nearest(name, [one for one in header if one not in used])
+    near = nearest_column(name, [one for one in header if one not in used])
     optional = field in ("group", "split")
     if near is not None:
         ignored = f", or {field}_column: null if it means something else" if optional else ""
@@ -180,18 +178,3 @@ def _column(cfg: ManifestData, field: str, header: Sequence[str]) -> str | None:
     if name == field and optional:
         return None
     raise InputError(f"{cfg.path}: has no column {name!r} ({field}_column); it has: {', '.join(header) or 'nothing'}")
-
-
-def _nearest(name: str, header: Sequence[str]) -> str | None:
-    """The column that a person would take for `name`: another case or form of it, a longer name, a slip of the keys."""
-    plain = {_plain(one): one for one in reversed(header)}
-    wanted = _plain(name)
-    for one, original in plain.items():
-        if one == wanted or (wanted and one.startswith(wanted) and len(one) <= len(wanted) + 4):
-            return original
-    close = get_close_matches(wanted, plain, n=1, cutoff=0.8)
-    return plain[close[0]] if close else None
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]", "", name.casefold())

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from vmp.core.errors import InputError
@@ -172,3 +173,19 @@ def group_of(pattern: str | None, path: str, where: str) -> str | None:
     if match is None or match[1] is None:
         raise InputError(f"{where}: group_pattern {pattern!r} does not occur in {path!r}")
     return match[1]
+
+
+def nearest_column(name: str, header: Sequence[str]) -> str | None:
+    """The column that a person would take for `name`: another case or form of it, a longer name, a slip of the keys."""
+    plain = {plain_name(one): one for one in reversed(header)}
+    wanted = plain_name(name)
+    for one, original in plain.items():
+        if one == wanted or (wanted and one.startswith(wanted) and len(one) <= len(wanted) + 4):
+            return original
+    close = get_close_matches(wanted, plain, n=1, cutoff=0.8)
+    return plain[close[0]] if close else None
+
+
+def plain_name(name: str) -> str:
+    """A column's name without case, spaces and signs."""
+    return re.sub(r"[\W_]", "", name.casefold())
