@@ -74,6 +74,9 @@ def test_a_reference_differs_in_nothing_but_its_prompt() -> None:
         ({"backbone": ["slow", "x3d"], "lambda": [0, 1]}, None, ("backbone",)),
         ({"data.split_seed": [0, 1], "lambda": [0, 1]}, None, ("data.split_seed",)),
         ({"backbone": ["slow", "x3d"], "lambda": [0, 1]}, [], ()),
+        ({"data.split_seed": [0, 1], "lambda": [0, 1]}, [], ("data.split_seed",)),
+        ({"data.fold": ["1/2", "2/2"]}, None, ("data.fold",)),
+        ({"data.split": [1, 2, 3], "backbone": ["slow", "x3d"]}, ["backbone"], ("data.split", "backbone")),
         ({"sampling": ["a", "b"], "lambda": [0, 1]}, ["sampling"], ("sampling",)),
     ],
 )

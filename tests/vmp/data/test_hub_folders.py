@@ -102,8 +102,8 @@ def test_a_training_split_alone_is_carved_by_the_groups_of_the_metadata(tmp_path
         ([{"file_name": "train/0000.mp4", "label": 0}], r"the only class in the column label is '0'"),
         ([{"file_name": f"{p}.mp4", "label": i} for i, p in enumerate(("train/0000", "x"))], r"would name a split and"),
         (
-            [{"file_name": f"{p}/none.mp4", "label": i} for i, p in enumerate(("train", "test"))],
-            r"line 1: .*none.mp4: no such file",
+            [{"file_name": f"{p}/x{i}.mp4", "label": i} for p in ("train", "val", "test") for i in (0, 1)],
+            r"line 1: .*x0.mp4: no such video file",
         ),
     ],
 )

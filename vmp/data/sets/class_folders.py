@@ -19,14 +19,14 @@ from vmp.core.text import listing as in_words
 from vmp.data.base import SplitName
 from vmp.data.notices import shortened_list
 from vmp.data.sets.hub_metadata import METADATA_FILES, Labelled, read_metadata
-from vmp.data.sets.rows import VIDEO_SUFFIXES, Row, build, group_of
-from vmp.data.sets.video_files import FileDataConfig, Listing
+from vmp.data.sets.rows import VIDEO_SUFFIXES, CarvedDataConfig, Row, build, group_of
+from vmp.data.sets.video_files import Listing
 from vmp.data.splits import split_word
 from vmp.video.frame_folders import IMAGE_SUFFIXES
 
 
 @config
-class FolderData(FileDataConfig):
+class FolderData(CarvedDataConfig):
     """Videos in one folder for each class: ``<path>/<class>/.../<video>``.
 
     With split folders on top, ``<path>/<split>/<class>/.../<video>``, whatever their case and form (``Train``,
@@ -43,7 +43,6 @@ class FolderData(FileDataConfig):
         path: The folder.
         group_pattern: Regular expression with one group that finds a video's source in its path below `path`; None
             takes every video for a source of its own.
-        test_fraction: Share of the videos carved out for testing when the folders do not say, in [0, 1).
         layout: ``"auto"`` reads split folders where all folders on top are named like splits, and asks where only some
             are; ``"splits"`` and ``"classes"`` say what the folders on top are. ``"classes"`` reads no metadata.
     """
@@ -51,7 +50,6 @@ class FolderData(FileDataConfig):
     kind: Literal["folder"] = "folder"
     path: PathText = Field(min_length=1)
     group_pattern: str | None = None
-    test_fraction: float = Field(default=0.2, ge=0, lt=1)
     layout: Literal["auto", "splits", "classes"] = "auto"
 
     def listing(self) -> Listing:
@@ -100,7 +98,16 @@ class FolderData(FileDataConfig):
             notes.append(
                 f"{len(outside)} videos outside class folders are not used: {shortened_list(map(str, outside))}"
             )
-        return build(self, rows, root, name=root.name, where=self.path, test_fraction=self.test_fraction, notes=notes)
+        return build(
+            self,
+            rows,
+            root,
+            name=root.name,
+            where=self.path,
+            test_fraction=self.test_fraction,
+            fold=self.fold,
+            notes=notes,
+        )
 
     def _of_metadata(self, root: Path, labelled: Sequence[Labelled], found: _Found, notes: list[str]) -> Listing:
         tops = sorted({one.path.parts[0] if len(one.path.parts) > 1 else "" for one in labelled})
@@ -135,7 +142,16 @@ class FolderData(FileDataConfig):
             notes.append(
                 f"{len(others)} videos that no metadata lists are not used: {shortened_list(map(str, others))}"
             )
-        return build(self, rows, root, name=root.name, where=self.path, test_fraction=self.test_fraction, notes=notes)
+        return build(
+            self,
+            rows,
+            root,
+            name=root.name,
+            where=self.path,
+            test_fraction=self.test_fraction,
+            fold=self.fold,
+            notes=notes,
+        )
 
 
 def _split_folders(cfg: FolderData, tops: Sequence[str]) -> dict[str, SplitName]:

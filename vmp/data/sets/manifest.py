@@ -19,15 +19,15 @@ from vmp.core.paths import PathText
 from vmp.data.base import SPLITS
 from vmp.data.interval import Interval
 from vmp.data.notices import shortened_list
-from vmp.data.sets.rows import Row, build, nearest_column, plain_name, read_text, slashes
-from vmp.data.sets.video_files import FileDataConfig, Listing
+from vmp.data.sets.rows import CarvedDataConfig, Row, build, nearest_column, plain_name, read_text, slashes
+from vmp.data.sets.video_files import Listing
 from vmp.data.splits import split_word
 
 _FIELDS = ("path", "label", "group", "split", "start", "end")
 
 
 @config
-class ManifestData(FileDataConfig):
+class ManifestData(CarvedDataConfig):
     """Videos listed in a CSV file with a header: path, label, and optionally a group and a split for each.
 
     Videos of one group (clips cut from one recording) never straddle a split; with a group column, a video whose group
@@ -49,7 +49,6 @@ class ManifestData(FileDataConfig):
         end_column: Column with its end, the first frame or second that is no longer in it. Of start and end, one alone
             will do: a clip then starts or ends with the file.
         interval: Whether start and end are in ``"seconds"`` from the first frame, or ``"frames"`` counted from 0.
-        test_fraction: Share of the videos carved out for testing when there is no split column, in [0, 1).
     """
 
     kind: Literal["manifest"] = "manifest"
@@ -62,7 +61,6 @@ class ManifestData(FileDataConfig):
     start_column: str | None = None
     end_column: str | None = None
     interval: Literal["seconds", "frames"] = "seconds"
-    test_fraction: float = Field(default=0.2, ge=0, lt=1)
 
     def listing(self) -> Listing:
         """Read the list and carve the splits.
@@ -79,6 +77,7 @@ class ManifestData(FileDataConfig):
             name=Path(self.path).stem,
             where=self.path,
             test_fraction=self.test_fraction,
+            fold=self.fold,
             notes=notes,
             groups_from="group_column",
         )
