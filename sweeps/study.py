@@ -135,7 +135,7 @@ class Study(Settings):
                 )
             if name in self.factors and self.search is not None:
                 raise ValueError(
-                    f"a search would choose among the values of {name}, and none of them is a candidate; run a grid, or "
+                    f"a search would choose among the values of {name}, and none is a candidate; run a grid, or "
                     f"search with one of them: --set factors.{name}=null --set {name}={shown(self.factors[name][0])}"
                 )
         if self.reference is not None and not any(matches(factors, self.reference) for factors in arms):
