@@ -19,10 +19,11 @@ install: $(STAMP)
 
 # torch and torchvision are asked for together: a torchvision that does not fit its torch fails at import.
 $(STAMP): pyproject.toml $(wildcard vmp/layer/kernels/*.c)
+	@echo "Setting up $(VENV): PyTorch, the toolkit with all extras, and what its tests need (about 7 GB, minutes)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet torch torchvision
-	$(BIN)/python -m pip install --quiet --editable '.[dev,flow]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
 demo: $(STAMP)

@@ -13,6 +13,7 @@ from importlib.metadata import entry_points, version
 import click
 
 from vmp.core.clash import refuse_clash
+from vmp.core.extras import not_installed
 
 GROUP = "vmp.commands"
 
@@ -58,6 +59,8 @@ def main() -> None:
         code = 0
     except Exception as error:
         # The packages' own input errors carry the exit code; anything else is a bug and shows its traceback.
+        if isinstance(error, ModuleNotFoundError):
+            error = not_installed(error.name) or error
         exit_code = getattr(error, "exit_code", None)
         if not isinstance(exit_code, int):
             raise

@@ -11,7 +11,7 @@ from sweeps.executors.base import Progress
 from sweeps.plan import Task
 from sweeps.record import CellRecord, Plan
 from sweeps.track.base import cell_name, figures_of, numbers
-from vmp.core.errors import InputError
+from vmp.core.extras import require
 
 _CELL = "vmp.cell"  # the tag that names a run's cell
 _STATUS = {"complete": "FINISHED", "stopped": "FINISHED", "diverged": "FINISHED", "failed": "FAILED"}
@@ -28,12 +28,9 @@ class MLflow:
     """
 
     def __init__(self, folder: Path) -> None:
-        try:
-            import mlflow
-        except ImportError as error:
-            raise InputError(
-                "--track mlflow needs MLflow, which is not installed: pip install 'video-motion-prompts[mlflow]'"
-            ) from error
+        require("mlflow")
+        import mlflow
+
         self._folder = folder.resolve()
         self._mlflow: Any = mlflow
         self._client: Any = None

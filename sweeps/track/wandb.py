@@ -11,7 +11,7 @@ from sweeps.executors.base import Progress
 from sweeps.plan import Task
 from sweeps.record import CellRecord, Plan
 from sweeps.track.base import cell_name, figures_of, numbers
-from vmp.core.errors import InputError
+from vmp.core.extras import require
 
 
 class WandB:
@@ -27,12 +27,9 @@ class WandB:
     def __init__(self, folder: Path) -> None:
         os.environ.setdefault("WANDB_MODE", "offline")  # read at import
         os.environ.setdefault("WANDB_SILENT", "true")
-        try:
-            import wandb
-        except ImportError as error:
-            raise InputError(
-                "--track wandb needs wandb, which is not installed: pip install 'video-motion-prompts[wandb]'"
-            ) from error
+        require("wandb")
+        import wandb
+
         self._wandb: Any = wandb
         self._folder = folder.resolve()
         self._project = ""

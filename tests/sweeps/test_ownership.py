@@ -200,10 +200,10 @@ def test_a_file_system_without_locks_is_said_once(start: Start, tmp_path: Path) 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of twelve pages."""
+    """A file system of 18 pages."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=72k", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode != 0:
         pytest.skip("needs the right to mount a small file system")
     yield folder
@@ -212,7 +212,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_is_a_sentence_and_leaves_nothing_half_written(small_disk: Path, call_vmp: Vmp) -> None:
     out = small_disk / "out"
-    run = ("sweep", "run", *GRID, "--set", "seeds=[0, 1, 2]", "--keep-weights", "none", "--out", out)
+    run = ("sweep", "run", *GRID, "--set", "seeds=[0, 1, 2]", "--keep-weights", "none", "--no-clips", "--out", out)
     full = call_vmp(*run)
     assert full.returncode == 4
     assert full.stderr.splitlines()[-1].startswith("Error: the disk is full")
