@@ -8,6 +8,7 @@ import pytest
 
 from analysis.study.cells import load_study as load_results
 from analysis.verdict.conclusions import conclude
+from analysis.words.headline import findings
 from sweeps.plan import grid_tasks, make_plan
 from sweeps.run import run_study
 from sweeps.study import Study
@@ -50,5 +51,8 @@ def test_every_video_is_tested_once_and_arms_are_compared_within_folds(study: St
     for contrast in conclusions.primary:
         assert contrast.arm.factors["data.fold"] == contrast.reference.factors["data.fold"]
     assert conclusions.over_blocks is not None
+    said = [finding.text for _, those in findings(conclusions) for finding in those if finding.topic == "Divisions"]
+    assert len(said) == 1
+    assert "they do not allow for the draw of others" in said[0]
     assert len({record.data.hash for record in results.records.values()}) == len(FOLDS)
     assert to_plain(study.data)["fold"] is None, "the study's own data stay as they are"
