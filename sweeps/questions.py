@@ -168,6 +168,22 @@ def candidates_by_block(arms: Sequence[Factors], blocks: Sequence[str]) -> dict[
     return groups
 
 
+def arms_by_block(arms: Sequence[Factors], blocks: Sequence[str]) -> dict[tuple[Scalar, ...], list[int]]:
+    """The arms of each block, its references among them, in their order.
+
+    A reference to which a factor of `blocks` does not apply (None) belongs to every block that agrees in the others.
+    """
+    groups = candidates_by_block(arms, blocks)
+    among = set(candidates(arms))
+    keys = list(groups)
+    for i in [i for i in range(len(arms)) if i not in among]:
+        values = tuple(arms[i].get(name) for name in blocks)
+        fits = [key for key in keys if all(own in (None, its) for own, its in zip(values, key, strict=True))]
+        for key in fits or [values]:
+            groups.setdefault(key, []).append(i)
+    return {key: sorted(members) for key, members in groups.items()}
+
+
 def block_names(arms: Sequence[Factors], names: Sequence[str], declared: Sequence[str] | None) -> tuple[str, ...]:
     """The factors whose values are no candidates: those that the study declares, else its data and its backbone.
 

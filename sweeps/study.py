@@ -25,7 +25,7 @@ from sweeps.designs.full_factorial import Grid
 from sweeps.designs.only_where import Conditions, OnlyWhere
 from sweeps.designs.registry import DesignConfig
 from sweeps.old_forms import new_settings, translate
-from sweeps.propose.settings import SearchSettings
+from sweeps.propose.settings import GRID, SearchSettings
 from sweeps.questions import (
     RESAMPLINGS,
     Factors,
@@ -37,6 +37,7 @@ from sweeps.questions import (
     named_pairs,
     value_pairs,
 )
+from sweeps.race_state import RACE
 from sweeps.ranges import is_number
 from sweeps.record import Scalar
 from sweeps.stop.config import Stop
@@ -133,7 +134,7 @@ class Study(Settings):
                     f"{name} divides the videos into training and test, and one division is not better than another: "
                     "compare other factors; each is compared within every division"
                 )
-            if name in self.factors and self.search is not None:
+            if name in self.factors and self.search is not None and self.search.method not in (GRID, RACE):
                 raise ValueError(
                     f"a search would choose among the values of {name}, and none is a candidate; run a grid, or "
                     f"search with one of them: --set factors.{name}=null --set {name}={shown(self.factors[name][0])}"

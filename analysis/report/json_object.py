@@ -14,7 +14,7 @@ Keys, schema 2 (new keys may be added; a key that changes its meaning raises `SC
     possible     factors of the arms that may be the best: none is shown to be worse by more than the margin
     collapse     {count, n, low, high} of the chosen arm's runs that collapsed or diverged, or null
     effects      [{factor, comparison, collapse: {subject, against, p}}] of a study that crosses factors
-    race         of a study that was raced, as `vmp sweep replay --json` prints it, or null
+    race         of a study that was raced, as `vmp sweep replay --json` prints it, or null; by block in its `blocks`
     confirmation [{chosen, reference, outcome, comparison}] on fresh seeds, empty where none were run
     complete     whether nothing remains to run
     cells        {planned, complete, diverged, stopped, failed, missing}

@@ -18,7 +18,7 @@ from sweeps.stats.budget import expected_best, std_over_settings
 from vmp.core.text import listing
 
 MIN_SETTINGS = 3
-_NAMES = {Kind.BASELINE: "backbone alone", Kind.CONTROL: "control (A = 1)", Kind.VMP: "VMP"}
+_NAMES = {Kind.BASELINE: "backbone alone", Kind.CONTROL: "control (A = 1)", Kind.VMP: "VMP", Kind.OTHER: "all arms"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
