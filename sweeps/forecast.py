@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sweeps.cost import Cost, refuse_too_much
 from sweeps.describe import describe_factors
 from sweeps.designs.drawn import Drawn
-from sweeps.plan import Task, experiments_of
+from sweeps.plan import Task, data_settings, experiments_of
 from sweeps.predictions import predictions_bytes
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import GRID, SearchSettings, rungs
-from sweeps.questions import BASELINE, CONTROL, PROMPT, PROMPTED, compared_pairs
+from sweeps.questions import BASELINE, CONTROL, PROMPT, PROMPTED, RESAMPLINGS, compared_pairs
 from sweeps.race_forecast import RaceForecast, forecast_race
 from sweeps.race_state import RACE
 from sweeps.record import Scalar, arm_key
@@ -59,6 +59,7 @@ class Forecast:
         race: What a race is expected to cost; None for another method.
         cost: What was measured.
         data: What the cells will be trained on.
+        divisions: The same for each way in which factors divide the videos (folds), by its values in words.
         decoded_bytes: Of all its frames at working size.
     """
 
@@ -72,6 +73,7 @@ class Forecast:
     data: DataSummary
     decoded_bytes: int
     race: RaceForecast | None = None
+    divisions: Mapping[str, DataSummary] = field(default_factory=dict)
 
     def lines(self, *, every_arm: bool = False) -> list[str]:
         """As text; the arms beyond the first few only with `every_arm`, or where they are at most 50."""
@@ -145,7 +147,11 @@ class Forecast:
         classes = count(len(data.classes), "class", "classes")
         videos, size = count(data.decodable, "video"), size_in_words(self.decoded_bytes)
         lines = [f"Data '{data.name}': {videos} of {classes}, {size} decoded"]
-        for split, number in data.splits.items():
+        for values, one in self.divisions.items():
+            numbers = ", ".join(f"{split} {number}" for split, number in one.splits.items())
+            groups = "" if one.groups is None else f"; groups {', '.join(map(str, one.groups.values()))}"
+            lines.append(f"  {values}: {numbers}{groups}")
+        for split, number in data.splits.items() if not self.divisions else ():
             counts = data.class_counts.get(split, [])
             if len(counts) <= _CLASSES_SHOWN:
                 shown = ", ".join(f"{name} {n}" for name, n in zip(data.classes, counts, strict=True))
@@ -268,7 +274,8 @@ def make_forecast(
         total = cost.start + (total - cost.start) * share
     else:
         search = None
-    data = load_data(study.data)
+    experiments = experiments_of(tasks)
+    data = load_data(data_settings(study, experiments))
     return Forecast(
         study=study,
         tasks=tasks,
@@ -278,6 +285,18 @@ def make_forecast(
         seconds=total,
         race=race,
         cost=cost,
-        data=describe_data(data, experiments_of(tasks)),
+        data=describe_data(data, experiments),
+        divisions=_divisions(tasks),
         decoded_bytes=data.decoded_bytes,
     )
+
+
+def _divisions(tasks: Sequence[Task]) -> dict[str, DataSummary]:
+    """What each fold, split or seed of a split trains and tests on; empty where no factor varies them."""
+    same: dict[str, list[Task]] = {}
+    for task in tasks:
+        values = {name: task.factors[name] for name in RESAMPLINGS if name in task.factors}
+        if values:
+            same.setdefault(describe_factors(values), []).append(task)
+    experiments = {values: experiments_of(those) for values, those in same.items()}
+    return {values: describe_data(load_data(those[0].data), those) for values, those in experiments.items()}

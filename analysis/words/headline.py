@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.verdicts import BlockVerdict
-from analysis.words.block_sentences import blocks_claim, blocks_findings
+from analysis.words.block_sentences import blocks_claim, blocks_findings, divisions_finding
 from analysis.words.claims import claim_clause, mixed_runs, stability_sentence
 from analysis.words.effect_sentences import clarity, leading_effects
 from analysis.words.findings import Behind, Finding
@@ -66,7 +66,9 @@ def findings(conclusions: Conclusions) -> tuple[tuple[str, tuple[Finding, ...]],
     pairs: list[tuple[str, tuple[Finding, ...]]] = []
     decides = len(verdicts) > 1 and conclusions.race is None  # races decide in a section of their own
     if decides:
-        pairs.append(("", tuple(blocks_findings(conclusions.over_blocks, verdicts))))
+        divisions = divisions_finding(study)
+        over = blocks_findings(conclusions.over_blocks, verdicts)
+        pairs.append(("", (*over, *([divisions] if divisions else []))))
     for verdict in verdicts:
         supporting = verdict_findings(verdict, study, is_confirmed=is_confirmed)
         if _confirmation(conclusions) is not None or decides:
