@@ -130,10 +130,12 @@ def refuse_too_much(cost: Cost, workers: int) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Measured:
-    """seconds: of a cell. first: what a worker's first cell takes on top. memory, device_memory: bytes."""
+    """seconds: of a cell. first: what a worker's first cell takes on top. memory, device_memory: bytes.
+
+    learning: Parameters of the backbone, and how many of them learn.
+    """
 
     learning: Learning
-
     seconds: float
     first: float
     memory: int

@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 from sweeps.cost import Cost, refuse_too_much
 from sweeps.describe import describe_factors
 from sweeps.designs.drawn import Drawn
-from sweeps.plan import Task, experiments_of
+from sweeps.plan import Task, data_settings, experiments_of
 from sweeps.predictions import predictions_bytes
-from sweeps.propose.race_search import race_rules, race_seeds
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import GRID, SearchSettings, rungs
-from sweeps.questions import BASELINE, CONTROL, PROMPT, PROMPTED, compared_pairs
-from sweeps.race_state import RACE, RaceRules
-from sweeps.record import Scalar
+from sweeps.questions import BASELINE, CONTROL, PROMPT, PROMPTED, RESAMPLINGS, compared_pairs
+from sweeps.race_forecast import RaceForecast, forecast_race
+from sweeps.race_state import RACE
+from sweeps.record import Scalar, arm_key
 from sweeps.stats.collapse import largest_unseen_rate
 from sweeps.stats.decisions import MIN_SEEDS, sign_flip_floor
 from sweeps.stats.planner import min_seeds_by_sign_flips, power, seeds_by_t
-from sweeps.stats.race import expected_cells, looks_until
 from sweeps.status import SCHEMA
 from sweeps.stop.config import is_comparing
 from sweeps.study import Study
@@ -62,6 +59,7 @@ class Forecast:
         race: What a race is expected to cost; None for another method.
         cost: What was measured.
         data: What the cells will be trained on.
+        divisions: The same for each way in which factors divide the videos (folds), by its values in words.
         decoded_bytes: Of all its frames at working size.
     """
 
@@ -75,6 +73,7 @@ class Forecast:
     data: DataSummary
     decoded_bytes: int
     race: RaceForecast | None = None
+    divisions: Mapping[str, DataSummary] = field(default_factory=dict)
 
     def lines(self, *, every_arm: bool = False) -> list[str]:
         """As text; the arms beyond the first few only with `every_arm`, or where they are at most 50."""
@@ -148,7 +147,11 @@ class Forecast:
         classes = count(len(data.classes), "class", "classes")
         videos, size = count(data.decodable, "video"), size_in_words(self.decoded_bytes)
         lines = [f"Data '{data.name}': {videos} of {classes}, {size} decoded"]
-        for split, number in data.splits.items():
+        for values, one in self.divisions.items():
+            numbers = ", ".join(f"{split} {number}" for split, number in one.splits.items())
+            groups = "" if one.groups is None else f"; groups {', '.join(map(str, one.groups.values()))}"
+            lines.append(f"  {values}: {numbers}{groups}")
+        for split, number in data.splits.items() if not self.divisions else ():
             counts = data.class_counts.get(split, [])
             if len(counts) <= _CLASSES_SHOWN:
                 shown = ", ".join(f"{name} {n}" for name, n in zip(data.classes, counts, strict=True))
@@ -225,75 +228,6 @@ class Forecast:
         } | ({} if self.study.is_plain_grid else {"design": to_plain(self.study.design)})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Expected:
-    """Simulated races of normal runs without collapse: mean cells, and the share that comes to a decision."""
-
-    case: str
-    cells: float
-    decided: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class RaceForecast:
-    """A race before it runs.
-
-    Attributes:
-        rules: What decides it. seeds: Of the race. looks: Numbers of seeds after which it looks.
-        cells: At most, were no arm dropped.
-        expected: By case.
-    """
-
-    rules: RaceRules
-    seeds: tuple[int, ...]
-    looks: tuple[int, ...]
-    cells: int
-    expected: tuple[Expected, ...]
-
-    def lines(self, study: Study) -> list[str]:
-        """As text."""
-        added = [seed for seed in self.seeds if seed not in study.seeds]
-        more = f" (the study's {len(study.seeds)}, then {added[0]} to {added[-1]})" if added else ""
-        cases = listing([f"{one.cells:.0f} {one.case} ({one.decided:.0%} decided)" for one in self.expected])
-        looks = listing([str(look) for look in self.looks])
-        return [
-            f"race over at most {len(self.seeds)} seeds{more}, with looks after {looks}",
-            f"expected cells, SD being that of a paired difference: {cases}; at most {self.cells}",
-            f"The race drops the truly best arm with probability at most {self.rules.alpha:.0%} over all looks, and "
-            f"calls arms equal that differ by the margin of {100 * self.rules.margin:g} points or more with at most "
-            f"{self.rules.alpha:.0%}.",
-        ]
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "max_seeds": len(self.seeds),
-            "looks": list(self.looks),
-            "alpha": self.rules.alpha,
-            "margin": self.rules.margin,
-            "max_cells": self.cells,
-            "expected": [vars(one) for one in self.expected],
-        }
-
-
-def forecast_race(study: Study, search: SearchSettings, arms: int) -> RaceForecast:
-    """Simulate races of so many arms; seeded, so the same study gets the same answer."""
-    rules = race_rules(study, search)
-    cases = {"with one arm 1 SD ahead": [1.0], "with one 2 SD ahead": [2.0], "with all equal and a margin of 1 SD": []}
-    expected = []
-    for case, effects in cases.items():
-        cells, decided = expected_cells(
-            arms, cap=rules.max_seeds, effects=effects, rng=np.random.default_rng(0), alpha=rules.alpha
-        )
-        expected.append(Expected(case=case, cells=cells, decided=decided))
-    return RaceForecast(
-        rules=rules,
-        seeds=race_seeds(study, rules.max_seeds),
-        looks=looks_until(rules.max_seeds),
-        cells=arms * rules.max_seeds,
-        expected=tuple(expected),
-    )
-
-
 def _cells_of(search: SearchSettings, seeds: int) -> int:
     """Cells of a search's arms, if as many go on from each rung as may."""
     steps, arms, cells = (0, *rungs(search, seeds)), search.arms, 0
@@ -332,14 +266,16 @@ def make_forecast(
     total, race = cost.wall_seconds(tasks, workers), None
     if search is not None and search.method != GRID:
         make_proposer(study, search, None)  # says now what would stop the run
-        cells = float(_cells_of(search, len(study.seeds)))
+        share = _cells_of(search, len(study.seeds)) / len(tasks)
         if search.method == RACE:
-            race = forecast_race(study, search, len(arms))
-            cells = race.expected[0].cells
-        total = cost.start + (total - cost.start) / len(tasks) * cells
+            race = forecast_race(study, search, {arm_key(arm.factors): arm.factors for arm in arms.values()})
+            own = {arm_key(arm.factors): arm.seconds for arm in arms.values()}
+            share = race.seconds(own) / sum(cost.seconds[task.hash] for task in tasks)
+        total = cost.start + (total - cost.start) * share
     else:
         search = None
-    data = load_data(study.data)
+    experiments = experiments_of(tasks)
+    data = load_data(data_settings(study, experiments))
     return Forecast(
         study=study,
         tasks=tasks,
@@ -349,6 +285,18 @@ def make_forecast(
         seconds=total,
         race=race,
         cost=cost,
-        data=describe_data(data, experiments_of(tasks)),
+        data=describe_data(data, experiments),
+        divisions=_divisions(tasks),
         decoded_bytes=data.decoded_bytes,
     )
+
+
+def _divisions(tasks: Sequence[Task]) -> dict[str, DataSummary]:
+    """What each fold, split or seed of a split trains and tests on; empty where no factor varies them."""
+    same: dict[str, list[Task]] = {}
+    for task in tasks:
+        values = {name: task.factors[name] for name in RESAMPLINGS if name in task.factors}
+        if values:
+            same.setdefault(describe_factors(values), []).append(task)
+    experiments = {values: experiments_of(those) for values, those in same.items()}
+    return {values: describe_data(load_data(those[0].data), those) for values, those in experiments.items()}

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sweeps.questions import compared_factors, compared_sides
+from sweeps.questions import RESAMPLINGS, compared_factors, compared_sides
 from sweeps.record import (
     CellRecord,
     CodeHeader,
@@ -26,7 +26,7 @@ from sweeps.record import (
 from sweeps.study import Study
 from vmp.core.config import from_plain, to_plain
 from vmp.core.fingerprint import canonical_json, combined, fingerprint
-from vmp.data.registry import load_data
+from vmp.data.registry import AnyData, load_data
 from vmp.experiment import Experiment, describe_data
 from vmp.identity import canonical, code_of, identity
 
@@ -100,6 +100,12 @@ def experiments_of(tasks: Iterable[Task]) -> list[Experiment]:
     return [from_plain(Experiment, plain, source="plan") for plain in settings.values()]
 
 
+def data_settings(study: Study, experiments: Iterable[Experiment]) -> AnyData:
+    """The data that stand for a study: its own, or where its factors divide them anew, the first cells'."""
+    divides = any(name in RESAMPLINGS for name in study.factors)
+    return next((experiment.data for experiment in experiments if divides), study.data)
+
+
 _WHOLE = ("data", "sampling", "backbone")
 
 
@@ -141,7 +147,7 @@ def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | Non
         seeds=list(seeds) or list(study.seeds),
         search=search or SearchHeader(),
         code=CodeHeader(hash=fingerprint(modules), modules=dict(sorted(modules.items()))),
-        data=describe_data(load_data(study.data), experiments),
+        data=describe_data(load_data(data_settings(study, experiments)), experiments),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         cells=[task.planned() for task in tasks],
         stop=None if study.stop is None else StopHeader(kind=study.stop.kind, options=study.stop.options),

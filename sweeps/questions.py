@@ -16,6 +16,9 @@ from vmp.core.fingerprint import canonical_json
 PROMPT = "prompt"
 PROMPTED, CONTROL, BASELINE = "vmp", "control", "none"
 
+RESAMPLINGS = ("data.split_seed", "data.fold", "data.split")
+"""Settings that divide one data set anew into training and test: never candidates, whatever a study declares."""
+
 Factors = Mapping[str, Scalar]
 Pair = tuple[int, int]
 
@@ -69,7 +72,9 @@ def compared_pairs(arms: Sequence[Factors], question: Question) -> list[Pair]:
     for prompt in (CONTROL, BASELINE):
         if pairs := prompt_pairs(arms, prompt):
             return pairs
-    return [(i, 0) for i in range(1, len(arms))]
+    first: dict[str, int] = {}  # of each division of the videos: never arms that were tested on different ones
+    divisions = [canonical_json([arm.get(name) for name in RESAMPLINGS]) for arm in arms]
+    return [(i, j) for i, division in enumerate(divisions) if (j := first.setdefault(division, i)) != i]
 
 
 def compared_factors(question: Question) -> tuple[str, ...]:
@@ -163,10 +168,27 @@ def candidates_by_block(arms: Sequence[Factors], blocks: Sequence[str]) -> dict[
     return groups
 
 
+def arms_by_block(arms: Sequence[Factors], blocks: Sequence[str]) -> dict[tuple[Scalar, ...], list[int]]:
+    """The arms of each block, its references among them, in their order.
+
+    A reference to which a factor of `blocks` does not apply (None) belongs to every block that agrees in the others.
+    """
+    groups = candidates_by_block(arms, blocks)
+    among = set(candidates(arms))
+    keys = list(groups)
+    for i in [i for i in range(len(arms)) if i not in among]:
+        values = tuple(arms[i].get(name) for name in blocks)
+        fits = [key for key in keys if all(own in (None, its) for own, its in zip(values, key, strict=True))]
+        for key in fits or [values]:
+            groups.setdefault(key, []).append(i)
+    return {key: sorted(members) for key, members in groups.items()}
+
+
 def block_names(arms: Sequence[Factors], names: Sequence[str], declared: Sequence[str] | None) -> tuple[str, ...]:
     """The factors whose values are no candidates: those that the study declares, else its data and its backbone.
 
-    Undeclared ones are none where nothing else is compared: a study of backbones alone compares backbones.
+    Undeclared ones are none where nothing else is compared: a study of backbones alone compares backbones. Divisions
+    of one data set (`RESAMPLINGS`) always are: no setting is better for having been tested on easier videos.
 
     Args:
         arms: The study's.
@@ -175,9 +197,11 @@ def block_names(arms: Sequence[Factors], names: Sequence[str], declared: Sequenc
     """
     varied = [name for name in names if name != PROMPT and _varies(arms, name)]
     if declared is not None:
-        return tuple(name for name in varied if name in declared)
+        return tuple(name for name in varied if name in declared or name in RESAMPLINGS)
     blocks = tuple(n for n in varied if n in ("backbone", "backbone.kind") or n.split(".")[0] == "data")
-    return blocks if len(blocks) < len(varied) or _varies(arms, PROMPT) else ()
+    if len(blocks) < len(varied) or _varies(arms, PROMPT):
+        return blocks
+    return tuple(name for name in varied if name in RESAMPLINGS)
 
 
 def main_pair(pairs: Sequence[Pair], ranking: Sequence[int]) -> Pair | None:

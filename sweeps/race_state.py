@@ -2,6 +2,9 @@
 
 The sweep that runs a race, a replay of it, `vmp sweep status` and the report all ask this one function, so no worker,
 engine or kill can make them disagree. No torch, no lock.
+
+Arms of different blocks (`sweeps.questions.block_names`) are no rivals. A study with blocks is one race in each, of the
+block's own arms and by the rules of a race alone, so that what happens in one changes nothing in another.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from sweeps.describe import describe_factors
+from sweeps.questions import Factors, arms_by_block, block_names
 from sweeps.record import CellRecord, Plan, Scalar, arm_key
 from sweeps.stats.race import ALPHA, ENDINGS, WAYS, Ending, Races, Way, looks_until, race
 from vmp.core.text import count, listing
@@ -29,7 +33,7 @@ class RaceRules:
         metric: ``top1`` or ``mean_class``; arms race on validation.
         margin: Arms that differ by less count as equal, a fraction.
         max_seeds: The cap.
-        alpha: The error, over all looks.
+        alpha: The error, over all looks of a race.
     """
 
     metric: str
@@ -87,6 +91,7 @@ class RaceState:
     """A race as far as it went.
 
     Attributes:
+        block: The values of the study's block factors; empty where all its arms race each other.
         rules: What decides it.
         ending: How it ended, or ``running``.
         looks: Numbers of seeds after which it looks; `seeds` that of the last look taken, 0 before the first.
@@ -95,6 +100,7 @@ class RaceState:
         cells: Runs that the race took. grid_cells: Those of a grid of the same arms with `rules.max_seeds` seeds.
     """
 
+    block: dict[str, Scalar]
     rules: RaceRules
     ending: Ending
     looks: tuple[int, ...]
@@ -113,22 +119,23 @@ class RaceState:
     def sentence(self) -> str:
         """The decision in one sentence."""
         names = [describe_factors(arm.factors) for arm in self.alive]
+        race = f"In {describe_factors(self.block)} the race" if self.block else "The race"
         after = f"after {count(self.seeds, 'seed')} and {count(self.cells, 'cell')}"
         margin = f"the margin of {100 * self.rules.margin:g} points"
         match self.ending:
             case Ending.BEST:
-                return f"The race ended {after}: {names[0]} is best, every other arm is shown to be worse."
+                return f"{race} ended {after}: {names[0]} is best, every other arm is shown to be worse."
             case Ending.SET:
-                return f"The race ended {after} with a set: {listing(names)} lie within {margin}, the others are worse."
+                return f"{race} ended {after} with a set: {listing(names)} lie within {margin}, the others are worse."
             case Ending.NO_DIFFERENCE:
-                return f"The race ended {after}: no difference, all {len(names)} arms lie within {margin}."
+                return f"{race} ended {after}: no difference, all {len(names)} arms lie within {margin}."
             case Ending.NOT_ENOUGH_SEEDS:
                 return (
-                    f"The race ended {after}, at its cap, with not enough seeds to decide between "
+                    f"{race} ended {after}, at its cap, with not enough seeds to decide between "
                     f"{count(len(names), 'arm')}: {listing(names)}."
                 )
             case _:
-                return f"The race is running: {len(names)} of {count(len(self.arms), 'arm')} in it {after}."
+                return f"{race} is running: {len(names)} of {count(len(self.arms), 'arm')} in it {after}."
 
     def drops(self, since: int = 0) -> list[str]:
         """A line for each arm that was dropped after look `since`, in the order of the looks."""
@@ -140,7 +147,7 @@ class RaceState:
         return [self.sentence(), *(f"  {line}" for line in self.drops())]
 
     def to_json(self) -> dict[str, Any]:
-        """The object that ``vmp sweep replay --json`` and ``vmp sweep status --json`` print."""
+        """The decision and all that led to it, see results/README.md."""
         return {
             "decision": self.ending.value,
             "cells": self.cells,
@@ -160,7 +167,110 @@ class RaceState:
         }
 
 
-def read_race(plan: Plan, records: Iterable[CellRecord]) -> RaceState | None:
+@dataclass(frozen=True, kw_only=True)
+class StudyRace:
+    """The race of a study: one of all its arms, or one in each of its blocks, side by side.
+
+    Attributes:
+        rules: What decides each of them; the error is that of each race, whatever their number.
+        races: At least one.
+    """
+
+    rules: RaceRules
+    races: tuple[RaceState, ...]
+
+    @property
+    def is_over(self) -> bool:
+        return all(one.next_look is None for one in self.races)
+
+    @property
+    def seeds_by_arm(self) -> dict[str, int]:
+        """Seeds that each arm ran, by its key; an arm that races in several blocks ran those of the longest."""
+        seeds: dict[str, int] = {}
+        for arm in (arm for one in self.races for arm in one.arms):
+            seeds[arm_key(arm.factors)] = max(seeds.get(arm_key(arm.factors), 0), arm.seeds)
+        return seeds
+
+    @property
+    def cells(self) -> int:
+        """Runs that the races took together."""
+        return sum(self.seeds_by_arm.values())
+
+    @property
+    def grid_cells(self) -> int:
+        """Runs of a grid of the same arms with `rules.max_seeds` seeds."""
+        return len(self.seeds_by_arm) * self.rules.max_seeds
+
+    def sentence(self) -> str:
+        """The decision, a sentence for each race."""
+        return " ".join(one.sentence() for one in self.races)
+
+    def error_sentence(self) -> str:
+        """For how many races the error is stated; empty for one."""
+        if len(self.races) == 1:
+            return ""
+        number, alpha = len(self.races), self.rules.alpha
+        each = f"The error of {100 * alpha:g}% holds in each of the {number} races, one a block"
+        return f"{each}; {any_of(number, alpha)}."
+
+    def lines(self) -> list[str]:
+        """As text."""
+        if len(self.races) == 1:
+            return self.races[0].lines()
+        return [self.error_sentence(), *(line for one in self.races for line in one.lines())]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``vmp sweep replay --json`` and ``vmp sweep status --json`` print.
+
+        Over several blocks what only a single race has is None, and `blocks` holds each of them.
+        """
+        if len(self.races) == 1:
+            return self.races[0].to_json() | {"blocks": []}
+        made = [{"block": one.block, **one.to_json()} for one in self.races]
+        endings = {one.ending.value for one in self.races}
+        if not self.is_over:
+            endings = {Ending.RUNNING.value}
+        alive = {arm_key(arm.factors): arm.factors for one in self.races for arm in one.alive}
+        return dict.fromkeys(self.races[0].to_json()) | {
+            "decision": endings.pop() if len(endings) == 1 else None,
+            "cells": self.cells,
+            "grid_cells": self.grid_cells,
+            "arms": list(alive.values()),
+            "next_look": min((one.next_look for one in self.races if one.next_look), default=None),
+            "alpha": self.rules.alpha,
+            "margin": self.rules.margin,
+            "max_seeds": self.rules.max_seeds,
+            "blocks": made,
+        }
+
+
+def any_of(races: int, alpha: float) -> str:
+    """What the error of each of several races bounds over them (Bonferroni)."""
+    return f"that any of the {races} races drops its best arm has probability at most {100 * min(races * alpha, 1):g}%"
+
+
+def race_blocks(
+    arms: Mapping[str, Factors], declared: Sequence[str] | None
+) -> list[tuple[dict[str, Scalar], tuple[str, ...]]]:
+    """Which arms race each other: for each block the values of its factors and the names of its arms.
+
+    One block without factors where the study has none.
+
+    Args:
+        arms: Name -> factors, in their order.
+        declared: The study's `blocks`.
+    """
+    listed, keys = list(arms.values()), list(arms)
+    names = block_names(listed, list(dict.fromkeys(name for factors in listed for name in factors)), declared)
+    groups = arms_by_block(listed, names)
+    if len(groups) == 1:
+        return [({}, tuple(arms))]
+    return [
+        (dict(zip(names, values, strict=True)), tuple(keys[i] for i in members)) for values, members in groups.items()
+    ]
+
+
+def read_race(plan: Plan, records: Iterable[CellRecord]) -> StudyRace | None:
     """The race of a plan as its records have it; None for a plan of another method.
 
     Args:
@@ -171,24 +281,40 @@ def read_race(plan: Plan, records: Iterable[CellRecord]) -> RaceState | None:
         return None
     planned = {cell.hash: (arm_key(cell.factors), cell.seed) for cell in plan.cells}
     by_place = {planned[record.hash]: record for record in records if record.hash in planned}
-    return run_race(plan.arms(), plan.seeds, by_place, RaceRules.of(plan))
+    return run_race(plan.arms(), plan.seeds, by_place, RaceRules.of(plan), plan.study.blocks)
 
 
 def run_race(
-    arms: Mapping[str, Mapping[str, Scalar]],
+    arms: Mapping[str, Factors],
     seeds: Sequence[int],
     records: Mapping[tuple[str, int], CellRecord],
     rules: RaceRules,
-) -> RaceState:
-    """Race as far as the records go.
+    blocks: Sequence[str] | None,
+) -> StudyRace:
+    """Race as far as the records go, in each block.
 
     Args:
-        arms: Name -> factors, in their order.
+        arms: Name -> factors, in their order; the names are `sweeps.record.arm_key` of the factors.
         seeds: In the order of the race.
         records: (name of the arm, seed) -> record, of the cells that have ended. A failed cell has no value; a diverged
             one counts as collapsed, with the lowest accuracy of all.
         rules: See `RaceRules`.
+        blocks: Factors that the study declares as its blocks; None for its data and its backbone.
     """
+    races = [
+        _race_in_block({name: arms[name] for name in names}, seeds, records, rules, block)
+        for block, names in race_blocks(arms, blocks)
+    ]
+    return StudyRace(rules=rules, races=tuple(races))
+
+
+def _race_in_block(
+    arms: Mapping[str, Factors],
+    seeds: Sequence[int],
+    records: Mapping[tuple[str, int], CellRecord],
+    rules: RaceRules,
+    block: dict[str, Scalar],
+) -> RaceState:
     shape = (len(arms), len(seeds))
     values, flags, recorded = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, dtype=bool)
     for i, name in enumerate(arms):
@@ -204,10 +330,10 @@ def run_race(
             elif record.status == "diverged":
                 flags[i, j] = 1.0
     made = race(values, margin=rules.margin, cap=rules.max_seeds, collapsed=flags, recorded=recorded, alpha=rules.alpha)
-    return _state(made, [dict(factors) for factors in arms.values()], rules)
+    return _state(made, [dict(factors) for factors in arms.values()], rules, block)
 
 
-def _state(made: Races, factors: Sequence[dict[str, Scalar]], rules: RaceRules) -> RaceState:
+def _state(made: Races, factors: Sequence[dict[str, Scalar]], rules: RaceRules, block: dict[str, Scalar]) -> RaceState:
     def number(value: float) -> float | None:
         return None if np.isnan(value) else float(value)
 
@@ -229,6 +355,7 @@ def _state(made: Races, factors: Sequence[dict[str, Scalar]], rules: RaceRules) 
         for i in range(len(factors))
     )
     return RaceState(
+        block=block,
         rules=rules,
         ending=ENDINGS[made.ending[0]],
         looks=looks_until(rules.max_seeds),

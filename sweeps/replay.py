@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sweeps.propose.race_search import RaceOptions
+from sweeps.describe import describe_factors
+from sweeps.propose.race_search import RaceOptions, check_rivals
 from sweeps.propose.settings import GRID
-from sweeps.race_state import RACE, RaceRules, RaceState, run_race
+from sweeps.race_state import RACE, RaceRules, StudyRace, run_race
 from sweeps.record import StudyFolder, arm_key
 from sweeps.stats.decisions import MIN_SEEDS
 from vmp.core.config import from_plain
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from sweeps.propose.search_replay import ReplayedSearch
 
 
-def replay(folder: StudyFolder, method: str, options: Mapping[str, Any] | None = None) -> RaceState | ReplayedSearch:
+def replay(folder: StudyFolder, method: str, options: Mapping[str, Any] | None = None) -> StudyRace | ReplayedSearch:
     """Race the arms of a study over its seeds, or search among them, without running anything.
 
     Args:
@@ -38,8 +39,8 @@ def replay(folder: StudyFolder, method: str, options: Mapping[str, Any] | None =
     return replay_search(folder, method, options or {})
 
 
-def replay_race(folder: StudyFolder, options: Mapping[str, Any] | None = None) -> RaceState:
-    """Race the arms of a study over its seeds.
+def replay_race(folder: StudyFolder, options: Mapping[str, Any] | None = None) -> StudyRace:
+    """Race the arms of a study over its seeds, in each block where it has some.
 
     Args:
         folder: The study; a grid, or any other plan whose arms share seeds.
@@ -54,17 +55,18 @@ def replay_race(folder: StudyFolder, options: Mapping[str, Any] | None = None) -
     own = RaceRules.of(plan).max_seeds if plan.search.method == RACE else len(plan.seeds)
     arms = plan.arms()
     max_seeds = given.max_seeds or own
-    if len(arms) < 2 or max_seeds < MIN_SEEDS:
-        raise InputError(
-            f"'{folder.path}' has {count(len(arms), 'arm')} and {count(len(plan.seeds), 'seed')}; "
-            f"a race takes two arms and {MIN_SEEDS} seeds"
-        )
+    if max_seeds < MIN_SEEDS:
+        raise InputError(f"'{folder.path}' has {count(len(plan.seeds), 'seed')}; a race takes {MIN_SEEDS}")
+    check_rivals(arms, plan.study.blocks, f"'{folder.path}'")
     by_place = {(arm_key(record.factors), record.seed): record for record in folder.records(plan)}
     rules = RaceRules(metric=plan.metric, margin=plan.study.margin, max_seeds=max_seeds, alpha=given.alpha)
-    state = run_race(arms, plan.seeds, by_place, rules)
-    if state.next_look:
-        raise InputError(
-            f"the race needs {count(state.next_look, 'seed')} of {count(len(state.alive), 'arm')} for its next look, "
-            f"and '{folder.path}' has not all of these cells; finish the study, or lower --search-option max_seeds"
-        )
+    state = run_race(arms, plan.seeds, by_place, rules, plan.study.blocks)
+    for race in state.races:
+        if race.next_look:
+            block = f" in {describe_factors(race.block)}" if race.block else ""
+            raise InputError(
+                f"the race needs {count(race.next_look, 'seed')} of {count(len(race.alive), 'arm')}{block} for its "
+                f"next look, and '{folder.path}' has not all of these cells; finish the study, or lower "
+                "--search-option max_seeds"
+            )
     return state

@@ -9,7 +9,7 @@ from typing import Any
 
 from sweeps.describe import describe_factors
 from sweeps.ownership import seems_at_work
-from sweeps.race_state import RaceState, read_race
+from sweeps.race_state import StudyRace, read_race
 from sweeps.record import Plan, PlannedCell, Scalar, StudyFolder, confirmation_plan
 from vmp.core.fingerprint import canonical_json
 from vmp.core.text import count
@@ -60,7 +60,7 @@ class StudyStatus:
     running: bool = False
     computed: int = 0
     confirmation: StudyStatus | None = None
-    race: RaceState | None = None
+    race: StudyRace | None = None
 
     @property
     def planned(self) -> int:

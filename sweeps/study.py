@@ -25,9 +25,11 @@ from sweeps.designs.full_factorial import Grid
 from sweeps.designs.only_where import Conditions, OnlyWhere
 from sweeps.designs.registry import DesignConfig
 from sweeps.old_forms import new_settings, translate
-from sweeps.propose.settings import SearchSettings
+from sweeps.propose.settings import GRID, SearchSettings
 from sweeps.questions import (
+    RESAMPLINGS,
     Factors,
+    asked_factors,
     block_names,
     compared_factors,
     compared_sides,
@@ -35,6 +37,7 @@ from sweeps.questions import (
     named_pairs,
     value_pairs,
 )
+from sweeps.race_state import RACE
 from sweeps.ranges import is_number
 from sweeps.record import Scalar
 from sweeps.stop.config import Stop
@@ -125,6 +128,17 @@ class Study(Settings):
         """Refuse a comparison that no two arms can make."""
         if self.reference is not None and self.compare is not None:
             raise ValueError("reference and compare both say what is compared; give one of them")
+        for name in RESAMPLINGS:
+            if name in asked_factors(self):
+                raise ValueError(
+                    f"{name} divides the videos into training and test, and one division is not better than another: "
+                    "compare other factors; each is compared within every division"
+                )
+            if name in self.factors and self.search is not None and self.search.method not in (GRID, RACE):
+                raise ValueError(
+                    f"a search would choose among the values of {name}, and none is a candidate; run a grid, or "
+                    f"search with one of them: --set factors.{name}=null --set {name}={shown(self.factors[name][0])}"
+                )
         if self.reference is not None and not any(matches(factors, self.reference) for factors in arms):
             raise ValueError(
                 f"reference {shown(self.reference)} is none of the arms; give factors of one, such as {shown(arms[0])}"

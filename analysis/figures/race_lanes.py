@@ -67,14 +67,23 @@ def draw_lanes(data: Lanes, *, ax: Axes) -> Axes:
     return ax
 
 
-def race_figure(race: RaceState, labels: Mapping[str, str]) -> ReportFigure | None:
-    """The lanes; ``None`` before the first look."""
+def race_figure(race: RaceState, labels: Mapping[str, str], *, name: str, block: str) -> ReportFigure | None:
+    """The lanes; ``None`` before the first look.
+
+    Args:
+        race: What is drawn.
+        labels: Of the arms, by `sweeps.record.arm_key`.
+        name: Of the figure's file.
+        block: In words; empty where all arms race each other.
+    """
     if not race.seeds:
         return None
     data = prepare_lanes(race, labels)
-    caption = "How many seeds each arm ran; vertical lines are the looks of the race, crosses the arms dropped there."
+    caption = f"{block}. " if block else ""
+    caption += "How many seeds each arm ran; vertical lines are the looks of the race, crosses the arms dropped there."
     caption += f" {data.hidden} more arms are in the table." if data.hidden else ""
     lanes = "; ".join(f"{label}: {seeds} seeds, {note or 'leader'}" for label, seeds, _, note in data.rows[:16])
     draw = partial(one_panel, 1.0 + 0.36 * max(3, len(data.rows)), draw_lanes, data)
     rows = [label for label, *_ in data.rows]
-    return ReportFigure(name="race", caption=caption, alt=f"Lanes of a race. {lanes}.", draw=draw, rows=rows)
+    of = f" for {block}" if block else ""
+    return ReportFigure(name=name, caption=caption, alt=f"Lanes of a race{of}. {lanes}.", draw=draw, rows=rows)

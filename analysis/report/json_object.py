@@ -17,7 +17,7 @@ Keys, schema 2 (new keys may be added; a key that changes its meaning raises `SC
     components   [{block, component, off, on, added, left_out, disagreement, shapley}] of an ablation or a
                  full grid; each of the last four is a comparison or null
     importance   {method, factors: [{factor, share, low, high, floor, above, total}]} as shares in [0, 1], or null
-    race         of a study that was raced, as `vmp sweep replay --json` prints it, or null
+    race         of a study that was raced, as `vmp sweep replay --json` prints it, or null; by block in its `blocks`
     confirmation [{chosen, reference, outcome, comparison}] on fresh seeds, empty where none were run
     complete     whether nothing remains to run
     cells        {planned, complete, diverged, stopped, failed, missing}

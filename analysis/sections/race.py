@@ -1,17 +1,20 @@
-"""The race: who was dropped at which look, by how much, and what it saved."""
+"""The race: who was dropped at which look, by how much, and what it saved; block by block."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from analysis.figures.race_lanes import race_figure
 from analysis.sections.base import Column, Row, Section, SectionContent, Table
 from analysis.study.cells import ARM, HASH
 from analysis.verdict.conclusions import Conclusions
+from analysis.verdict.verdicts import block_in_words
 from analysis.words.findings import Finding
-from sweeps.race_state import RaceArm, RaceState
+from sweeps.race_state import RaceArm, RaceState, StudyRace
 from sweeps.record import arm_key
 
+_BLOCK = Column(key="block", header="block")
 _COLUMNS = (
     Column(key="arm", header="arm"),
     Column(key="seeds", header="seeds", format="count"),
@@ -33,37 +36,81 @@ _METHOD = (
 )
 
 
+_IN_BLOCKS = (
+    "Races in blocks",
+    "Arms of different blocks are no rivals: each block is a race of its own arms, with its own looks, drops and end, "
+    "as if it had been run alone. Its error is that of one race, whatever the number of blocks.",
+)
+
+
 def _compute(conclusions: Conclusions) -> SectionContent:
-    race = conclusions.race
-    assert race is not None
+    made = conclusions.race
+    assert made is not None
     labels = {arm_key(arm.factors): arm.label for arm in conclusions.study.arms}
-    rows = [_row(arm, labels, conclusions) for arm in race.arms]
-    caption = (
-        f"The race on validation, in percentage points, with an error of {100 * race.rules.alpha:g}% over all looks "
-        f"and a margin of {100 * race.rules.margin:g} points: {race.cells} runs instead of the {race.grid_cells} of a "
-        "grid."
+    blocks = [block_in_words(list(race.block), list(race.block.values())) for race in made.races]
+    in_blocks = len(blocks) > 1
+    rows, figures = [], []
+    for number, (race, block) in enumerate(zip(made.races, blocks, strict=True), 1):
+        rows += [_row(arm, labels, conclusions, (block,) if in_blocks else ()) for arm in race.arms]
+        figures.append(race_figure(race, labels, name=f"race_{number}" if in_blocks else "race", block=block))
+    table = Table(
+        name="race",
+        caption=_caption(made),
+        columns=(_BLOCK, *_COLUMNS) if in_blocks else _COLUMNS,
+        rows=rows,
+        max_rows=60,
     )
-    table = Table(name="race", caption=caption, columns=_COLUMNS, rows=rows, max_rows=60)
-    figure = race_figure(race, labels)
     return SectionContent(
-        findings=[("", _findings(race))], figures=[figure] if figure else [], tables=[table], method=[_METHOD]
+        findings=_findings(made, blocks),
+        figures=[figure for figure in figures if figure],
+        tables=[table],
+        method=[_METHOD, _IN_BLOCKS] if in_blocks else [_METHOD],
     )
 
 
-def _findings(race: RaceState) -> list[Finding]:
-    saved = f"It took {race.cells} of the {race.grid_cells} runs of a grid ({race.cells / race.grid_cells:.0%})."
+def _caption(made: StudyRace) -> str:
+    race, each = "The race", ""
+    if len(made.races) > 1:
+        race, each = f"The {len(made.races)} races, one in each block,", " for each"
+    return (
+        f"{race} on validation, in percentage points, with an error of {100 * made.rules.alpha:g}%{each} over all "
+        f"looks and a margin of {100 * made.rules.margin:g} points: {made.cells} runs instead of the {made.grid_cells} "
+        "of a grid."
+    )
+
+
+def _findings(made: StudyRace, blocks: Sequence[str]) -> list[tuple[str, list[Finding]]]:
+    """Those of a race; of several what they cost together and what their error is, then those of each block."""
+    cost = _cost(made.cells, made.grid_cells, made.races)
+    if len(blocks) == 1:
+        decision, *drops = _findings_of(made.races[0])
+        return [("", [decision, cost, *drops])]
+    error = Finding(topic="Error", text=made.error_sentence(), contrasts=made.races)
+    own = [
+        (block, [*_findings_of(race), _cost(race.cells, race.grid_cells, (race,))])
+        for race, block in zip(made.races, blocks, strict=True)
+    ]
+    return [("", [error, cost]), *own]
+
+
+def _cost(cells: int, grid_cells: int, behind: tuple[RaceState, ...]) -> Finding:
+    text = f"It took {cells} of the {grid_cells} runs of a grid ({cells / grid_cells:.0%})."
+    return Finding(topic="Cost", text=text, contrasts=behind)
+
+
+def _findings_of(race: RaceState) -> list[Finding]:
     drops = [f"{line[0].upper()}{line[1:]}." for line in race.drops()]
     return [
         Finding(topic="Decision", text=race.sentence(), contrasts=(race,)),
-        Finding(topic="Cost", text=saved, contrasts=(race,)),
         *(Finding(topic="Dropped", text=text, contrasts=(race,)) for text in drops[:12]),
     ]
 
 
-def _row(arm: RaceArm, labels: dict[str, str], conclusions: Conclusions) -> Row:
+def _row(arm: RaceArm, labels: dict[str, str], conclusions: Conclusions, block: tuple[str, ...]) -> Row:
     label = labels[arm_key(arm.factors)]
     interval = (arm.low, arm.high) if arm.low is not None and arm.high is not None else None
     values = (
+        *block,
         label,
         arm.seeds,
         "dropped" if arm.dropped_at else "yes",
@@ -83,7 +130,7 @@ def _applies(conclusions: Conclusions) -> Literal[True] | str:
     race = conclusions.race
     if race is None:
         return "the arms were not raced"
-    return race.seeds > 0 or "the race has not reached its first look"
+    return any(one.seeds > 0 for one in race.races) or "the race has not reached its first look"
 
 
 RACE = Section(name="race", title="The race", order=15, compute=_compute, applies=_applies)

@@ -17,7 +17,7 @@ from analysis.verdict.importances import Importances, importances
 from analysis.verdict.over_blocks import OverBlocks, over_blocks
 from analysis.verdict.summaries import ArmSummary
 from analysis.verdict.verdicts import BlockVerdict, block_verdicts
-from sweeps.race_state import RaceState, read_race
+from sweeps.race_state import StudyRace, read_race
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,8 +78,8 @@ class Conclusions:
         return component_verdicts(self.evidence, self.verdicts)
 
     @cached_property
-    def race(self) -> RaceState | None:
-        """The race that decided between the arms; None for a study of another method."""
+    def race(self) -> StudyRace | None:
+        """The race that decided between the arms, of each block; None for a study of another method."""
         return read_race(self.study.plan, self.study.records.values())
 
     @cached_property

@@ -138,7 +138,7 @@ def block_verdicts(evidence: Evidence) -> tuple[BlockVerdict, ...]:
     curves = {key: _curve(arms, factors[key]) for key, arms in blocks.items()}
     levels = {
         key: BlockVerdict(
-            block=_in_words(names, key) if len(blocks) > 1 else "",
+            block=block_in_words(names, key) if len(blocks) > 1 else "",
             key=key,
             factors=factors[key],
             candidates=tuple(evidence.summary(arm) for arm in arms),
@@ -282,7 +282,8 @@ def _reference(evidence: Evidence, arms: Sequence[Arm], prompt: str) -> ArmSumma
     return None if index is None else evidence.summary(evidence.study.arms[index])
 
 
-def _in_words(names: Sequence[str], key: Sequence[Scalar]) -> str:
+def block_in_words(names: Sequence[str], key: Sequence[Scalar]) -> str:
+    """A block by its factors and their values: ``backbone = slow``."""
     return ", ".join(
         f"{name} = {value_text(value)}" for name, value in zip(names, key, strict=True) if value is not None
     )

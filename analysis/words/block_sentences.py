@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.study.arms import Kind
+from analysis.study.cells import Study
+from analysis.study.factors import block_factors
 from analysis.verdict.over_blocks import OverBlocks
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.claims import brief, claim_clause, short_comparison
 from analysis.words.findings import Behind, Finding
 from analysis.words.phrases import VERDICT_WORDS, capital
+from sweeps.questions import RESAMPLINGS
 from sweeps.stats.decisions import Verdict
 from vmp.core.text import listing
 
@@ -47,6 +50,18 @@ def blocks_findings(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) -
         ):
             findings.append(Finding(topic="One for all", text=text, contrasts=(contrast,)))
     return findings
+
+
+def divisions_finding(study: Study) -> Finding | None:
+    """What blocks that divide one data set anew do not show; None where no factor does that."""
+    names = [name for name in block_factors(study) if name in RESAMPLINGS]
+    if not names:
+        return None
+    text = (
+        f"Blocks divide one data set anew ({listing(names)}), so that they share training videos. Intervals over all "
+        "blocks are over seeds, on these divisions: they do not allow for the draw of others."
+    )
+    return Finding(topic="Divisions", text=text)
 
 
 def _block_by_block(verdicts: Sequence[BlockVerdict]) -> tuple[str, tuple[Behind, ...]]:

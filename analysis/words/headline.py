@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.verdicts import BlockVerdict
-from analysis.words.block_sentences import blocks_claim, blocks_findings
+from analysis.words.block_sentences import blocks_claim, blocks_findings, divisions_finding
 from analysis.words.claims import claim_clause, mixed_runs, stability_sentence
 from analysis.words.effect_sentences import clarity, leading_effects
 from analysis.words.findings import Behind, Finding
@@ -24,7 +24,7 @@ def headline(conclusions: Conclusions) -> Finding:
         text = provisional(fresh.evidence.completeness, clause + mixed_runs(confirmation))
         return Finding(topic="", text=text, contrasts=(confirmation,))
     if conclusions.race is not None:
-        return Finding(topic="", text=conclusions.race.sentence(), contrasts=(conclusions.race,))
+        return Finding(topic="", text=conclusions.race.sentence(), contrasts=conclusions.race.races)
     clause, behind = _claim(conclusions)
     return Finding(topic="", text=provisional(conclusions.completeness, clause), contrasts=behind)
 
@@ -64,11 +64,14 @@ def findings(conclusions: Conclusions) -> tuple[tuple[str, tuple[Finding, ...]],
     study, verdicts = conclusions.study, conclusions.verdicts
     is_confirmed = conclusions.confirmed is not None
     pairs: list[tuple[str, tuple[Finding, ...]]] = []
-    if len(verdicts) > 1:
-        pairs.append(("", tuple(blocks_findings(conclusions.over_blocks, verdicts))))
+    decides = len(verdicts) > 1 and conclusions.race is None  # races decide in a section of their own
+    if decides:
+        divisions = divisions_finding(study)
+        over = blocks_findings(conclusions.over_blocks, verdicts)
+        pairs.append(("", (*over, *([divisions] if divisions else []))))
     for verdict in verdicts:
         supporting = verdict_findings(verdict, study, is_confirmed=is_confirmed)
-        if _confirmation(conclusions) is not None or len(verdicts) > 1:
+        if _confirmation(conclusions) is not None or decides:
             clause, behind = verdict_claim(verdict, study)
             text = provisional(conclusions.completeness, clause)
             supporting.insert(0, Finding(topic="Verdict", text=text, contrasts=behind))

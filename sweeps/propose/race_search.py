@@ -1,26 +1,29 @@
-"""The race as a proposer: all arms of a study, seed by seed, until it is certain which are worse.
+"""The race as a proposer: all arms of a study, seed by seed, until it is certain which are worse in each block.
 
 What is asked for next is read off `sweeps.race_state`, from the records alone. A round holds the cells of the next look
-of every arm in the race, so workers share arms and seeds alike.
+of every arm in a race, of all blocks, so workers share blocks, arms and seeds alike.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field
 
+from sweeps.describe import describe_factors
 from sweeps.plan import Task, arm_tasks, is_reference
 from sweeps.propose.settings import SearchSettings
-from sweeps.race_state import RACE, RaceRules, RaceState, run_race
+from sweeps.questions import Factors
+from sweeps.race_state import RACE, RaceRules, StudyRace, race_blocks, run_race
 from sweeps.record import CellRecord, Plan, SearchHeader, StudyFolder, arm_key
 from sweeps.stats.decisions import MIN_SEEDS
 from sweeps.stats.race import ALPHA, LOOKS
 from sweeps.study import Study
 from vmp.core.config import config, from_plain, to_plain
 from vmp.core.errors import InputError
+from vmp.core.text import listing
 
 
 @config
@@ -62,25 +65,25 @@ class RaceSearch:
         folder: Whose records the race goes on from; None to start from none.
 
     Raises:
-        InputError: No such option, fewer than two arms, arms on different data or backbones, or the folder holds a race
-            by other rules.
+        InputError: No such option, a block of fewer than two arms, or the folder holds a race by other rules.
     """
 
     depth = 1
 
     def __init__(self, study: Study, settings: SearchSettings, folder: StudyFolder | None) -> None:
         self.rules = race_rules(study, settings)
-        _check_arms(study)
         self.seeds = race_seeds(study, self.rules.max_seeds)
         longer = dataclasses.replace(study, seeds=self.seeds)
         arms = [(factors, to_plain(experiment), experiment) for factors, experiment in study.arms()]
         self._factors = {arm_key(factors): factors for factors, *_ in arms}
+        check_rivals(self._factors, study.blocks, f"study '{study.name}'")
+        self._blocks = study.blocks
         self._tasks = {arm_key(factors): arm_tasks(longer, factors, made) for factors, _, made in arms}
         self._places = {task.hash: (name, task.seed) for name, tasks in self._tasks.items() for task in tasks}
         self._records: dict[str, CellRecord] = {}
         self._asked: set[str] = set()
         self._folder = folder
-        self._said = 0
+        self._said: dict[int, int] = {}  # by the place of a race: seeds of the last look that `news` spoke of
         self.header = SearchHeader(
             method=RACE,
             options={"max_seeds": self.rules.max_seeds, "alpha": self.rules.alpha},
@@ -88,11 +91,12 @@ class RaceSearch:
         )
         if folder and folder.has_plan():
             _check_plan(folder, folder.read_plan(), self.header, self.rules)
+            _check_blocks(folder, folder.read_plan(), study, self._factors)
 
-    def state(self) -> RaceState:
-        """Where the race stands."""
+    def state(self) -> StudyRace:
+        """Where the race of each block stands."""
         by_place = {self._places[record.hash]: record for record in self._records.values()}
-        return run_race(self._factors, self.seeds, by_place, self.rules)
+        return run_race(self._factors, self.seeds, by_place, self.rules, self._blocks)
 
     def known(self) -> list[Task]:
         return []
@@ -103,12 +107,13 @@ class RaceSearch:
             # A failed cell gets another chance before anything is decided without it.
             read = [self._folder.find_cell(one, on_damage=lambda _: None) for one in self._places]  # the sweep says so
             self._records = {record.hash: record for record in read if record and record.status != "failed"}
-        state = self.state()
+        upto = dict.fromkeys(self._tasks, 0)
+        for race in self.state().races:
+            for arm in race.arms:
+                name = arm_key(arm.factors)
+                upto[name] = max(upto[name], arm.dropped_at or race.next_look or race.seeds)
         tasks = [
-            task
-            for arm, tasks in zip(state.arms, self._tasks.values(), strict=True)
-            for task in tasks[: arm.dropped_at or state.next_look or state.seeds]
-            if task.hash not in self._asked
+            task for name, tasks in self._tasks.items() for task in tasks[: upto[name]] if task.hash not in self._asked
         ]
         self._asked |= {task.hash for task in tasks}
         return tasks
@@ -118,22 +123,27 @@ class RaceSearch:
         self._records |= {record.hash: record for record in records}
 
     def news(self) -> list[str]:
-        """The arms that were dropped since the last call; the decision once the race has ended."""
-        state = self.state()
-        lines = state.drops(self._said)
-        self._said = state.seeds
-        return lines if state.next_look else [*lines, state.sentence()]
+        """The arms that were dropped since the last call; the decision of each race that has ended since."""
+        lines = []
+        for place, race in enumerate(self.state().races):
+            said = self._said.get(place, 0)
+            if race.seeds > said:
+                lines += [*race.drops(said), *([] if race.next_look else [race.sentence()])]
+            self._said[place] = race.seeds
+        return lines
 
 
-def _check_arms(study: Study) -> None:
-    """Refuse arms whose race would say nothing."""
-    if len(list(study.arms())) < 2:
-        raise InputError(f"study '{study.name}' has one arm, and a race needs two; give a factor two values")
-    for name, values in study.factors.items():
-        if len(values) > 1 and study.path(name).split(".")[0] in ("data", "backbone"):
+def check_rivals(arms: Mapping[str, Factors], blocks: Sequence[str] | None, where: str) -> None:
+    """Refuse a race of one arm. `where` names the study. Raises InputError, which names the block."""
+    made = race_blocks(arms, blocks)
+    for block, names in made:
+        if len(names) < 2 and not block:
+            raise InputError(f"{where} has one arm, and a race needs two; give a factor two values")
+        if len(names) < 2:
             raise InputError(
-                f"factors.{name}: arms on different data or backbones do not race each other; "
-                f"run a race for each, e.g. --set factors.{name}=null --set {study.path(name)}={values[0]}"
+                f"{where} has one arm in {describe_factors(block)}, and each block ({listing(list(block))}) is a race "
+                "that needs two; give another factor two values, or say `blocks: []` in the study, by which these arms "
+                "race each other"
             )
 
 
@@ -146,3 +156,16 @@ def _check_plan(folder: StudyFolder, plan: Plan, header: SearchHeader, rules: Ra
     for name, old, new in pairs:
         if old != new:
             raise InputError(f"'{folder.path}' holds a race with {name} {old!r}, not {new!r}; give another --out")
+
+
+def _check_blocks(folder: StudyFolder, plan: Plan, study: Study, arms: Mapping[str, Factors]) -> None:
+    """Nor has one whose arms were given other rivals on the way."""
+    if plan.search.method == RACE and race_blocks(arms, plan.study.blocks) != race_blocks(arms, study.blocks):
+        raise InputError(
+            f"'{folder.path}' holds a race with blocks {_shown(plan.study.blocks)}, not {_shown(study.blocks)}; "
+            "give another --out"
+        )
+
+
+def _shown(blocks: Sequence[str] | None) -> str:
+    return "by default" if blocks is None else str(list(blocks))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tensorboardX import SummaryWriter  # it comes with Ray Tune
+from tensorboardX import SummaryWriter
 
 from sweeps.executors.base import Progress
 from sweeps.plan import Task
@@ -59,7 +59,8 @@ class TensorBoard:
 
     def _writer(self, cell: str) -> Any:
         if cell not in self._writers:
-            self._writers[cell] = SummaryWriter(str(self._run(cell)))
+            # The file of the HPARAMS tab is named after the second in which it is made: ours must have another name.
+            self._writers[cell] = SummaryWriter(str(self._run(cell)), filename_suffix=".curves")
         return self._writers[cell]
 
     def _run(self, cell: str) -> Path:

@@ -74,7 +74,7 @@ def test_a_hung_cell_is_killed_and_the_others_go_on(call_vmp: Vmp, tmp_path: Pat
 def test_a_plan_of_many_arms_is_summed_up(call_vmp: Vmp, tmp_path: Path) -> None:
     many = (*GRID, "--set", "factors.prompt=[vmp]", "--set", f"factors.lambda={list(range(60))}")
     short = call_vmp("sweep", "plan", *many, cwd=tmp_path).stdout
-    assert short.count("about") <= 12
+    assert short.count("about") <= 13
     assert "... and 50 more arms; --all prints them" in short
     assert "120 cells = 60 arms x 2 seeds" in short
     long = call_vmp("sweep", "plan", *many, "--all", cwd=tmp_path).stdout

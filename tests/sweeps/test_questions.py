@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sweeps.propose.settings import SearchSettings
 from sweeps.questions import block_names, compared_pairs, counterpart, main_pair
 from sweeps.record import Scalar, StudyHeader
 from sweeps.study import Study, load_study
@@ -74,6 +75,9 @@ def test_a_reference_differs_in_nothing_but_its_prompt() -> None:
         ({"backbone": ["slow", "x3d"], "lambda": [0, 1]}, None, ("backbone",)),
         ({"data.split_seed": [0, 1], "lambda": [0, 1]}, None, ("data.split_seed",)),
         ({"backbone": ["slow", "x3d"], "lambda": [0, 1]}, [], ()),
+        ({"data.split_seed": [0, 1], "lambda": [0, 1]}, [], ("data.split_seed",)),
+        ({"data.fold": ["1/2", "2/2"]}, None, ("data.fold",)),
+        ({"data.split": [1, 2, 3], "backbone": ["slow", "x3d"]}, ["backbone"], ("data.split", "backbone")),
         ({"sampling": ["a", "b"], "lambda": [0, 1]}, ["sampling"], ("sampling",)),
     ],
 )
@@ -123,3 +127,16 @@ def test_the_built_in_studies_say_what_they_compare() -> None:
     assert load_study("motion").reference == {"motion": "frame_difference"}
     assert load_study("collapse").reference == {"remedy": "none"}
     assert load_study("sampling").compare == "sampling"
+
+
+def test_arms_that_were_tested_on_different_videos_are_never_compared() -> None:
+    assert asked([{"data.fold": fold} for fold in ("1/2", "2/2")]) == []
+    arms: list[Arm] = [{"data.fold": fold, "sampling": name} for fold in ("1/2", "2/2") for name in ("a", "b")]
+    assert [(a["sampling"], b["sampling"], a["data.fold"] == b["data.fold"]) for a, b in asked(arms)] == [
+        ("b", "a", True)
+    ] * 2
+    factors: dict[str, tuple[Scalar, ...]] = {"prompt": ("control", "vmp"), "data.split_seed": (0, 1)}
+    with pytest.raises(ValueError, match="one division is not better than another"):
+        Study(name="s", factors=factors, compare="data.split_seed")
+    with pytest.raises(ValueError, match="none is a candidate; run a grid"):
+        Study(name="s", factors=factors, search=SearchSettings(arms=3))

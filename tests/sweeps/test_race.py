@@ -7,6 +7,7 @@ import pytest
 from scipy import special, stats
 
 from benchmarks.race import EQUAL, UNEQUAL, rows
+from sweeps.stats.expected_cells import expected_cells
 from sweeps.stats.race import (
     ENDINGS,
     LOOKS,
@@ -15,7 +16,6 @@ from sweeps.stats.race import (
     Races,
     Way,
     boschloo_p,
-    expected_cells,
     level_of_look,
     looks_until,
     race,

@@ -13,7 +13,8 @@ import pytest
 from sweeps.plan import Task
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import SearchSettings, change_search
-from sweeps.race_state import RaceState, read_race
+from sweeps.race_forecast import forecast_race
+from sweeps.race_state import RaceState, StudyRace, read_race
 from sweeps.record import CellRecord, Provenance, StudyFolder
 from sweeps.replay import replay_race
 from sweeps.run import run_study
@@ -48,11 +49,16 @@ def record(task: Task) -> CellRecord:
     )
 
 
-def state(folder: StudyFolder) -> RaceState:
+def races(folder: StudyFolder) -> StudyRace:
     plan = folder.read_plan()
     found = read_race(plan, folder.records(plan))
     assert found is not None
     return found
+
+
+def state(folder: StudyFolder) -> RaceState:
+    (race,) = races(folder).races
+    return race
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +115,8 @@ def test_a_failed_cell_gets_another_chance_before_anything_is_decided_without_it
 def test_a_replay_decides_what_the_race_did(finished: StudyFolder, tmp_path: Path, call_vmp: Vmp) -> None:
     grid = StudyFolder(tmp_path)
     drive(dataclasses.replace(STUDY, seeds=tuple(range(13))), None, grid, record)
-    assert replay_race(grid) == state(finished)
-    assert replay_race(finished) == state(finished)
+    assert replay_race(grid) == races(finished)
+    assert replay_race(finished) == races(finished)
     printed = call_vmp("sweep", "replay", tmp_path, "--search", "race", "--json")
     assert (printed.returncode, printed.stderr) == (0, "")
     shown: dict[str, Any] = json.loads(printed.stdout)
@@ -120,6 +126,98 @@ def test_a_replay_decides_what_the_race_did(finished: StudyFolder, tmp_path: Pat
     assert sum(len(look["dropped"]) for look in shown["looks"]) == 4
     said = call_vmp("sweep", "replay", tmp_path, "--search-option", "max_seeds=3")
     assert "It took 15 of 15 cells, 100%." in said.stdout
+
+
+FACTORS = ("factors.prompt=[control, vmp]", "factors.lambda=[0, 1]", "factors.sampling=[uniform, segment]")
+BLOCKS = small_study(*FACTORS, "blocks=[sampling]", "seeds=[0, 1, 2]")
+
+
+def record_in_block(task: Task) -> CellRecord:
+    """As `record`, but with segment sampling lambda 0 is clearly the best, and the control is near lambda 1."""
+    made = record(task)
+    if task.factors["sampling"] == "uniform":
+        return made
+    gain = {None: 0.0, 0: 0.06, 1: -0.03}[task.factors["lambda"]]  # type: ignore[index]
+    return made.model_copy(update={"metrics": made.metrics | {"val_top1": float(made.metrics["val_top1"] or 0) + gain}})
+
+
+@pytest.fixture(scope="module")
+def in_blocks(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
+    folder = StudyFolder(tmp_path_factory.mktemp("blocks"))
+    drive(BLOCKS, RACE, folder, record_in_block)
+    return folder
+
+
+def test_each_block_is_a_race_that_ends_as_if_it_were_raced_alone(in_blocks: StudyFolder, tmp_path: Path) -> None:
+    made = races(in_blocks)
+    assert [race.block for race in made.races] == [{"sampling": "uniform"}, {"sampling": "segment"}]
+    for race, best in zip(made.races, (1, 0), strict=True):
+        (sampling,) = race.block.values()
+        assert (race.ending, [arm.factors["lambda"] for arm in race.alive]) == (Ending.BEST, [best])
+        assert all(arm.beaten_by is None or arm.beaten_by["sampling"] == sampling for arm in race.arms)
+        alone = StudyFolder(tmp_path / str(sampling))
+        study = small_study(*FACTORS[:2], f"factors.sampling=[{sampling}]", "seeds=[0, 1, 2]")
+        drive(study, RACE, alone, record_in_block)
+        assert dataclasses.replace(state(alone), block=race.block) == race
+    assert len({race.seeds for race in made.races}) == 2  # each by its own looks
+    plan = in_blocks.read_plan()
+    assert made.cells == sum(race.cells for race in made.races) == len(plan.cells) < made.grid_cells == 6 * 13
+    assert made.lines()[0] == (
+        "The error of 5% holds in each of the 2 races, one a block; that any of the 2 races drops its best arm has "
+        "probability at most 10%."
+    )
+    assert sum(line.startswith("In sampling=") for line in made.lines()) == 2
+
+
+def test_killed_races_in_blocks_drop_the_same_and_each_says_once_how_it_ended(
+    in_blocks: StudyFolder, tmp_path: Path
+) -> None:
+    killed = StudyFolder(tmp_path)
+    for after in (3, 9, 5):
+        with pytest.raises(Killed):
+            drive(BLOCKS, RACE, killed, record_in_block, kill_after=after, order=after)
+    drive(BLOCKS, RACE, killed, record_in_block, order=64)
+    assert races(killed) == races(in_blocks)
+    assert cells(tmp_path) == cells(in_blocks.path)
+    proposer = make_proposer(BLOCKS, RACE, None)
+    said = []
+    while tasks := proposer.ask():
+        proposer.tell([record_in_block(task) for task in tasks])
+        said += proposer.news()
+    assert sorted(said) == sorted(line for race in races(in_blocks).races for line in [*race.drops(), race.sentence()])
+
+
+def test_a_reference_of_several_blocks_races_in_each_and_its_cells_count_once(tmp_path: Path) -> None:
+    study = small_study("factors.prompt=[control, vmp]", "factors.lambda=[0, 1]", "blocks=[lambda]", "seeds=[0, 1, 2]")
+    drive(study, RACE, folder := StudyFolder(tmp_path), record)
+    made = races(folder)
+    assert [[arm.factors["prompt"] for arm in race.arms] for race in made.races] == [["control", "vmp"]] * 2
+    assert {race.ending for race in made.races} == {Ending.BEST}
+    assert made.cells == len(folder.read_plan().cells) < sum(race.cells for race in made.races)
+    assert made.grid_cells == 3 * 13
+
+
+def test_races_in_blocks_are_planned_replayed_and_shown(in_blocks: StudyFolder, tmp_path: Path, call_vmp: Vmp) -> None:
+    grid = StudyFolder(tmp_path)
+    drive(dataclasses.replace(BLOCKS, seeds=tuple(range(13))), None, grid, record_in_block)
+    assert replay_race(grid) == races(in_blocks)
+    shown = json.loads(call_vmp("sweep", "replay", grid.path, "--json").stdout)
+    assert shown == json.loads(call_vmp("sweep", "status", in_blocks.path, "--json").stdout)["race"]
+    assert (shown["decision"], shown["cells"], shown["by_arm"]) == ("best", races(in_blocks).cells, None)
+    assert [(one["block"], one["arms"][0]["lambda"]) for one in shown["blocks"]] == [
+        ({"sampling": "uniform"}, 1),
+        ({"sampling": "segment"}, 0),
+    ]
+    with pytest.raises(
+        InputError, match=r"holds a race with blocks \['sampling'\], not by default; give another --out"
+    ):
+        make_proposer(dataclasses.replace(BLOCKS, blocks=None), RACE, in_blocks)
+    expected = forecast_race(BLOCKS, RACE, in_blocks.read_plan().arms())
+    half = {name: arm for name, arm in in_blocks.read_plan().arms().items() if arm["sampling"] == "uniform"}
+    alone = forecast_race(BLOCKS, RACE, half)
+    assert [2 * one.cells for one in alone.expected] == [one.cells for one in expected.expected]
+    assert any("sampling=uniform (3 arms) and sampling=segment (3 arms)" in line for line in expected.lines(BLOCKS))
+    assert any(line.startswith("Each race drops") and line.endswith("at most 10%.") for line in expected.lines(BLOCKS))
 
 
 @pytest.mark.parametrize(
@@ -153,7 +251,11 @@ def test_rules_stay_as_they_were_stated(finished: StudyFolder) -> None:
     ("overrides", "options", "message"),
     [
         ({"factors": {"prompt": ("vmp",)}}, {}, "has one arm, and a race needs two"),
-        ({"factors": {"data.size": (16, 32)}}, {}, "backbones do not race each other.*--set data.size=16"),
+        (
+            {"factors": {"data.size": (16, 32)}, "blocks": ("data.size",)},
+            {},
+            r"one arm in data.size=16, and each block \(data.size\) is a race that needs two; .*`blocks: \[\]`",
+        ),
         ({}, {"max_seed": 4}, "did you mean 'max_seeds'"),
         ({}, {"max_seeds": 2}, "max_seeds"),
     ],

@@ -98,7 +98,11 @@ def test_yaml_and_python_make_the_same_study(tmp_path: Path) -> None:
 
 def test_cost_is_measured_once_for_cells_that_differ_in_numbers_only(monkeypatch: pytest.MonkeyPatch) -> None:
     measured = iter(range(1, 9))
-    made = lambda seconds: cost._Measured(seconds=seconds, first=10 * seconds, memory=10**9, device_memory=None)  # noqa: E731
+    whole = cost.Learning(kind="slow_tiny", freeze="none", parameters=1, trainable=1)
+
+    def made(seconds: float) -> cost._Measured:
+        return cost._Measured(seconds=seconds, first=10 * seconds, memory=10**9, device_memory=None, learning=whole)
+
     monkeypatch.setattr(cost, "_measure", lambda experiment, runtime: made(float(next(measured))))
     monkeypatch.setattr(cost, "_import_seconds", lambda: 5.0)
     factors = {"prompt": ("control", "vmp"), "motion": ("frame_difference", "codec_vectors"), "lambda": (0, 1)}

@@ -267,7 +267,8 @@ DATA_OTHERS: dict[str, list[Any]] = {
     "ManifestData.label_column": ["other_label"],
     "ManifestData.group_column": ["other_group"],
     "ManifestData.split_column": ["other_split"],
-    "ManifestData.test_fraction": [0.5],
+    "CarvedDataConfig.test_fraction": [0.5],
+    "CarvedDataConfig.fold": ["1/3", "2/3", "1/2"],
     "ManifestData.start_column": ["start"],
     "ManifestData.end_column": ["end"],
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from tests.vmp.data.tiny_videos import picture, write_video
 from vmp.backbones.registry import BACKBONES, build_backbone
 from vmp.commands.show import show
 from vmp.core.errors import InputError
+from vmp.data.loading import TestConfig
 from vmp.data.registry import load_data
 from vmp.saved_model import CONFIG_FILE, WEIGHTS_FILE, SavedModel, load_model
 from vmp.video import decode
@@ -54,7 +56,7 @@ def study(videos: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Study
     patch = pytest.MonkeyPatch()
     patch.setenv("VMP_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
     made = study_of(videos, {"kind": "random", "num_frames": 4, "rate": 2}, fit="short")
-    made = Study(**{**vars(made), "test": {"views": 2, "crops": 2}})
+    made = dataclasses.replace(made, test=TestConfig(views=2, crops=2))
     folder = StudyFolder(tmp_path_factory.mktemp("study") / "s")
     run_study(made, folder.path, keep_weights="all")
     patch.undo()

@@ -130,6 +130,58 @@ def carve(
     return result
 
 
+def fold_number(fold: str) -> tuple[int, int]:
+    """``(number, of)`` of a fold as settings write it, ``2/5``. Raises ValueError for no fold of 2 or more."""
+    number, of = (int(part) for part in fold.split("/"))
+    if not (1 <= number <= of and of >= 2):
+        raise ValueError(f"fold {fold} must be one of 1/{of} to {of}/{of}, of at least 2 folds")
+    return number, of
+
+
+def fold_splits(
+    labels: Sequence[int],
+    groups: Sequence[str | None],
+    fold: str,
+    *,
+    val_fraction: float,
+    seed: int,
+    where: str,
+) -> list[SplitName]:
+    """The split of every video where fold `fold` is the test split: every group is tested in exactly one fold.
+
+    Groups are divided among the folds as `carve` divides them, with equal targets; validation is carved from the
+    others. Folds are numbered by the first name of a group in them, so that as many folds as groups leave out one
+    group each, in the order of their names. Videos of unknown source are in no fold, and in train.
+
+    Args:
+        labels, groups, seed, where: As of `carve`.
+        fold: ``2/5``: the second of five.
+        val_fraction: Share of the videos outside the fold that becomes validation.
+
+    Raises:
+        InputError: Fewer groups than folds, or too few outside the fold to carve from.
+    """
+    number, of = fold_number(fold)
+    names = sorted({g for g in groups if g is not None})
+    if len(names) < of:
+        raise InputError(
+            f"{where}: {len(names)} groups cannot fill {of} folds; ask for at most as many folds as groups"
+        )
+    counts = _class_counts(labels, groups, names)
+    targets = np.repeat(counts.sum(axis=0)[None, :] / of, of, axis=0)
+    assignment = _best_assignment(counts, targets, np.zeros(counts.shape[1]), seed)
+    order = list(dict.fromkeys(assignment))  # by the first name of a group
+    tested = {name for name, part in zip(names, assignment, strict=True) if order.index(part) == number - 1}
+    result: list[SplitName] = ["test" if group in tested else "train" for group in groups]
+    inside = [i for i, split in enumerate(result) if split == "train"]
+    carved = carve(
+        [labels[i] for i in inside], [groups[i] for i in inside], {"val": val_fraction}, seed=seed, where=where
+    )
+    for i, split in zip(inside, carved, strict=True):
+        result[i] = split
+    return result
+
+
 def check_groups(groups: Sequence[str | None], splits: Sequence[SplitName], where: str) -> None:
     """Refuse a given split that separates a group.
 

@@ -141,6 +141,7 @@ def test_every_figure_is_there_as_svg_and_png_and_in_words(folder: Path) -> None
     names = {path.stem for path in figures.iterdir()}
     assert names == {
         "cost",
+        "sensitivity",
         "response",
         "manipulation",
         "differences",

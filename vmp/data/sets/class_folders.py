@@ -18,14 +18,15 @@ from vmp.core.paths import PathText, looked_for
 from vmp.core.text import listing as in_words
 from vmp.data.base import SplitName
 from vmp.data.notices import shortened_list
-from vmp.data.sets.rows import VIDEO_SUFFIXES, Row, build, group_of
-from vmp.data.sets.video_files import FileDataConfig, Listing
+from vmp.data.sets.hub_metadata import METADATA_FILES, Labelled, read_metadata
+from vmp.data.sets.rows import VIDEO_SUFFIXES, CarvedDataConfig, Row, build, group_of
+from vmp.data.sets.video_files import Listing
 from vmp.data.splits import split_word
 from vmp.video.frame_folders import IMAGE_SUFFIXES
 
 
 @config
-class FolderData(FileDataConfig):
+class FolderData(CarvedDataConfig):
     """Videos in one folder for each class: ``<path>/<class>/.../<video>``.
 
     With split folders on top, ``<path>/<split>/<class>/.../<video>``, whatever their case and form (``Train``,
@@ -33,20 +34,22 @@ class FolderData(FileDataConfig):
     alone (Kinetics' layout), val serves as test. Hidden files and folders and folders without videos are ignored.
     A video may be a folder of frames, ``<path>/<class>/<video>/<number>.jpg``.
 
+    Classes may stand in metadata instead, as in a folder for Hugging Face's ``datasets``: ``metadata.csv`` or
+    ``metadata.jsonl`` with the columns file_name (from its own folder) and label, and perhaps group, on top or in each
+    split folder. With a training split alone, test and validation are carved.
+
     Attributes:
         kind: ``"folder"``.
         path: The folder.
         group_pattern: Regular expression with one group that finds a video's source in its path below `path`; None
             takes every video for a source of its own.
-        test_fraction: Share of the videos carved out for testing when the folders do not say, in [0, 1).
         layout: ``"auto"`` reads split folders where all folders on top are named like splits, and asks where only some
-            are; ``"splits"`` and ``"classes"`` say what the folders on top are.
+            are; ``"splits"`` and ``"classes"`` say what the folders on top are. ``"classes"`` reads no metadata.
     """
 
     kind: Literal["folder"] = "folder"
     path: PathText = Field(min_length=1)
     group_pattern: str | None = None
-    test_fraction: float = Field(default=0.2, ge=0, lt=1)
     layout: Literal["auto", "splits", "classes"] = "auto"
 
     def listing(self) -> Listing:
@@ -62,6 +65,9 @@ class FolderData(FileDataConfig):
                 f"{looked_for(root)}: no such folder; `path` names a folder with one subfolder for each class"
             )
         found = _walk(root)
+        labelled, notes = read_metadata(root, found.metadata, ignored=self.layout == "classes")
+        if labelled:
+            return self._of_metadata(root, labelled, found, notes)
         tops = sorted({file.parts[0] for file in found.videos if len(file.parts) > 1})
         splits = _split_folders(self, tops)
         files = [file for file in found.videos if len(file.parts) > 1 + bool(splits)]
@@ -87,12 +93,65 @@ class FolderData(FileDataConfig):
                 f"{root}: the only class in the {below} is {min(labels)!r} and nothing can be learnt from one; `path` "
                 "must name the folder that holds the class folders (or the split folders above them)"
             )
-        notes = found.notes()
+        notes += found.notes()
         if outside := [file for file in found.videos if file not in set(files)]:
             notes.append(
                 f"{len(outside)} videos outside class folders are not used: {shortened_list(map(str, outside))}"
             )
-        return build(self, rows, root, name=root.name, where=self.path, test_fraction=self.test_fraction, notes=notes)
+        return build(
+            self,
+            rows,
+            root,
+            name=root.name,
+            where=self.path,
+            test_fraction=self.test_fraction,
+            fold=self.fold,
+            notes=notes,
+        )
+
+    def _of_metadata(self, root: Path, labelled: Sequence[Labelled], found: _Found, notes: list[str]) -> Listing:
+        tops = sorted({one.path.parts[0] if len(one.path.parts) > 1 else "" for one in labelled})
+        words = [split_word(top) for top in tops]
+        splits: dict[str, SplitName] = {}
+        if set(words) == {"train"}:
+            notes.append("the only split folder is for training: test and validation are carved from it")
+        elif any(words) or self.layout == "splits":
+            splits = _split_folders(self, [top or "(the folder itself)" for top in tops])
+        has_group = any(one.group is not None for one in labelled)
+        pattern = self.group_pattern
+        rows = [
+            Row(
+                path=one.path.as_posix(),
+                label=one.label,
+                split=splits.get(one.path.parts[0]),
+                group=group_of(self.group_pattern, one.path.as_posix(), self.path)
+                if self.group_pattern
+                else one.group or None,
+                has_group=pattern is not None or has_group,
+                origin=one.origin,
+            )
+            for one in labelled
+        ]
+        if len({row.label for row in rows}) < 2:
+            raise InputError(
+                f"{labelled[0].origin}: the only class in the column label is {labelled[0].label!r} and nothing can be "
+                "learnt from one; set layout: classes to take the classes from the folders"
+            )
+        listed = {one.path for one in labelled}
+        if others := [video for video in found.videos if video not in listed]:
+            notes.append(
+                f"{len(others)} videos that no metadata lists are not used: {shortened_list(map(str, others))}"
+            )
+        return build(
+            self,
+            rows,
+            root,
+            name=root.name,
+            where=self.path,
+            test_fraction=self.test_fraction,
+            fold=self.fold,
+            notes=notes,
+        )
 
 
 def _split_folders(cfg: FolderData, tops: Sequence[str]) -> dict[str, SplitName]:
@@ -123,11 +182,13 @@ def _split_folders(cfg: FolderData, tops: Sequence[str]) -> dict[str, SplitName]
 
 @dataclass(frozen=True)
 class _Found:
-    """Paths below the root: videos sorted, folders on top without any, and endings of other files with their number."""
+    """Paths below the root: videos sorted, folders on top without any, endings of other files with their number, and
+    files with metadata."""
 
     videos: list[Path]
     empty: list[str]
     others: Counter[str]
+    metadata: list[Path]
 
     def notes(self) -> list[str]:
         notes = []
@@ -143,6 +204,7 @@ def _walk(root: Path) -> _Found:
     """Everything visible below `root`; links to folders are followed once."""
     videos: list[Path] = []
     others: Counter[str] = Counter()
+    metadata: list[Path] = []
     tops: set[str] = set()
     seen: set[str] = set()
     for folder, below, files in os.walk(root, followlinks=True):
@@ -164,10 +226,12 @@ def _walk(root: Path) -> _Found:
                 continue
             if Path(name).suffix.lower() in VIDEO_SUFFIXES:
                 videos.append(here / name)
+            elif name in METADATA_FILES:
+                metadata.append(here / name)
             elif here != Path():
                 others[Path(name).suffix.lower() or name] += 1
     used = {file.parts[0] for file in videos}
-    return _Found(sorted(videos, key=lambda file: file.as_posix()), sorted(tops - used), others)
+    return _Found(sorted(videos, key=lambda file: file.as_posix()), sorted(tops - used), others, sorted(metadata))
 
 
 def _is_hidden(name: str) -> bool:

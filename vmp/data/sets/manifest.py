@@ -5,11 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import math
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -21,15 +19,15 @@ from vmp.core.paths import PathText
 from vmp.data.base import SPLITS
 from vmp.data.interval import Interval
 from vmp.data.notices import shortened_list
-from vmp.data.sets.rows import Row, build, read_text, slashes
-from vmp.data.sets.video_files import FileDataConfig, Listing
+from vmp.data.sets.rows import CarvedDataConfig, Row, build, nearest_column, plain_name, read_text, slashes
+from vmp.data.sets.video_files import Listing
 from vmp.data.splits import split_word
 
 _FIELDS = ("path", "label", "group", "split", "start", "end")
 
 
 @config
-class ManifestData(FileDataConfig):
+class ManifestData(CarvedDataConfig):
     """Videos listed in a CSV file with a header: path, label, and optionally a group and a split for each.
 
     Videos of one group (clips cut from one recording) never straddle a split; with a group column, a video whose group
@@ -51,7 +49,6 @@ class ManifestData(FileDataConfig):
         end_column: Column with its end, the first frame or second that is no longer in it. Of start and end, one alone
             will do: a clip then starts or ends with the file.
         interval: Whether start and end are in ``"seconds"`` from the first frame, or ``"frames"`` counted from 0.
-        test_fraction: Share of the videos carved out for testing when there is no split column, in [0, 1).
     """
 
     kind: Literal["manifest"] = "manifest"
@@ -64,7 +61,6 @@ class ManifestData(FileDataConfig):
     start_column: str | None = None
     end_column: str | None = None
     interval: Literal["seconds", "frames"] = "seconds"
-    test_fraction: float = Field(default=0.2, ge=0, lt=1)
 
     def listing(self) -> Listing:
         """Read the list and carve the splits.
@@ -81,6 +77,7 @@ class ManifestData(FileDataConfig):
             name=Path(self.path).stem,
             where=self.path,
             test_fraction=self.test_fraction,
+            fold=self.fold,
             notes=notes,
             groups_from="group_column",
         )
@@ -156,10 +153,10 @@ def _interval(cfg: ManifestData, value: dict[str, str], origin: str) -> Interval
 def _delimiter(cfg: ManifestData, text: str) -> str:
     """What separates the fields: the sign by which most of the columns that are read stand in the header."""
     first = text.partition("\n")[0]
-    named = {_plain(getattr(cfg, f"{field}_column") or "") for field in _FIELDS}
+    named = {plain_name(getattr(cfg, f"{field}_column") or "") for field in _FIELDS}
 
     def known(sign: str) -> int:
-        return sum(_plain(name) in named for name in next(csv.reader([first], delimiter=sign), []))
+        return sum(plain_name(name) in named for name in next(csv.reader([first], delimiter=sign), []))
 
     return max((",", ";", "\t"), key=known)
 
@@ -170,7 +167,7 @@ def _column(cfg: ManifestData, field: str, header: Sequence[str]) -> str | None:
     if name is None or name in header:
         return name
     used = {getattr(cfg, f"{other}_column") for other in _FIELDS if other != field}
-    near = _nearest(name, [one for one in header if one not in used])
+    near = nearest_column(name, [one for one in header if one not in used])
     optional = field in ("group", "split")
     if near is not None:
         ignored = f", or {field}_column: null if it means something else" if optional else ""
@@ -180,18 +177,3 @@ def _column(cfg: ManifestData, field: str, header: Sequence[str]) -> str | None:
     if name == field and optional:
         return None
     raise InputError(f"{cfg.path}: has no column {name!r} ({field}_column); it has: {', '.join(header) or 'nothing'}")
-
-
-def _nearest(name: str, header: Sequence[str]) -> str | None:
-    """The column that a person would take for `name`: another case or form of it, a longer name, a slip of the keys."""
-    plain = {_plain(one): one for one in reversed(header)}
-    wanted = _plain(name)
-    for one, original in plain.items():
-        if one == wanted or (wanted and one.startswith(wanted) and len(one) <= len(wanted) + 4):
-            return original
-    close = get_close_matches(wanted, plain, n=1, cutoff=0.8)
-    return plain[close[0]] if close else None
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]", "", name.casefold())

@@ -6,14 +6,18 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
+from pydantic import Field
+
+from vmp.core.config import config
 from vmp.core.errors import InputError
 from vmp.core.paths import expand, looked_for
 from vmp.data.base import SplitName
 from vmp.data.interval import Interval
 from vmp.data.sets.video_files import FileDataConfig, Item, Listing
-from vmp.data.splits import complete_splits, without_test
+from vmp.data.splits import complete_splits, fold_number, fold_splits, without_test
 
 VIDEO_SUFFIXES = frozenset(
     (
@@ -24,6 +28,28 @@ VIDEO_SUFFIXES = frozenset(
 NO_GROUPS = (
     "no groups are known: each video counts as a source of its own, and clips of one recording may feed two splits"
 )
+
+
+OWN_SPLITS = "name a list without a split column (split_column: null ignores it) or a folder without split folders"
+
+
+@config
+class CarvedDataConfig(FileDataConfig):
+    """The settings of data sets whose splits are carved where the annotation gives none.
+
+    Attributes:
+        test_fraction: Share of the videos carved out for testing where no split is given, in [0, 1).
+        fold: ``2/5`` tests the second of five folds instead: every group is tested in one of them, and validation is
+            carved from the others. As many folds as groups leave out one group each. `split_seed` draws the folds.
+    """
+
+    test_fraction: float = Field(default=0.2, ge=0, lt=1)
+    fold: str | None = Field(default=None, pattern=r"^[0-9]{1,4}/[0-9]{1,4}$")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.fold is not None:
+            fold_number(self.fold)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +79,7 @@ def build(
     name: str,
     where: str,
     test_fraction: float,
+    fold: str | None = None,
     classes: Sequence[str] | None = None,
     notes: Sequence[str] = (),
     groups_from: str = "group_pattern",
@@ -66,6 +93,7 @@ def build(
         name: Of the data set.
         where: File or folder, for messages.
         test_fraction: Share of test if the rows have no splits.
+        fold: The fold that is tested instead, as ``2/5``.
         classes: Names by index; None sorts the names that occur.
         notes: What the reader has to say.
         groups_from: The setting that would tell the sources.
@@ -80,15 +108,21 @@ def build(
     notes = [*notes, *([sentence] if sentence else [])]
     if not any(row.group for row in rows):
         notes.append(f"{NO_GROUPS} ({groups_from} names them)")
-    splits = complete_splits(
-        given,
-        labels,
-        groups,
-        val_fraction=cfg.val_fraction,
-        test_fraction=test_fraction,
-        seed=cfg.split_seed,
-        where=where,
-    )
+    if fold is not None:
+        if any(given):
+            raise InputError(f"{where}: gives its own splits, and fold {fold} asks for others; {OWN_SPLITS}")
+        carved = fold_splits(labels, groups, fold, val_fraction=cfg.val_fraction, seed=cfg.split_seed, where=where)
+        splits: Sequence[SplitName] = carved
+    else:
+        splits = complete_splits(
+            given,
+            labels,
+            groups,
+            val_fraction=cfg.val_fraction,
+            test_fraction=test_fraction,
+            seed=cfg.split_seed,
+            where=where,
+        )
     find = FileFinder(root)
     items = [
         Item(
@@ -172,3 +206,19 @@ def group_of(pattern: str | None, path: str, where: str) -> str | None:
     if match is None or match[1] is None:
         raise InputError(f"{where}: group_pattern {pattern!r} does not occur in {path!r}")
     return match[1]
+
+
+def nearest_column(name: str, header: Sequence[str]) -> str | None:
+    """The column that a person would take for `name`: another case or form of it, a longer name, a slip of the keys."""
+    plain = {plain_name(one): one for one in reversed(header)}
+    wanted = plain_name(name)
+    for one, original in plain.items():
+        if one == wanted or (wanted and one.startswith(wanted) and len(one) <= len(wanted) + 4):
+            return original
+    close = get_close_matches(wanted, plain, n=1, cutoff=0.8)
+    return plain[close[0]] if close else None
+
+
+def plain_name(name: str) -> str:
+    """A column's name without case, spaces and signs."""
+    return re.sub(r"[\W_]", "", name.casefold())
