@@ -147,7 +147,6 @@ def test_every_figure_is_there_as_svg_and_png_and_in_words(folder: Path) -> None
         "differences",
         "seed_std",
         "seeds",
-        "sensitivity",
         "specification",
         "training",
         "power",
