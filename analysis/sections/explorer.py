@@ -19,8 +19,8 @@ from vmp.core.presets import PRESETS, SOURCE, Pair, finegym_lambda_table
 MAX_STARTS = 40
 HEALTHY, ILL, PUBLISHED = "Learnt here", "Collapsed here", "Published"
 _INTRO = (
-    "What slope and shift do to a test clip: the gray difference D of two frames goes through the sigmoid, the "
-    "attention A weighs the later frame, and the product P is what the backbone sees. Zero attention leaves mean gray."
+    "What slope and shift do to a test clip: the grey difference D of two frames goes through the sigmoid, the "
+    "attention A weighs the later frame, and the product P is what the backbone sees. Zero attention leaves mean grey."
 )
 
 
@@ -67,7 +67,7 @@ def _start(arm: Arm, cells: pd.DataFrame, group: str) -> ExplorerStart:
 
 
 def _has_published_layer(study: Study, cell: str) -> bool:
-    """Whether the explorer's mathematics is this cell's: signed gray difference, one sigmoid, the later frame."""
+    """Whether the explorer's mathematics is this cell's: signed grey difference, one sigmoid, the later frame."""
     layer: Any = study.records[cell].settings.get("layer")
     wanted: Sequence[tuple[tuple[str, ...], Any]] = (
         (("kind",), "vmp"),

@@ -322,7 +322,7 @@ async function explore(lab, {side, mean, std, clips, starts}) {
     for (const value of [0, 0.5, 1]) plot.append(shape("line", {x1: X(-0.8), x2: X(0.8), y1: Y(value), y2: Y(value), stroke: "var(--grid)"}), shape("text", {x: 34, y: Y(value) + 4, "text-anchor": "end"}, String(value)));
     for (const value of [-0.8, -0.4, 0, 0.4, 0.8]) plot.append(shape("text", {x: X(value), y: 207, "text-anchor": "middle"}, minus(String(value))));
     plot.append(shape("line", {x1: X(0), x2: X(0), y1: Y(0), y2: Y(1), stroke: "var(--muted)", "stroke-dasharray": "2 3"}));
-    plot.append(shape("text", {x: X(0), y: 224, "text-anchor": "middle"}, "gray difference D"), shape("text", {x: 40, y: 12}, "attention A"));
+    plot.append(shape("text", {x: X(0), y: 224, "text-anchor": "middle"}, "grey difference D"), shape("text", {x: 40, y: 12}, "attention A"));
     plot.append(lines.counts = shape("path", {fill: "var(--muted)", opacity: "0.28"}));
     for (const {kind} of examples) plot.append(lines[kind] = shape("path", {fill: "none", "stroke-width": "1.6", "stroke-dasharray": kind === "healthy" ? "none" : "5 4", stroke: {ill: "var(--control)", published: "var(--baseline)", healthy: "var(--published)"}[kind]}));
     plot.append(lines.own = shape("path", {fill: "none", stroke: "var(--vmp)", "stroke-width": "3"}), lines.dot = shape("circle", {r: "4.5", fill: "var(--paper)", stroke: "var(--vmp)", "stroke-width": "2"}));
