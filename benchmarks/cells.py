@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sweeps.executors.base import Event, OnEvent, Progress, Resources
+from sweeps.executors.base import Event, More, OnEvent, Progress, Resources, no_more
 from sweeps.executors.cell import run_cell
 from sweeps.executors.registry import EXECUTORS, make_executor
 from sweeps.plan import Task, grid_tasks
@@ -64,7 +64,8 @@ class _Instant:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    def run(self, tasks: Sequence[Task], on_event: OnEvent) -> None:
+    def run(self, tasks: Sequence[Task], on_event: OnEvent, more: More = no_more) -> None:
+        del more
         for task in tasks:
             record = type(self).record.model_copy(update={"hash": task.hash, "seed": task.seed})
             started = time.perf_counter()
