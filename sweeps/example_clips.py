@@ -1,7 +1,7 @@
 """A few test clips of a study as small pictures beside its plan: what the report's explorer draws the attention on.
 
-They decide no number and belong to no cell: the code hash does not see this module, and a study without the file only
-lacks the explorer. The pixels are lossless, so that the page computes the same attention as the layer does.
+They decide no number and belong to no cell: the code hash does not see this module, and a study without the file has
+no explorer. The pixels are lossless, so that the page computes the same attention as the layer does.
 """
 
 from __future__ import annotations

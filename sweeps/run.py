@@ -32,7 +32,6 @@ from sweeps.weights import MODELS_FOLDER, Keep
 from vmp.backbones.registry import DesignedBackbone
 from vmp.core.errors import InputError
 from vmp.core.extras import require
-from vmp.core.fingerprint import canonical_json
 from vmp.core.text import count
 from vmp.experiment import Runtime, check_precision
 
@@ -93,16 +92,8 @@ def run_study(
     runtime = _checked(study, runtime or Runtime(), workers, engine)
     folder = StudyFolder(out)
     method = (search or study.search or SearchSettings(method=GRID)).method
-    if shard is not None and method != GRID:
-        raise InputError(
-            f"--shard {shard} needs a plan that is known beforehand, and '{method}' decides by results which cells "
-            "come next; leave --shard out, give --search grid, or use more machines by --engine ray"
-        )
-    if shard is not None and study.stop is not None and is_comparing(study.stop):
-        raise InputError(
-            f"--shard {shard} sees a part of the cells, and the rule stop: {study.stop.kind} compares a cell with all "
-            "of them; leave one of them out, or give a rule of a cell's own epochs such as patience"
-        )
+    if shard is not None:
+        _check_shard(study, method, shard)
     if only and not folder.has_plan():
         raise InputError(f"--only {only} needs a study that has run, and '{out}' holds none; leave it out")
     others = [StudyFolder(path) for path in reuse]
@@ -198,22 +189,32 @@ def _checked(study: Study, runtime: Runtime, workers: int, engine: str) -> Runti
         raise InputError("--compile and --gradient-checkpointing do not go together; leave one of them out")
     if engine == "ray":
         require("ray")
+    devices = _torch_devices(runtime) if engine == "local" else []  # on a cluster they are elsewhere
     for _, experiment in study.arms():
         if isinstance(experiment.backbone, DesignedBackbone):
             require(experiment.backbone.design.builder.__module__.rpartition(".")[2])
-    devices = split_devices(runtime.device)
-    if engine == "local":  # on a cluster they are elsewhere
-        checked = _torch_devices(runtime)
-        if "float16" in canonical_json(study.to_plain()):  # to expand the arms of a large study takes seconds
-            for _, experiment in study.arms():
-                for device in checked:
-                    check_precision(experiment, device)
-    elif len(devices) > 1:
+        for device in devices:
+            check_precision(experiment, device)
+    if engine != "local" and len(split_devices(runtime.device)) > 1:
         raise InputError(
             f"--device {runtime.device} is for --engine local; Ray gives out the GPUs of the cluster itself: give "
             "--device cuda, and say in the study how much of one a cell takes (resources.gpus)"
         )
     return runtime
+
+
+def _check_shard(study: Study, method: str, shard: Shard) -> None:
+    """Refuse a part of a plan of which the cells, or their ends, depend on the other parts."""
+    if method != GRID:
+        raise InputError(
+            f"--shard {shard} needs a plan that is known beforehand, and '{method}' decides by results which cells "
+            "come next; leave --shard out, give --search grid, or use more machines by --engine ray"
+        )
+    if study.stop is not None and is_comparing(study.stop):
+        raise InputError(
+            f"--shard {shard} sees a part of the cells, and the rule stop: {study.stop.kind} compares a cell with all "
+            "of them; leave one of them out, or give a rule of a cell's own epochs such as patience"
+        )
 
 
 def _torch_devices(runtime: Runtime) -> list[torch.device]:

@@ -153,14 +153,15 @@ class Session:
     def _start(self, plan: Plan, tasks: Sequence[Task]) -> list[Task]:
         """The cells without a final record here or, to be taken over, in another study."""
         tasks, plan = self._share(tasks, plan)
-        missing = [task for task in tasks if not self._is_final(task)]
-        missing = self.take_over.missing(missing)
-        finished = {task.hash for task in tasks} - {task.hash for task in missing}
-        records = {cell: self.folder.read_cell(cell) for cell in finished}
+        records = {task.hash: record for task in tasks if (record := self._final(task)) is not None}
+        open_tasks = [task for task in tasks if task.hash not in records]
+        missing = self.take_over.missing(open_tasks)
+        taken = {task.hash for task in open_tasks} - {task.hash for task in missing}
+        records |= {cell: self.folder.read_cell(cell) for cell in taken}
         if self.shard is None:  # a shard sees too few cells to say which arm will be chosen
             self.weights.plan(plan, records)
         self.trackers.planned(plan, tasks, records)
-        for cell in {task.hash for task in tasks} - {task.hash for task in missing}:
+        for cell in records:
             self._on_end(cell)
         self.reporter.planned(plan, missing, records)
         return missing
@@ -195,7 +196,7 @@ class Session:
         failed = [
             task
             for task in own
-            if task.hash in planned and self.folder.has_cell(task.hash) and not self._is_final(task)
+            if task.hash in planned and self.folder.has_cell(task.hash) and self._final(task) is None
         ]
         if any(self.folder.has_cell(one) for one in changed):
             self.reporter.note(
@@ -225,8 +226,8 @@ class Session:
         if self._is_cut:
             raise LimitReached(f"{self.computed} cells are computed, as many as --max-cells allows")
 
-    def _is_final(self, task: Task) -> bool:
-        """Complete, diverged and stopped cells are results and never repeated; a failed one gets another chance."""
+    def _final(self, task: Task) -> CellRecord | None:
+        """The record that ends a cell: complete, diverged and stopped ones do; a failed cell gets another chance."""
         record = self.folder.find_cell(task.hash, self._on_damage)
         if record is None and self.folder.has_cell(task.hash):
             self.reporter.note(f"the cell is computed anew; its file is now '{self.folder.set_aside(task.hash)}'")
@@ -234,7 +235,7 @@ class Session:
             self._tries[task.hash] = record.provenance.tries or 1
             if record.provenance.seconds is not None and record.status == "complete":
                 self._seconds.setdefault(arm_key(record.factors), []).append(record.provenance.seconds)
-        return record is not None and record.status != "failed"
+        return record if record is not None and record.status != "failed" else None
 
     def _on_damage(self, sentence: str) -> None:
         self.reporter.note(sentence)

@@ -83,7 +83,7 @@ MAX_LINES = 3
 
 
 def wrapped(text: str, width: int = 34) -> str:
-    """A label whole, over at most `MAX_LINES` lines, broken between its settings where it can be.
+    """A label in full, over at most `MAX_LINES` lines, broken between its settings where it can be.
 
     Beyond that lines grow longer. Only a text that would leave no room for the figure is cut, with an ellipsis.
     """
@@ -112,7 +112,7 @@ def _lines(parts: Sequence[str], joint: str, width: int) -> list[str]:
 
 
 def label_rows(ax: Axes, y: np.ndarray, labels: Sequence[str], width: int = 40) -> None:
-    """Tick labels of the rows at `y`, whole; each is marked as its row's, see `ReportFigure.rows`."""
+    """Tick labels of the rows at `y`, in full; each is marked as its row's, see `ReportFigure.rows`."""
     texts = [wrapped(label, width) for label in labels]
     ax.set_yticks(y, texts)
     for i, (tick, text) in enumerate(zip(ax.get_yticklabels(), texts, strict=True)):

@@ -23,7 +23,7 @@ def foreign_study(runs: Runs, columns: Columns) -> Study:
     """The study that `runs` are.
 
     Raises:
-        InputError: `columns` name what is not there, values that are no accuracies, runs that cannot be told apart.
+        InputError: `columns` name what is not there, values that are no accuracies, runs that nothing distinguishes.
     """
     resolved = resolve(columns, runs)
     if not resolved.factors:

@@ -98,14 +98,14 @@ def _layout(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[_L
     entries = [{row[i] for row in rows} for i in range(len(columns))]
     longest = [max(map(text_width, texts), default=0.0) for texts in entries]
     headers = [max(map(text_width, column.header.split()), default=0.0) for column in columns]
-    whole = [
+    full = [
         _Layout(column=column, width=max(width, header), is_wrapped=False)
         for column, width, header in zip(columns, longest, headers, strict=True)
     ]
-    if _total(whole) <= PAGE:
-        return whole
+    if _total(full) <= PAGE:
+        return full
     layout = []
-    for one, texts, header in zip(whole, entries, headers, strict=True):
+    for one, texts, header in zip(full, entries, headers, strict=True):
         word = max((text_width(word) for text in texts for word in text.split()), default=0.0)
         width = max(MAX_TEXT, min(word, PAGE / 2), header)
         if one.column.format == "text" and width < one.width:

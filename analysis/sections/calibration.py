@@ -1,4 +1,4 @@
-"""Whether the chosen arm and its reference are as sure of themselves as they are right, from the kept predictions."""
+"""Whether the chosen arm and its reference are as sure of themselves as they are right, from the stored predictions."""
 
 from __future__ import annotations
 

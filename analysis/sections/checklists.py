@@ -84,11 +84,11 @@ def _settings(c: Conclusions) -> Answer:
     if not records or not all(record.settings for record in records):
         return Answer(text="no cell recorded its complete settings", is_ticked=False)
     train = records[0].settings.get("train")
-    kept = train if isinstance(train, dict) else {}
-    optimizer = kept.get("optimizer")
+    recorded = train if isinstance(train, dict) else {}
+    optimizer = recorded.get("optimizer")
     name = optimizer.get("kind") if isinstance(optimizer, dict) else None
-    facts = [f"{kept['epochs']} epochs" if "epochs" in kept else "",
-             f"batches of {kept['batch_size']}" if "batch_size" in kept else "", str(name or "")]  # fmt: skip
+    facts = [f"{recorded['epochs']} epochs" if "epochs" in recorded else "",
+             f"batches of {recorded['batch_size']}" if "batch_size" in recorded else "", str(name or "")]  # fmt: skip
     parts = [fact for fact in facts if fact]
     text = f"Complete settings are in the record of every cell; varied are {listing(list(c.study.plan.factors))}."
     alike = len({str(record.settings.get("train")) for record in records}) == 1
@@ -301,7 +301,7 @@ _REFORMS: Sequence[Item] = (
     ("5f. Baselines", _baselines),
     ("6a. Separation of training and test data", _separation),
     ("6b. Dependencies or duplicates between samples", _cannot("whether videos repeat each other is not recorded")),
-    ("6c. Legitimacy of features", _cannot("what a class can be told by is for the authors to judge")),
+    ("6c. Legitimacy of features", _cannot("by what a class is recognised is for the authors to say")),
     ("7a. Metrics", _metrics),
     ("7b. Uncertainty", _significance),
     ("7c. Statistical tests", _significance),

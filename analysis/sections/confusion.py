@@ -1,4 +1,4 @@
-"""What is taken for what: the classes that the chosen arm and its reference confuse, from the kept predictions."""
+"""What is taken for what: the classes that the chosen arm and its reference confuse, from the stored predictions."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def _start(arm: Arm, cells: pd.DataFrame, group: str) -> ExplorerStart:
 def _has_published_layer(study: Study, cell: str) -> bool:
     """Whether the explorer's mathematics is this cell's: signed grey difference, one sigmoid, the later frame."""
     layer: Any = study.records[cell].settings.get("layer")
-    wanted: Sequence[tuple[tuple[str, ...], Any]] = (
+    required: Sequence[tuple[tuple[str, ...], Any]] = (
         (("kind",), "vmp"),
         (("motion", "kind"), "frame_difference"),
         (("motion", "channel_order"), "RGB"),
@@ -78,7 +78,7 @@ def _has_published_layer(study: Study, cell: str) -> bool:
         (("normalization", "sharing"), "layer"),
         (("prompted_frame",), "later"),
     )
-    return all(_at(layer, path) == value for path, value in wanted)
+    return all(_at(layer, path) == value for path, value in required)
 
 
 def _at(settings: Any, path: Sequence[str]) -> Any:

@@ -23,7 +23,7 @@ from vmp.core.metrics import METRICS
 from vmp.core.text import listing
 
 STATISTICS = ("frame_gap_seconds",)
-"""Of the videos, above 0, as cells record them; the spread of D and the share of static pixels are not recorded."""
+"""Of the videos, above 0, as cells record them; the SD of D and the share of static pixels are not recorded."""
 _COLUMNS = (
     Column(key="statistic", header="rule by"),
     Column(key="data_sets", header="data sets", format="count"),

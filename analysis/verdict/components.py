@@ -177,8 +177,8 @@ def _by_design(study: Study, verdict: BlockVerdict, components: Mapping[str, tup
     own = [arm for arm in study.arms if arm.block(names) == verdict.key]
     arms: dict[tuple[int, ...], Arm] = {}
     for levels in itertools.product((0, 1), repeat=len(components)) if len(components) <= MAX_COMPONENTS else ():
-        wanted = {name: two[level] for (name, two), level in zip(components.items(), levels, strict=True)}
-        fitting = [arm for arm in own if _has(arm.factors, wanted)]
+        requested = {name: two[level] for (name, two), level in zip(components.items(), levels, strict=True)}
+        fitting = [arm for arm in own if _has(arm.factors, requested)]
         if fitting:  # the one that has most of them said
             arms[levels] = max(fitting, key=lambda arm: sum(arm.factors.get(name) is not None for name in components))
     k = len(components)
@@ -193,10 +193,10 @@ def _by_design(study: Study, verdict: BlockVerdict, components: Mapping[str, tup
     ) if arms else None  # fmt: skip
 
 
-def _has(factors: Factors, wanted: Factors) -> bool:
+def _has(factors: Factors, requested: Factors) -> bool:
     return all(
         (value := factors.get(name)) is None or canonical_json(value) == canonical_json(one)
-        for name, one in wanted.items()
+        for name, one in requested.items()
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from sweeps.describe import describe_factors
@@ -21,7 +21,7 @@ class Tracker(Protocol):
 
     All methods are called in one thread, in the order of the events. What they raise ends the tracker, with one
     sentence to the user, and nothing else. A sweep that goes on calls `planned` with the records that are there, so a
-    tracker can make up for what it has missed.
+    tracker can make up for what it has missed, see `make_up`.
     """
 
     def planned(self, plan: Plan, tasks: Sequence[Task], records: Mapping[str, CellRecord]) -> None:
@@ -109,11 +109,14 @@ def cell_name(task: Task) -> str:
     return f"{describe_factors(task.factors)} seed={task.seed}"
 
 
-def figures_of(record: CellRecord) -> list[tuple[int, dict[str, float]]]:
-    """The curves of a record, an epoch each."""
-    epochs = [int(epoch or 0) for epoch in record.curves.get("epoch", [])]
-    named = {name: values for name, values in record.curves.items() if name != "epoch"}
-    return [(epoch, numbers({name: values[i] for name, values in named.items()})) for i, epoch in enumerate(epochs)]
+def make_up(tracker: Tracker, records: Iterable[CellRecord]) -> None:
+    """Show a tracker cells that ended before anybody asked for it."""
+    for record in records:
+        curves = {name: values for name, values in record.curves.items() if name != "epoch"}
+        for i, epoch in enumerate(record.curves.get("epoch", [])):
+            figures = {name: values[i] for name, values in curves.items()}
+            tracker.progress(Progress(hash=record.hash, epoch=int(epoch or 0), figures=figures))
+        tracker.ended(record)
 
 
 def numbers(figures: Mapping[str, object]) -> dict[str, float]:

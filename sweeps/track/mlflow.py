@@ -10,7 +10,7 @@ from typing import Any
 from sweeps.executors.base import Progress
 from sweeps.plan import Task
 from sweeps.record import CellRecord, Plan
-from sweeps.track.base import cell_name, figures_of, numbers
+from sweeps.track.base import cell_name, make_up, numbers
 from vmp.core.extras import require
 
 _CELL = "vmp.cell"  # the tag that names a run's cell
@@ -41,11 +41,7 @@ class MLflow:
     def planned(self, plan: Plan, tasks: Sequence[Task], records: Mapping[str, CellRecord]) -> None:
         self._open(plan)
         self._tasks |= {task.hash: task for task in tasks}
-        for record in records.values():
-            if record.hash not in self._ended:  # the cell ended before anybody asked for MLflow
-                for epoch, figures in figures_of(record):
-                    self._write(record.hash, epoch, figures)
-                self.ended(record)
+        make_up(self, (record for record in records.values() if record.hash not in self._ended))
 
     def progress(self, progress: Progress) -> None:
         self._write(progress.hash, progress.epoch, numbers(progress.figures))

@@ -11,7 +11,7 @@ from tensorboardX import SummaryWriter
 from sweeps.executors.base import Progress
 from sweeps.plan import Task
 from sweeps.record import CellRecord, Plan
-from sweeps.track.base import cell_name, figures_of, numbers
+from sweeps.track.base import cell_name, make_up, numbers
 
 
 class TensorBoard:
@@ -28,11 +28,7 @@ class TensorBoard:
 
     def planned(self, plan: Plan, tasks: Sequence[Task], records: Mapping[str, CellRecord]) -> None:
         self._tasks |= {task.hash: task for task in tasks}
-        for record in records.values():
-            if not self._run(record.hash).is_dir():  # the cell ended before anybody asked for TensorBoard
-                for epoch, figures in figures_of(record):
-                    self._write(record.hash, epoch, figures)
-                self.ended(record)
+        make_up(self, (record for record in records.values() if not self._run(record.hash).is_dir()))
 
     def progress(self, progress: Progress) -> None:
         self._write(progress.hash, progress.epoch, numbers(progress.figures))

@@ -10,7 +10,7 @@ from typing import Any
 from sweeps.executors.base import Progress
 from sweeps.plan import Task
 from sweeps.record import CellRecord, Plan
-from sweeps.track.base import cell_name, figures_of, numbers
+from sweeps.track.base import cell_name, make_up, numbers
 from vmp.core.extras import require
 
 
@@ -40,11 +40,7 @@ class WandB:
         self._project = plan.study.name
         self._tasks |= {task.hash: task for task in tasks}
         there = {path.name.rpartition("-")[2] for path in (self._folder / "wandb").glob("*run-*")}
-        for record in records.values():
-            if record.hash not in there:  # the cell ended before anybody asked for wandb
-                for epoch, figures in figures_of(record):
-                    self._run(record.hash).log(figures, step=epoch)
-                self.ended(record)
+        make_up(self, (record for record in records.values() if record.hash not in there))
 
     def progress(self, progress: Progress) -> None:
         self._run(progress.hash).log(numbers(progress.figures), step=progress.epoch)

@@ -98,16 +98,7 @@ class FolderData(CarvedDataConfig):
             notes.append(
                 f"{len(outside)} videos outside class folders are not used: {shortened_list(map(str, outside))}"
             )
-        return build(
-            self,
-            rows,
-            root,
-            name=root.name,
-            where=self.path,
-            test_fraction=self.test_fraction,
-            fold=self.fold,
-            notes=notes,
-        )
+        return self._build(rows, root, notes)
 
     def _of_metadata(self, root: Path, labelled: Sequence[Labelled], found: _Found, notes: list[str]) -> Listing:
         tops = sorted({one.path.parts[0] if len(one.path.parts) > 1 else "" for one in labelled})
@@ -124,9 +115,7 @@ class FolderData(CarvedDataConfig):
                 path=one.path.as_posix(),
                 label=one.label,
                 split=splits.get(one.path.parts[0]),
-                group=group_of(self.group_pattern, one.path.as_posix(), self.path)
-                if self.group_pattern
-                else one.group or None,
+                group=group_of(pattern, one.path.as_posix(), self.path) if pattern else one.group or None,
                 has_group=pattern is not None or has_group,
                 origin=one.origin,
             )
@@ -142,6 +131,9 @@ class FolderData(CarvedDataConfig):
             notes.append(
                 f"{len(others)} videos that no metadata lists are not used: {shortened_list(map(str, others))}"
             )
+        return self._build(rows, root, notes)
+
+    def _build(self, rows: Sequence[Row], root: Path, notes: list[str]) -> Listing:
         return build(
             self,
             rows,
