@@ -27,7 +27,7 @@ from sweeps.executors.registry import EXECUTORS, make_executor
 from sweeps.plan import Task, grid_tasks
 from sweeps.record import CellRecord
 from sweeps.run import run_study
-from sweeps.study import load_study
+from sweeps.study_files import load_study
 from sweeps.track.console import ConsoleReporter
 from vmp.experiment import Runtime
 

@@ -9,5 +9,5 @@ from .run import run_study as run_study
 from .status import StudyStatus as StudyStatus
 from .status import read_status as read_status
 from .study import Study as Study
-from .study import builtin_studies as builtin_studies
-from .study import load_study as load_study
+from .study_files import builtin_studies as builtin_studies
+from .study_files import load_study as load_study

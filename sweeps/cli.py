@@ -92,7 +92,7 @@ def _of_a_study(command: Callable[..., None]) -> Callable[..., None]:
         **own: Any,
     ) -> None:
         from sweeps.propose.settings import change_search
-        from sweeps.study import load_study
+        from sweeps.study_files import load_study
         from vmp.experiment import Runtime
 
         definition = load_study(study, overrides, note=lambda text: click.echo(f"Note: {text}", err=True))

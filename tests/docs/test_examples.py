@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sweeps.plan import grid_tasks
-from sweeps.study import load_study
+from sweeps.study_files import load_study
 from tests.conftest import ROOT
 from tests.vmp.data.tiny_videos import write_video
 from vmp.core.config import from_plain

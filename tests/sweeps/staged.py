@@ -18,7 +18,8 @@ from sweeps.propose.registry import make_proposer
 from sweeps.propose.rounds import Rounds
 from sweeps.propose.settings import SearchSettings
 from sweeps.record import CellRecord, StudyFolder
-from sweeps.study import Study, load_study
+from sweeps.study import Study
+from sweeps.study_files import load_study
 from sweeps.track.base import Tracker
 from tests.conftest import SMALL
 

@@ -15,7 +15,8 @@ from sweeps.confirm import plan_confirmation
 from sweeps.predictions import read_predictions
 from sweeps.record import StudyFolder
 from sweeps.run import confirm_study, run_study
-from sweeps.study import Study, load_study
+from sweeps.study import Study
+from sweeps.study_files import load_study
 from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, write_study
 from tests.conftest import Vmp
 from tests.sweeps.staged import small_study

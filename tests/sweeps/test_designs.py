@@ -18,7 +18,8 @@ from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import SearchSettings
 from sweeps.questions import compared_pairs
 from sweeps.record import StudyFolder
-from sweeps.study import Study, load_study
+from sweeps.study import Study
+from sweeps.study_files import load_study
 from tests.conftest import ROOT, SMALL, Vmp
 from vmp.core.config import to_plain
 from vmp.core.errors import InputError

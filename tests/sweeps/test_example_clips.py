@@ -14,7 +14,7 @@ from sweeps import example_clips
 from sweeps.example_clips import write_example_clips
 from sweeps.plan import Task, experiments_of, grid_tasks
 from sweeps.record import StudyFolder
-from sweeps.study import load_study
+from sweeps.study_files import load_study
 from tests.conftest import SMALL, Vmp
 from vmp.core.fingerprint import code_fingerprints
 from vmp.data.registry import load_data

@@ -9,7 +9,8 @@ import pytest
 from sweeps.propose.settings import SearchSettings
 from sweeps.questions import block_names, compared_pairs, counterpart, main_pair
 from sweeps.record import Scalar, StudyHeader
-from sweeps.study import Study, load_study
+from sweeps.study import Study
+from sweeps.study_files import load_study
 from vmp.core.errors import ConfigError
 
 Arm = dict[str, Scalar]

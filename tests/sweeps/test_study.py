@@ -12,7 +12,8 @@ import pytest
 from sweeps import cost
 from sweeps.plan import explain_changes, grid_tasks, make_plan
 from sweeps.record import CellRecord, Provenance, StudyFolder
-from sweeps.study import Study, builtin_studies, load_study
+from sweeps.study import Study
+from sweeps.study_files import builtin_studies, load_study
 from tests.vmp.data.tiny_videos import write_video
 from vmp.backbones.registry import BACKBONES
 from vmp.core.config import to_plain

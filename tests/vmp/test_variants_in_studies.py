@@ -13,7 +13,7 @@ from sweeps.executors.base import Event, Executor, Resources
 from sweeps.executors.registry import make_executor
 from sweeps.plan import grid_tasks
 from sweeps.record import CellRecord
-from sweeps.study import load_study
+from sweeps.study_files import load_study
 from vmp.backbones.registry import BACKBONES
 from vmp.core.presets import PRESETS
 from vmp.data.sampling import SAMPLERS

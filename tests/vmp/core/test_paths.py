@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.study import load_study
+from sweeps.study_files import load_study
 from tests.conftest import Vmp
 from vmp.core.errors import InputError
 from vmp.data.sets.manifest import ManifestData
