@@ -35,13 +35,13 @@ def write_results(folder: Path) -> None:
         return 0.6 + rate
 
     study.optimize(run)
-    mlflow.set_tracking_uri((folder / "mlruns").as_uri())
-    mlflow.set_experiment("rates")
-    for rate in (0.1, 0.01):
-        for seed in range(3):
-            with mlflow.start_run():
-                mlflow.log_params({"lr": rate, "run": seed})
-                mlflow.log_metrics({"val/acc": 0.5 + rate, "test/acc": 0.6 + rate + 0.01 * seed * rate})
+    with other_tools.own_tracking((folder / "mlruns").as_uri()):
+        mlflow.set_experiment("rates")
+        for rate in (0.1, 0.01):
+            for seed in range(3):
+                with mlflow.start_run():
+                    mlflow.log_params({"lr": rate, "run": seed})
+                    mlflow.log_metrics({"val/acc": 0.5 + rate, "test/acc": 0.6 + rate + 0.01 * seed * rate})
     for name in ("ucf", "hmdb"):
         rows = [(lr, wd, run, 0.5 + lr + 0.01 * run + 0.1 * lr * run * wd)
                 for lr in (0.1, 0.01) for wd in (0, 1) for run in range(3)]  # fmt: skip

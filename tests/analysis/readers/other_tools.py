@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pandas as pd
 
@@ -77,8 +79,8 @@ def ray_tune(folder: Path) -> Path:
 
 
 def mlflow_files(folder: Path) -> Path:
-    os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
-    _track((folder / "mlruns").as_uri())
+    with patch.dict(os.environ, {"MLFLOW_ALLOW_FILE_STORE": "true"}):
+        _track((folder / "mlruns").as_uri())
     return folder / "mlruns"
 
 
@@ -90,17 +92,27 @@ def mlflow_sqlite(folder: Path) -> Path:
 def _track(uri: str) -> None:
     import mlflow
 
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_experiment("rates")
-    for rate in RATES:
-        for seed in SEEDS:
-            with mlflow.start_run() as run:
-                mlflow.log_params({"rate": rate, "seed": seed})
-                if (rate, seed) != FAILING:
-                    mlflow.log_metrics({"val": 0.1, "test": 0.1}, step=1)
-                    mlflow.log_metrics({"val": val(rate, seed), "test": test(rate, seed)}, step=2)
-            if (rate, seed) == FAILING:
-                mlflow.MlflowClient().set_terminated(run.info.run_id, "FAILED")
+    with own_tracking(uri):
+        mlflow.set_experiment("rates")
+        for rate in RATES:
+            for seed in SEEDS:
+                with mlflow.start_run() as run:
+                    mlflow.log_params({"rate": rate, "seed": seed})
+                    if (rate, seed) != FAILING:
+                        mlflow.log_metrics({"val": 0.1, "test": 0.1}, step=1)
+                        mlflow.log_metrics({"val": val(rate, seed), "test": test(rate, seed)}, step=2)
+                if (rate, seed) == FAILING:
+                    mlflow.MlflowClient().set_terminated(run.info.run_id, "FAILED")
+
+
+@contextlib.contextmanager
+def own_tracking(uri: str) -> Iterator[None]:
+    """MLflow writes into `uri`; the variables that it sets for the process, which our own tracker obeys, go again."""
+    import mlflow
+
+    with patch.dict(os.environ):
+        mlflow.set_tracking_uri(uri)
+        yield
 
 
 def frame() -> pd.DataFrame:
