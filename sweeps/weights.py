@@ -89,7 +89,11 @@ class KeptWeights:
         block = self._blocks.get(arm)
         if block is None or math.isnan(self._mean(arm)):
             self._delete(arm)
-        elif (leader := self._leaders.setdefault(block, arm)) != arm:
+            return
+        leader = self._leaders.get(block)
+        if leader is None or not self._is_over(leader):  # a race gave it more seeds: it is compared once they are in
+            self._leaders[block] = arm
+        elif leader != arm:
             self._leaders[block] = ahead = max(leader, arm, key=self._rank)
             self._delete(arm if ahead == leader else leader)
 

@@ -46,3 +46,26 @@ def test_the_models_of_the_reports_choice_stay(tmp_path: Path, endings: dict[str
     assert len(chosen) == len(lines) == 2
     there = {path.name for path in (tmp_path / "models").iterdir()}
     assert there == {cell.hash for cell in StudyFolder(tmp_path).read_plan().cells if cell.factors in chosen}
+
+
+@pytest.mark.parametrize("late", [0, 1, 2])
+def test_an_arm_that_was_ahead_waits_for_its_next_seeds_in_a_race(tmp_path: Path, late: int) -> None:
+    folder = write_study(tmp_path, StudyModel(arms=_arms("slow_tiny")))
+    plan = folder.read_plan()
+    records = list(folder.records(plan))
+    for record in records:
+        (tmp_path / "models" / record.hash).mkdir(parents=True)
+        (tmp_path / "models" / record.hash / WEIGHTS_FILE).touch()
+    kept = KeptWeights(tmp_path / "models", "chosen")
+    last = plan.arms()[list(plan.arms())[1 + late]]
+    for before, seeds in ((0, 3), (3, 5)):  # the looks of a race
+        planned = [cell for cell in plan.cells if cell.seed < seeds]
+        kept.plan(plan.model_copy(update={"cells": planned}), {})
+        new = [record for record in records if before <= record.seed < seeds]
+        for record in sorted(new, key=lambda record: record.factors == last):
+            kept.add(record)
+    kept.end()
+    (chosen,) = conclude(load_study(tmp_path)).chosen
+    remaining = {path.name for path in (tmp_path / "models").iterdir()}
+    assert remaining <= {cell.hash for cell in plan.cells if cell.factors == dict(chosen.factors)}
+    assert remaining
