@@ -35,6 +35,7 @@ _OF_A_STUDY = (
         metavar="KEY=VALUE",
         help="Change a setting, e.g. train.epochs=3. Repeatable.",
     ),
+    click.option("--size", metavar="NAME", help="Run a larger or smaller form of STUDY; `vmp sweep list` names them."),
     click.option("--search", metavar="NAME", help="race, grid, or an Optuna sampler (tpe, ...)."),
     click.option("--arms", type=_positive, help="Arms that the search proposes.  [default: 20]"),
     click.option(
@@ -80,6 +81,7 @@ def _of_a_study(command: Callable[..., None]) -> Callable[..., None]:
     def parsed(
         study: str,
         overrides: tuple[str, ...],
+        size: str | None,
         search: str | None,
         arms: int | None,
         search_options: tuple[str, ...],
@@ -95,7 +97,7 @@ def _of_a_study(command: Callable[..., None]) -> Callable[..., None]:
         from sweeps.study_files import load_study
         from vmp.experiment import Runtime
 
-        definition = load_study(study, overrides, note=lambda text: click.echo(f"Note: {text}", err=True))
+        definition = load_study(study, overrides, size=size, note=lambda text: click.echo(f"Note: {text}", err=True))
         settings = change_search(definition.search, search, arms, search_options)
         runtime = Runtime(
             device=device,
@@ -113,8 +115,18 @@ def _of_a_study(command: Callable[..., None]) -> Callable[..., None]:
 def sweep() -> None:
     """Plan a study, run its cells exactly once, see how far it is.
 
-    STUDY is a YAML file or the name of a built-in study: lambda, init, sampling, motion, collapse.
+    STUDY is a YAML file or the name of a built-in study (`vmp sweep list`).
     """
+
+
+@sweep.command("list")
+@_json
+def list_(as_json: bool) -> None:
+    """The built-in studies: what each asks and compares, and in which sizes it runs."""
+    from sweeps.listing import list_studies
+
+    listed = list_studies()
+    click.echo(json.dumps([one.to_json() for one in listed]) if as_json else "\n\n".join(one.text() for one in listed))
 
 
 @sweep.command()

@@ -254,7 +254,8 @@ class Session:
             self.trackers.ended(event)
             self.computed += 1
             if event.status != "failed":  # that one goes on from there
-                (self.folder.path / "checkpoints" / f"{event.hash}.pt").unlink(missing_ok=True)
+                for state in (self.folder.path / "checkpoints").glob(f"{event.hash}.*"):
+                    state.unlink(missing_ok=True)
                 if self.stop is not None:
                     self.stop.forget(event.hash)
             self._on_end(event.hash)

@@ -56,6 +56,7 @@ FACTOR_NAMES = {
     "shift": "layer.normalization.start.shift",
     "lambda": "regularizer.lambda",
     "remedy": "regularizer.remedy.kind",
+    "transfer": "transfer.kind",
     "sampling": "sampling.kind",
     "backbone": "backbone.kind",
 }

@@ -22,10 +22,12 @@ class OneAtATime(Design):
     Attributes:
         base: A value for each factor with several, or a list of such settings. It need not be among the listed values.
             A base that names values of blocks is that of these blocks; any other is taken in each block.
+        also: Further arms: values of several factors that replace those of the base together, and no blocks.
     """
 
     kind: Literal["one_at_a_time"] = "one_at_a_time"
     base: dict[str, Scalar] | Annotated[tuple[dict[str, Scalar], ...], Field(min_length=1)]
+    also: tuple[Annotated[dict[str, Scalar], Field(min_length=2)], ...] = ()
 
     def proposals(self, space: Space) -> Iterator[Proposal]:
         bases = self._bases(space)
@@ -48,9 +50,19 @@ class OneAtATime(Design):
                 if applied is not None:
                     why = f"{factor} from {shown(center[factor])} to {shown(value)}, against {where}"
                     yield Proposal(factors=applied, why=why, against=against)
+        for changes in self.also:
+            factors = space.needed(space.in_order({**center, **changes}), "an arm of `also`")
+            yield Proposal(
+                factors=factors, why=f"{describe_factors(changes)} together, against {where}", against=against
+            )
 
     def _bases(self, space: Space) -> tuple[Mapping[str, Scalar], ...]:
         bases = (self.base,) if isinstance(self.base, Mapping) else self.base
+        for changes in self.also:
+            space.check_factors(changes, "also")
+            for name in changes:
+                if name in space.blocks:
+                    raise ConfigError(f"{name} is a block, and each arm is planned in every block", where=(KEY, "also"))
         for base in bases:
             space.check_factors(base, "base")
             for factor, values in space.free.items():
