@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from pydantic import Field
 
 from vmp.backbones.registry import BACKBONES, BackboneConfig, build_backbone, check_backbone
 from vmp.backbones.stages import checkpoint_stages, freeze_parameters
+from vmp.backbones.stems import RGB, widen_stems
 from vmp.core.config import Choice, config
 from vmp.core.errors import InputError
 from vmp.core.outcome import DataSummary, Excluded, Outcome, Predictions, Protocol
@@ -31,6 +34,7 @@ from vmp.layer.diagnostics import COLLAPSE_RULE
 from vmp.layer.prompted import MotionPrompted
 from vmp.training.loop import Checkpointing, Listener, TrainConfig, Trainer, go_on, start_figures
 from vmp.training.regularizers import RegularizerConfig
+from vmp.transfer import TRANSFERS, LearntOn, NoTransfer, Transfer, learnt_layer
 
 _SLOW: type[Any] = BACKBONES["slow_tiny"]
 _MEASURED: tuple[Literal["val", "test"], ...] = ("val", "test")
@@ -49,7 +53,8 @@ class Settings:
         augment: What happens to training clips.
         train: Loop, optimiser and lambda.
         regularizer: How V enters the loss: lambda, its schedule and weight, remedies for collapse. None for none.
-        test: Views and crops of a test video.
+        test: Views and crops of a test video, and the order of its frames.
+        transfer: Whether slope and shift were learnt on other data before.
     """
 
     data: DataConfig = Field(default_factory=MotionData)
@@ -61,6 +66,7 @@ class Settings:
     train: TrainConfig = TrainConfig()
     regularizer: RegularizerConfig | None = RegularizerConfig()
     test: TestConfig = TestConfig()
+    transfer: Annotated[Transfer, Choice(TRANSFERS, "transfer", default="none")] = NoTransfer()
 
 
 @config
@@ -81,7 +87,16 @@ class Experiment(Settings):
                 f"regularizer.lambda = {regularizer.lambda_:g} weighs how attention maps differ from one to the next, "
                 f"and sampling.num_frames = {frames} makes a single map; sample at least 2 frames, or set lambda to 0"
             )
+        if self.layer.channels > RGB and self.backbone.freeze != "none":
+            raise InputError(
+                f"backbone.freeze = {self.backbone.freeze} freezes the convolution that is to read what layer.kind = "
+                f"{self.layer.kind} appends; freeze none"
+            )
         is_fixed = isinstance(self.layer, PromptConfig) and not self.layer.learns
+        if isinstance(self.transfer, LearntOn):
+            check_backbone(self.backbone, num_classes=2, num_frames=frames, size=self.transfer.data.size)
+            self.layer.check(self.transfer.data.size)
+            is_fixed |= self.transfer.freeze
         if is_fixed and regularizer and regularizer.weight.kind == "gradient_ratio" and regularizer.lambda_ > 0:
             raise InputError(
                 "regularizer.weight = 'gradient_ratio' compares gradients on the parameters of the attention, and "
@@ -151,9 +166,26 @@ def run_experiment(
     Raises:
         InputError: The configuration and the data do not fit (too few classes or frames, an empty split, ...).
     """
+    learnt: dict[str, torch.Tensor] = {}
+    if isinstance(experiment.transfer, LearntOn):
+        try:
+            learnt = learnt_layer(functools.partial(_learn_first, experiment, seed, runtime), checkpoint)
+        except _FirstDiverged as cause:
+            data = load_data(experiment.data)
+            return Outcome(
+                status="diverged",
+                reason=f"on the data that the layer was to be learnt on, {cause}",
+                start={},
+                curves={},
+                data=describe_data(data, [experiment]),
+                protocol=describe_protocol(experiment),
+                collapse_rule=COLLAPSE_RULE,
+            )
     data = load_data(experiment.data)
     loaders = build_loaders(experiment, data, seed, runtime)
     trainer = build_trainer(experiment, data, seed, runtime)
+    if isinstance(experiment.transfer, LearntOn):
+        _bring_along(trainer.model, learnt, freeze=experiment.transfer.freeze)
     start = start_figures(trainer.model.layer)
     state = trainer.fit(loaders["train"], loaders["val"], checkpoint=checkpoint, on_epoch=on_epoch)
     common: dict[str, Any] = {"start": start, "curves": state.curves, "data": describe_data(data, [experiment])}
@@ -174,6 +206,32 @@ def run_experiment(
         on_predicted(predictions_of(data, {split: (loaders[split], log_probabilities[split]) for split in _MEASURED}))
     common["selected_epoch"] = state.selected
     return Outcome(status="complete", metrics=metrics, scores={"val": state.scores, "test": tested.scores}, **common)
+
+
+class _FirstDiverged(Exception):
+    """The first training of a transfer became non-finite; the message says where."""
+
+
+def _learn_first(
+    experiment: Experiment, seed: int, runtime: Runtime, checkpoint: Checkpointing | None
+) -> dict[str, torch.Tensor]:
+    """The weights of the layer after training on the other data of a transfer, with a backbone of its own."""
+    assert isinstance(experiment.transfer, LearntOn)
+    first = dataclasses.replace(experiment, data=experiment.transfer.data, transfer=NoTransfer())
+    data = load_data(first.data)
+    loaders = build_loaders(first, data, seed, runtime)
+    trainer = build_trainer(first, data, seed, runtime)
+    state = trainer.fit(loaders["train"], loaders["val"], checkpoint=checkpoint)
+    if state.diverged is not None:
+        raise _FirstDiverged(state.diverged)
+    return {name: value.detach().cpu().clone() for name, value in trainer.model.layer.state_dict().items()}
+
+
+def _bring_along(model: MotionPrompted, learnt: Mapping[str, torch.Tensor], *, freeze: bool) -> None:
+    """Let the layer start from the weights that it learnt before, and keep them if they are frozen."""
+    model.layer.load_state_dict(dict(learnt))
+    if freeze:
+        model.layer.requires_grad_(False)
 
 
 def predictions_of(
@@ -262,6 +320,8 @@ def build_model(
         classes: Length of the logits.
     """
     network = build_backbone(backbone, num_classes=classes, num_frames=frames, size=size)
+    if layer.channels > RGB:
+        widen_stems(network, layer.channels)
     return MotionPrompted(network, layer.build(normalize.mean, normalize.std, maps=frames))
 
 

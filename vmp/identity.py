@@ -20,13 +20,20 @@ from vmp.core.config import key_of, to_plain
 from vmp.core.fingerprint import code_fingerprints, file_hash, imports_of
 from vmp.data.registry import DATASETS, load_data
 from vmp.experiment import Experiment
-from vmp.layer.config import PromptConfig
+from vmp.layer.config import AppendedConfig, PromptConfig
 from vmp.layer.motion.registry import MOTIONS
 from vmp.layer.normalizations import SigmoidConfig
 from vmp.layer.starts import FixedStart
 from vmp.training.regularizers import ClosedAtRest, Constant, Fixed, NoRemedy, RegularizerConfig, Relative
+from vmp.transfer import LearntOn, NoTransfer
 
-_FORMER: dict[str, Any] = {"train.select": "last", "backbone.freeze": "none", "train.optimizer.layer_decay": 1.0}
+_FORMER: dict[str, Any] = {
+    "train.select": "last",
+    "backbone.freeze": "none",
+    "train.optimizer.layer_decay": 1.0,
+    "test.order": "forward",
+    "transfer": {"kind": "none"},
+}
 """What every cell did before there was a choice, which has no place in a cell's name."""
 
 
@@ -40,7 +47,9 @@ def identity(experiment: Experiment, settings: Mapping[str, Any] | None = None) 
         settings: Its canonical form as plain data, where that is at hand.
     """
     settings = _copied(settings or to_plain(canonical(experiment)))
-    settings["data"] = {"content": load_data(experiment.data).fingerprint, "size": experiment.data.size}
+    settings["data"] = _content(experiment.data)
+    if isinstance(experiment.transfer, LearntOn) and "data" in settings["transfer"]:
+        settings["transfer"]["data"] = _content(experiment.transfer.data)
     for section in settings.values():
         if isinstance(section, dict):
             section.pop("checkpoint", None)  # its content counts, below
@@ -50,6 +59,11 @@ def identity(experiment: Experiment, settings: Mapping[str, Any] | None = None) 
         if section[key] == former:
             del section[key]
     return settings | {"files": {name: file_hash(path) for name, path in outside_files(experiment).items()}}
+
+
+def _content(data: Any) -> dict[str, Any]:
+    """What of a data set decides a number: its videos and the size of its frames, not the place where they lie."""
+    return {"content": load_data(data).fingerprint, "size": data.size}
 
 
 def _copied(plain: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,7 +77,7 @@ def code_of(experiment: Experiment) -> dict[str, str]:
     A data set, motion map or backbone that the experiment does not use is no part of it. What reads annotations is
     none either: all that it does shows in the fingerprint of the data.
     """
-    used = {cls.__module__ for cls in type(load_data(experiment.data)).__mro__}
+    used = {cls.__module__ for data in _data_of(experiment) for cls in type(load_data(data)).__mro__}
     if isinstance(experiment.backbone, DesignedBackbone):
         used.add(experiment.backbone.design.builder.__module__)
     if isinstance(experiment.backbone, CustomBackbone):
@@ -73,6 +87,12 @@ def code_of(experiment: Experiment) -> dict[str, str]:
     for path in outside_files(experiment).values():
         used |= set(imports_of(path)) if path.suffix == ".py" else set()
     return code_fingerprints(optional=KIND_MODULES, used=frozenset(used))
+
+
+def _data_of(experiment: Experiment) -> list[Any]:
+    """The data sets that an experiment trains on."""
+    transfer = experiment.transfer
+    return [experiment.data, *([transfer.data] if isinstance(transfer, LearntOn) else [])]
 
 
 KIND_MODULES = frozenset(
@@ -88,11 +108,12 @@ def canonical(experiment: Experiment) -> Experiment:
     for path, neutral in idle_settings(experiment).items():
         experiment = _replaced(experiment, path.split("."), neutral)
     layer, backbone, data, train = experiment.layer, experiment.backbone, experiment.data, experiment.train
-    if isinstance(layer, PromptConfig):
+    if isinstance(layer, PromptConfig | AppendedConfig):
         motion = layer.motion.canonical(experiment.sampling.num_frames)
         experiment = _replaced(experiment, ["layer", "motion"], motion)
-        if isinstance(layer.normalization, SigmoidConfig) and (pair := layer.normalization.start.pair()) is not None:
-            experiment = _replaced(experiment, ["layer", "normalization", "start"], FixedStart(m=pair[0], n=pair[1]))
+    normalization = getattr(layer, "normalization", None)
+    if isinstance(normalization, SigmoidConfig) and (pair := normalization.start.pair()) is not None:
+        experiment = _replaced(experiment, ["layer", "normalization", "start"], FixedStart(m=pair[0], n=pair[1]))
     if layer.has_attention and experiment.regularizer is None:
         experiment = _replaced(experiment, ["regularizer"], RegularizerConfig())
     if isinstance(backbone, DesignedBackbone):
@@ -100,6 +121,9 @@ def canonical(experiment: Experiment) -> Experiment:
     experiment = _replaced(experiment, ["backbone", "freeze"], _freeze(experiment))
     if hasattr(data, "canonical"):
         experiment = _replaced(experiment, ["data"], data.canonical())
+    other = experiment.transfer
+    if isinstance(other, LearntOn) and hasattr(other.data, "canonical"):
+        experiment = _replaced(experiment, ["transfer", "data"], other.data.canonical())
     optimizer = train.optimizer
     if layer.learns and optimizer.prompt_lr is None:
         experiment = _replaced(experiment, ["train", "optimizer", "prompt_lr"], optimizer.lr)
@@ -118,7 +142,7 @@ def idle_settings(experiment: Experiment) -> dict[str, Any]:
         if isinstance(regularizer.remedy, Relative):
             idle["regularizer.remedy"] = NoRemedy()
     if not layer.learns:
-        idle["train.optimizer.prompt_lr"] = None
+        idle |= {"train.optimizer.prompt_lr": None, "transfer": NoTransfer()}
     if isinstance(layer, PromptConfig):
         idle |= _idle_in_prompt(layer, regularizer)
     freeze = _freeze(experiment)

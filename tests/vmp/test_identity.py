@@ -61,10 +61,12 @@ OTHERS: dict[str, list[Any]] = {
     "MotionData.shortcut": [0.8],
     "MotionData.test_shortcut": [-0.8],
     "MotionData.seed": [1],
+    "MotionData.still": [1, 2],
     "NormalizeConfig.mean": [[0.4, 0.45, 0.45]],
     "NormalizeConfig.std": [[0.2, 0.225, 0.225]],
     "DesignedBackbone.dropout": [0.3],
     "GrayMotionConfig.channel_order": ["BGR"],
+    "HighPassConfig.tau": [4.0],
     "MultiStepConfig.steps": [2, 3, 4, 5],
     "OpticalFlowConfig.full_scale": [4.0],
     "CodecVectorsConfig.full_scale": [4.0],
@@ -108,11 +110,13 @@ OTHERS: dict[str, list[Any]] = {
 }
 # Settings that another test compares: they need files, or sections of their own.
 ELSEWHERE = {"data", "backbone.checkpoint", "backbone.freeze", "test.crops"}
+# The data that a layer was learnt on count with all their videos, also those that no figure comes from.
+ELSEWHERE |= {"transfer.data.val", "transfer.data.test", "transfer.data.test_shortcut"}
 
 # Colours and room, so that the settings of augmentation matter; few pixels, so that a training takes 50 ms.
 BASE: dict[str, Any] = {
     "data": {
-        "kind": "motion", "train": 12, "val": 6, "test": 6, "num_frames": 9, "size": 16, "shortcut": 0.5,
+        "kind": "motion", "train": 12, "val": 8, "test": 8, "num_frames": 9, "size": 16, "shortcut": 0.5,
     },
     "sampling": {"kind": "random", "num_frames": 4},
     "backbone": {"kind": "cnn3d_tiny"},
@@ -130,6 +134,8 @@ BASES: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "control": ({"layer.kind": "control"}, ["sampling", "layer", "regularizer", "train.optimizer"]),
     "none": ({"layer.kind": "none"}, ["sampling", "layer", "regularizer", "train.optimizer"]),
+    "appended": ({"layer.kind": "appended"}, ["layer", "regularizer", "train.optimizer", "transfer"]),
+    "learnt on other data": ({"transfer.kind": "learnt_on"}, ["transfer", "train.optimizer"]),
 }
 # What makes the settings of a kind matter in so short a training.
 TELLING = {
@@ -148,7 +154,12 @@ TABLES: list[tuple[str, dict[str, Any], dict[str, Any], list[str]]] = [
     ("train.optimizer", OPTIMIZERS, {}, ["train"]),
     ("train.optimizer.schedule", RATES, {}, ["train"]),
 ]
-NEEDED = {"steps": {"milestones": [1]}, "preset": {"name": "finegym_balance_beam"}}  # what these kinds must be given
+# What these kinds must be given.
+NEEDED: dict[str, dict[str, Any]] = {
+    "steps": {"milestones": [1]},
+    "preset": {"name": "finegym_balance_beam"},
+    "learnt_on": {"data": BASE["data"] | {"seed": 7}},
+}
 
 
 def made(**changes: Any) -> Experiment:

@@ -5,6 +5,8 @@ Each returns logits and, MViT apart, takes clips of any length and size that its
 
 from __future__ import annotations
 
+import importlib
+import warnings
 from typing import Any
 
 import torch
@@ -16,6 +18,12 @@ from vmp.core.errors import InputError
 _TINY_DEPTH = 10  # stages (1, 1, 1, 1): pytorchvideo's own table begins at 18 (SlowFast) and 50 (ResNet)
 
 
+def _imported(model: str) -> Any:
+    """A module of `pytorchvideo.models`, without what torch says of a decorator in one of its requirements (fvcore)."""
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):
+        return importlib.import_module(f"pytorchvideo.models.{model}")
+
+
 def build_resnet(
     *, num_classes: int, num_frames: int, size: tuple[int, int], dropout: float, kind: str, depth: int, width: int
 ) -> nn.Module:
@@ -24,8 +32,7 @@ def build_resnet(
     R(2+1)D and CSN have depths 50, 101, 152 only, so a small one is narrow instead of shallow.
     """
     del num_frames, size
-    from pytorchvideo.models import csn, r2plus1d, resnet
-
+    csn, r2plus1d, resnet = map(_imported, ("csn", "r2plus1d", "resnet"))
     resnet._MODEL_STAGE_DEPTH.setdefault(_TINY_DEPTH, (1, 1, 1, 1))
     create = {"r2plus1d": r2plus1d.create_r2plus1d, "csn": csn.create_csn}.get(kind, resnet.create_resnet)
     return create(
@@ -72,7 +79,7 @@ def build_mvit(
 
     widen_at: blocks that double width and heads and halve the resolution. kv_stride: first pooling of keys and values.
     """
-    from pytorchvideo.models.vision_transformers import create_multiscale_vision_transformers
+    create_multiscale_vision_transformers = _imported("vision_transformers").create_multiscale_vision_transformers
 
     doubled = [[block, 2.0] for block in widen_at]
     network = create_multiscale_vision_transformers(
@@ -103,7 +110,7 @@ def build_x3d(
     head_dim: int,
 ) -> nn.Module:
     """An X3D that takes any length and size."""
-    from pytorchvideo.models.x3d import create_x3d
+    create_x3d = _imported("x3d").create_x3d
 
     model = create_x3d(
         input_clip_length=num_frames,
@@ -161,7 +168,7 @@ def build_slowfast(
 ) -> nn.Module:
     """A SlowFast network behind `TwoPathways`; the clip's length must be a multiple of `alpha`, any size."""
     del num_frames, size
-    from pytorchvideo.models import slowfast
+    slowfast = _imported("slowfast")
 
     slowfast._MODEL_STAGE_DEPTH.setdefault(_TINY_DEPTH, (1, 1, 1, 1))
     network = slowfast.create_slowfast(

@@ -7,7 +7,7 @@ Frames travel as uint8 and become normalised floats on the device that trains.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -50,12 +50,15 @@ class TestConfig:
     Attributes:
         views: Clips spread evenly over the video, one in the centre.
         crops: Squares along the longer side; more than one needs ``data.fit: short``.
+        order: ``reversed`` shows each clip from its last frame to its first: what a network says of it then shows how
+            much it goes by the direction of time.
     """
 
     __test__ = False  # not a test case, whatever pytest thinks of the name
 
     views: Annotated[int, Field(ge=1, le=100)] = 1
     crops: Annotated[int, Field(ge=1, le=9)] = 1
+    order: Literal["forward", "reversed"] = "forward"
 
 
 class Batch(NamedTuple):
@@ -167,6 +170,8 @@ class _Clips(Dataset[_Item]):
         for chosen in self.frame_indices(index, epoch):
             indices = np.array(chosen, dtype=np.int64)
             frames = self.data.read(index, indices)
+            if self.views.order == "reversed":
+                frames = frames[::-1]
             if self.augment is not None:
                 item.clips.append(
                     augment_clip(frames, self.augment, self.size, seed=self.seed, epoch=epoch, video_id=video.id)

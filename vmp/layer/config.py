@@ -1,4 +1,4 @@
-"""What stands between the clip and the backbone: one table, `LAYERS`, of the layer and its two controls."""
+"""What stands between the clip and the backbone: one table, `LAYERS`, of the layer and what it is compared with."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 from vmp.core.config import Choice, config
+from vmp.layer.appended import AppendedMotion
 from vmp.layer.base import FramesOnly, PromptLayer
 from vmp.layer.composed import ComposedPrompt
 from vmp.layer.functional import check_statistics
@@ -32,6 +33,11 @@ class LayerConfig(ABC):
     """Whether there is an attention for a regulariser to act on; without one it is 1, and V is 0."""
 
     kind: str
+
+    @property
+    def channels(self) -> int:
+        """Channels of what reaches the backbone."""
+        return 3
 
     @property
     def learns(self) -> bool:
@@ -128,4 +134,36 @@ class PromptConfig(LayerConfig):
         return ComposedPrompt(motion_map, self.normalization.build(maps), self.prompted_frame)
 
 
-LAYERS: dict[str, type[LayerConfig]] = {"none": NoPromptConfig, "control": ControlConfig, "vmp": PromptConfig}
+@config
+class AppendedConfig(LayerConfig):
+    """The motion map as further channels of the frames that a prompt would weight: information, not attention.
+
+    The backbone's first convolutions take them, with weights that start at zero: training starts at the control.
+
+    Attributes:
+        motion: What is appended.
+    """
+
+    has_attention = False
+
+    kind: Literal["appended"] = "appended"
+    motion: Annotated[MotionConfig, Choice(MOTIONS, "motion map", default="frame_difference")] = FrameDifferenceConfig()
+
+    @property
+    def channels(self) -> int:
+        return 3 + self.motion.maps
+
+    def check(self, size: int) -> None:
+        self.motion.check(size)
+
+    def build(self, mean: Sequence[float], std: Sequence[float], maps: int) -> PromptLayer:
+        check_statistics(mean, std)
+        return AppendedMotion(self.motion.build(mean, std), tuple(std))
+
+
+LAYERS: dict[str, type[LayerConfig]] = {
+    "none": NoPromptConfig,
+    "control": ControlConfig,
+    "vmp": PromptConfig,
+    "appended": AppendedConfig,
+}

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,10 +14,15 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from vmp.backbones.registry import BACKBONES, DESIGNS, CustomBackbone, build_backbone, check_backbone
+from vmp.backbones.stems import widen_stems
 from vmp.backbones.weights import load_checkpoint, read_weights
 from vmp.core.config import Choice
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import file_hash
+from vmp.data.loading import NormalizeConfig
+from vmp.experiment import build_model
+from vmp.layer.config import AppendedConfig, ControlConfig
+from vmp.layer.motion.differences import RGBDifferenceConfig
 from vmp.layer.prompted import MotionPrompted
 from vmp.layer.published import VideoMotionPrompt
 
@@ -39,6 +45,30 @@ def test_contract(name: str) -> None:
     assert model.layer.n.grad.abs() > 0
     with torch.no_grad():  # in eval mode a clip's logits must not depend on its neighbours in the batch
         torch.testing.assert_close(model(clip[:1]).logits, logits[:1], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", DESIGNS)
+def test_a_widened_backbone_starts_as_it_was_and_learns_from_what_is_appended(name: str) -> None:
+    size, frames = max(32, DESIGNS[name].min_size), torch.Generator().manual_seed(1)
+    models = []
+    for layer in (ControlConfig(), AppendedConfig(motion=RGBDifferenceConfig())):
+        torch.manual_seed(0)
+        arguments: dict[str, Any] = {"frames": FRAMES, "size": size, "classes": 5}
+        models.append(build_model(BACKBONES[name](), layer, NormalizeConfig(), **arguments).eval())
+    control, appended = models
+    clip = torch.randn(2, 3, FRAMES + 1, size, size, generator=frames)
+    assert appended.layer(clip).prompt.shape[1] == 6
+    logits = appended(clip).logits
+    torch.testing.assert_close(logits, control(clip).logits, rtol=1e-4, atol=1e-5)
+    logits.square().sum().backward()
+    stems = [part for part in appended.backbone.modules() if getattr(part, "in_channels", 0) == 6]
+    assert all(part.weight.grad[:, 3:].abs().sum() > 0 for part in stems)
+    assert len(stems) == (2 if name.startswith("slowfast") else 1)
+
+
+def test_a_backbone_that_reads_no_frames_cannot_be_widened() -> None:
+    with pytest.raises(InputError, match="Sequential has no convolution that reads three channels"):
+        widen_stems(nn.Sequential(nn.Flatten(), nn.Linear(3, 2)), 4)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from scipy import stats
 
 from vmp.data.loading import NormalizeConfig, normalize
 from vmp.data.registry import load_data
-from vmp.data.sets.embedded import CLASSES, MotionData
+from vmp.data.sets import embedded
+from vmp.data.sets.embedded import CLASSES, CONDITIONS, MotionData
 from vmp.layer.config import ControlConfig, NoPromptConfig
 
 FRAMES = np.arange(9)
@@ -113,6 +114,42 @@ def test_knobs_do_what_they_say() -> None:
     assert static > 0.05  # occluders stand still before a moving scene
     with pytest.raises(ValueError, match="speed must rise"):
         MotionData(speed=(2.0, 1.0))
+
+
+def test_still_classes_hold_still_and_differ_in_their_tint_alone() -> None:
+    settings = MotionData(train=90, val=9, test=9, noise=0.0, still=3)
+    data = settings.load()
+    assert data.classes == (*CLASSES, "still red", "still green", "still blue")
+    assert {dict(video.tags)["motion"] for video in data.videos} == {"translation", "rotation", "still"}
+    frames, labels = pixels(settings, "train")
+    frames = np.clip(frames, 0.05, 0.9)  # a gain is none where a channel is at its end
+    moving, still = frames[labels < len(CLASSES)], frames[labels >= len(CLASSES)]
+    assert np.ptp(still, axis=1).max() < 1e-9
+    assert np.ptp(moving, axis=1).max() > 0.2
+    assert np.ptp(moving, axis=-1).max() < 1e-9, "classes that move have no colour"
+    strongest = still.mean(axis=(1, 2, 3)).argmax(-1)
+    np.testing.assert_array_equal(strongest, labels[labels >= len(CLASSES)] - len(CLASSES))
+    with pytest.raises(ValueError, match="a video of each of 9 classes, got 8"):
+        MotionData(train=90, val=9, test=8, still=3)
+
+
+def test_a_condition_is_a_name_for_settings() -> None:
+    counts = {"train": 12, "val": 9, "test": 9}
+    for name, named in CONDITIONS.items():
+        one, other = MotionData(**counts, condition=name), MotionData(**counts, **named)  # type: ignore[arg-type]
+        assert one.canonical() == other.canonical()
+        assert one.load().fingerprint == other.load().fingerprint
+        np.testing.assert_array_equal(pixels(one, "test")[0], pixels(other, "test")[0])
+    with pytest.raises(ValueError, match=r"condition = noisy stands for noise = 0\.1; leave one of them out"):
+        MotionData(condition="noisy", noise=0.3)
+
+
+def test_pieces_of_a_long_video_change_no_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = MotionData(train=6, val=6, test=6, num_frames=40, camera=1.0, occluders=2, flicker=0.1, decimation=2)
+    before = pixels(settings, "test")[0]
+    monkeypatch.setattr(embedded, "_PIECE", 7)
+    monkeypatch.setattr(embedded, "_FRAMES", 80)
+    np.testing.assert_array_equal(pixels(settings, "test")[0], before)
 
 
 def test_the_control_arm_shows_the_later_frames_and_nothing_else() -> None:

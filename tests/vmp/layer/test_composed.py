@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
+import scipy.signal
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +18,7 @@ from vmp.layer import functional as F
 from vmp.layer.composed import ComposedPrompt
 from vmp.layer.motion.camera import CompensatedDifference, camera_shift, phase_correlation
 from vmp.layer.motion.differences import FrameDifference, MultiStepDifference, RGBDifference
+from vmp.layer.motion.high_pass import HighPass
 from vmp.layer.motion.registry import MOTIONS
 from vmp.layer.normalizations import NORMALIZATIONS, OneParameterConfig, asinhe, gamma, maxexp, sigme
 from vmp.layer.prompted import prompt_parameters
@@ -62,6 +67,34 @@ def test_contract(arguments: dict) -> None:
     clip[0, 0, 0, 0, 0] = float("nan")
     with pytest.raises(InputError, match="NaN or infinite"):
         layer(clip)
+
+
+@pytest.mark.parametrize("tau", [0.5, 2.0, 10.0])
+def test_the_high_pass_is_the_recursive_filter_of_a_signal_library(tau: float) -> None:
+    clip = clip_of(2, 3, 12, 4, 5)
+    gray = F.gray(clip, MEAN, STD, "RGB").double().numpy()
+    weight = math.exp(-1 / tau)
+    expected = scipy.signal.lfilter([weight, -weight], [1, -weight], gray, axis=1, zi=-weight * gray[:, :1])[0][:, 1:]
+    maps = HighPass(STATISTICS, tau)(clip)
+    np.testing.assert_allclose(maps.numpy(), expected, atol=1e-6)
+    assert maps.abs().max() <= weight
+
+
+def test_appended_motion_leaves_the_frames_of_the_control_as_they_are() -> None:
+    clip = clip_of(2, 3, 5, 16, 24)
+    control = built({"kind": "control"})(clip)
+    for motion, channels in (("frame_difference", 1), ("rgb_difference", 3)):
+        layer = built({"kind": "appended", "motion": motion})
+        prompt, attention, variation = layer(clip)
+        torch.testing.assert_close(prompt[:, :3], control.prompt, rtol=0, atol=0)
+        assert prompt.shape[1] == 3 + channels
+        maps = prompt[:, 3:] * STD[0]
+        expected = MOTIONS[motion]().build(MEAN, STD)(clip)
+        torch.testing.assert_close(maps.squeeze(1), expected)
+        assert attention.eq(1).all()
+        assert variation == 0
+    with pytest.raises(InputError, match="NaN"):
+        layer(torch.full_like(clip, float("nan")))
 
 
 def test_the_layer_put_together_from_parts_is_the_fused_one() -> None:

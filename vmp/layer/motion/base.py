@@ -25,6 +25,9 @@ class MotionConfig(ABC):
     min_size: ClassVar[int] = 1
     size_multiple: ClassVar[int] = 1
 
+    maps: ClassVar[int] = 1
+    """Maps of a pair of frames: one, or one for each colour."""
+
     is_magnitude: ClassVar[bool] = False
     """Whether the map is a length, >= 0: a sign that a normalisation drops is then none."""
 

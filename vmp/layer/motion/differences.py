@@ -75,6 +75,8 @@ class FrameDifferenceConfig(GrayMotionConfig):
 class RGBDifferenceConfig(MotionConfig):
     """The difference of each colour, so that each has its own attention."""
 
+    maps = 3
+
     kind: Literal["rgb_difference"] = "rgb_difference"
 
     def build(self, mean: Sequence[float], std: Sequence[float]) -> nn.Module:

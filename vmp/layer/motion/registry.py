@@ -10,6 +10,7 @@ from vmp.layer.motion.base import MotionConfig
 from vmp.layer.motion.camera import CompensatedDifferenceConfig
 from vmp.layer.motion.codec import CodecVectorsConfig
 from vmp.layer.motion.differences import FrameDifferenceConfig, MultiStepConfig, RGBDifferenceConfig
+from vmp.layer.motion.high_pass import HighPassConfig
 from vmp.layer.motion.learnt import ConvStemConfig, MotionTokensConfig
 from vmp.layer.motion.optical_flow import DISFlowConfig, FarnebackFlowConfig
 
@@ -18,6 +19,7 @@ MOTIONS: dict[str, type[MotionConfig]] = {
     "compensated_difference": CompensatedDifferenceConfig,
     "rgb_difference": RGBDifferenceConfig,
     "multi_step": MultiStepConfig,
+    "high_pass": HighPassConfig,
     "flow_dis": DISFlowConfig,
     "flow_farneback": FarnebackFlowConfig,
     "codec_vectors": CodecVectorsConfig,
