@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sweeps.record import Scalar
+from vmp.core.config import shown
 
 
 def describe_factors(factors: Mapping[str, Scalar]) -> str:
     """``prompt=vmp lambda=0.1``, without the factors that do not apply to the arm."""
-    parts = [
-        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
-        for name, value in factors.items()
-        if value is not None
-    ]
+    parts = [f"{name}={_described(value)}" for name, value in factors.items() if value is not None]
     return " ".join(parts) or "the plain settings"
+
+
+def _described(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return shown(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
