@@ -25,11 +25,12 @@ from sweeps.record import CellRecord, Hardware, Provenance
 from sweeps.weights import write_model
 from vmp.core.config import from_plain
 from vmp.core.errors import InputError
-from vmp.core.fingerprint import fingerprint
+from vmp.core.fingerprint import combined, fingerprint
 from vmp.core.outcome import Outcome, Predictions
 from vmp.data.base import VideoSet
+from vmp.data.registry import load_data
 from vmp.experiment import Experiment, Runtime, run_experiment
-from vmp.identity import code_of
+from vmp.identity import code_of, identity, outside_files
 from vmp.layer.kernels.registry import native_works
 from vmp.layer.prompted import MotionPrompted
 from vmp.training.checkpoint import save_checkpoint
@@ -86,6 +87,7 @@ def run_cell(
                 f"the code on {platform.node()} is not the code that the sweep was planned with; was it edited "
                 "meanwhile, or is another version installed there? Run the same command again"
             )
+        _refuse_other_files(task, experiment)
         run = functools.partial(
             run_experiment,
             experiment,
@@ -125,6 +127,23 @@ def run_cell(
         settings=task.settings,
         provenance=provenance,
         **dict(outcome),
+    )
+
+
+def _refuse_other_files(task: Task, experiment: Experiment) -> None:
+    """Refuse videos or checkpoints that are not those of the plan, as on a machine that has others under their path.
+
+    The data are in memory for the cell anyway, and their hash is that of what was decoded: nothing is read twice.
+    """
+    if combined(fingerprint(identity(experiment, task.settings)), task.seed) == task.science:
+        return
+    data = load_data(experiment.data)
+    place = getattr(experiment.data, "path", None) or getattr(experiment.data, "train", None)
+    where = f" ({place})" if isinstance(place, str) else ""
+    files = "".join(f", '{path}'" for path in outside_files(experiment).values())
+    raise InputError(
+        f"the files on {platform.node()} are not those that the sweep was planned with: data '{data.name}'{where} with "
+        f"the hash {data.fingerprint}{files}; put the same files there, or plan anew by running the same command again"
     )
 
 

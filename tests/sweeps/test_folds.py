@@ -9,11 +9,14 @@ import pytest
 from analysis.study.cells import load_study as load_results
 from analysis.verdict.conclusions import conclude
 from analysis.words.headline import findings, headline
+from sweeps.executors.cell import run_cell
 from sweeps.plan import grid_tasks, make_plan
 from sweeps.run import run_study
 from sweeps.study import Study
 from tests.vmp.data.tiny_videos import write_video
 from vmp.core.config import to_plain
+from vmp.data.registry import load_data
+from vmp.experiment import Runtime
 
 FOLDS = ("1/3", "2/3", "3/3")
 
@@ -64,3 +67,16 @@ def test_every_video_is_tested_once_and_arms_are_compared_within_folds(study: St
     assert "3 divisions of the videos, each the mean of 3 seeds" in headline(conclusions).text
     assert len({record.data.hash for record in results.records.values()}) == len(FOLDS)
     assert to_plain(study.data)["fold"] is None, "the study's own data stay as they are"
+
+
+def test_a_cell_refuses_other_videos_than_those_of_its_plan(study: Study, tmp_path: Path) -> None:
+    task = next(task for task in grid_tasks(study) if task.factors["prompt"] == "control")
+    same = run_cell(task, runtime=Runtime(), engine="local")
+    assert same.status == "complete", same.reason
+    write_video(tmp_path / "3.mp4", 9, video=40)
+    load_data.cache_clear()  # as in another process
+    other = run_cell(task, runtime=Runtime(), engine="local")
+    assert other.status == "failed"
+    assert other.reason is not None
+    assert "are not those that the sweep was planned with: data 'clips'" in other.reason
+    assert str(tmp_path / "clips.csv") in other.reason
