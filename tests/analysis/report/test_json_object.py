@@ -46,6 +46,7 @@ def test_the_object_holds_the_verdict_and_nothing_is_written(tmp_path: Path) -> 
         "high": main.interval.high,
         "p": main.p,
         "n": 5,
+        "unit": "seed",
         "family": 3,
         "reason": "",
     }

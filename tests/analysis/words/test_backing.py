@@ -82,7 +82,7 @@ REFERENCES = sorted(path.name for path in (ROOT / "results" / "reference").iterd
 SIGNED = re.compile(r"[+−]\d+\.\d")
 COMPARES = re.compile(
     r"[+−]\d+\.\d|\bp = |adjusted p|interval|practically equal|beats|does worse|(ahead|behind)|"
-    r"varies (less|more)|differ|correlate|arms are: |established|runs? collapsed|matters"
+    r"varies (less|more)|\bdiffer|correlate|arms are: |established|runs? collapsed|matters"
 )
 
 
