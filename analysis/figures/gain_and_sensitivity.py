@@ -69,7 +69,7 @@ def draw_gains(methods: Sequence[Method], *, ax: Axes) -> Axes:
                 color=color, markeredgecolor=PAPER, zorder=3, gid=_gid(i))  # fmt: skip
     ax.axhline(0, color=MUTED, linewidth=1, zorder=1)
     ends = [100 * end for m, _, _ in shown for end in (m.std, m.std_of_seeds) if math.isfinite(end)]
-    ax.set_xlim(0, 1.15 * max(ends, default=1.0))
+    ax.set_xlim(0, 1.15 * max(ends, default=0.0) or 1.0)
     ax.set_xlabel("sensitivity: SD over settings (points)")
     ax.set_ylabel("gain of the best setting (points)")
     tidy(ax, grid="both")

@@ -154,7 +154,8 @@ def _limits(data: SpecificationCurve) -> tuple[float, float]:
     ends = [end for end in (*data.low, *data.high) if math.isfinite(end)]
     size = max(inner) - min(inner)
     low, high = max(min([*inner, *ends]), min(inner) - size / 2), min(max([*inner, *ends]), max(inner) + size / 2)
-    return low - 0.05 * (high - low), high + 0.05 * (high - low)
+    pad = 0.05 * (high - low) or 1.0  # all arms may be equal
+    return low - pad, high + pad
 
 
 def _draw_choices(data: SpecificationCurve, ax: Axes) -> None:

@@ -9,7 +9,8 @@ Keys, schema 2 (new keys may be added; a key that changes its meaning raises `SC
     chosen       factors of the arm chosen on validation, or null
     reference    factors of the arm that `comparison` is with, or null where it is with several
     seeds        the study's seeds
-    comparison   {subject, against, difference, low, high, p, n, family, reason} on test, or null
+    comparison   {subject, against, difference, low, high, p, n, unit, family, reason} on test, or null; `unit` says
+                 what `n` counts: ``seed``, or ``division`` of the data
     equivalent   factors of the arms shown to be practically equal to their reference
     possible     factors of the arms that may be the best: none is shown to be worse by more than the margin
     collapse     {count, n, low, high} of the chosen arm's runs that collapsed or diverged, or null
@@ -46,6 +47,7 @@ from analysis.verdict.effects import Effect
 from analysis.verdict.importances import Importances
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.headline import answer, block_answer, headline
+from analysis.words.phrases import unit_name
 from sweeps.stats.collapse import Rate
 from sweeps.stats.decisions import Verdict
 
@@ -166,6 +168,7 @@ def _comparison(contrast: Contrast) -> dict[str, Any]:
         "high": interval.high if interval else None,
         "p": _or_null(contrast.p),
         "n": contrast.n,
+        "unit": unit_name(contrast),
         "family": contrast.family,
         "reason": contrast.reason.value,
     }

@@ -63,12 +63,16 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         intro=" ".join(one for one in sentences if one),
         figures=figures,
         listings=listings,
-        tables=[Table(name="clips", caption=caption, columns=_COLUMNS, rows=rows)],
+        tables=[Table(name="clips", caption=caption, columns=_COLUMNS, rows=rows)] if rows else [],
     )
 
 
 def _sentence(paired: PairedScores, gains: np.ndarray) -> str:
     won, lost = int((gains > 0).sum()), int((gains < 0).sum())
+    if not won and not lost:
+        seeds = count(len(paired.seeds), "seed")
+        same = f"{paired.arm.label} and {paired.reference.label} give the right class the same mean probability"
+        return f"{same} in all {count(len(gains), 'test video')}, over {seeds}."
     return (
         f"Of {count(len(gains), 'test video')}, {paired.arm.label} gives the right class a higher mean probability "
         f"than {paired.reference.label} in {won} and a lower one in {lost}, over {count(len(paired.seeds), 'seed')}. "

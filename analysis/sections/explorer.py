@@ -53,7 +53,8 @@ def _learnt(conclusions: Conclusions, *, collapsed: bool) -> list[ExplorerStart]
     starts = []
     for arm in arms:
         cells = study.complete(arm, "slope", "shift")
-        cells = cells[[_has_published_layer(study, cell) for cell in cells[HASH]]]
+        published = np.array([_has_published_layer(study, cell) for cell in cells[HASH]], dtype=bool)
+        cells = cells[published]  # an arm may have no cell with slope and shift, and an empty list selects no column
         cells = cells[cells[COLLAPSED].eq(True) == collapsed]
         if not cells.empty:
             starts.append(_start(arm, cells, ILL if collapsed else HEALTHY))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analysis.sections.base import Section, SectionContent
 from analysis.verdict.conclusions import Conclusions
+from analysis.verdict.contrasts import Divisions
 from sweeps.stats.decisions import MIN_SEEDS, sign_flip_floor
 from sweeps.stats.planner import min_seeds_by_sign_flips
 from vmp.core.text import count
@@ -54,7 +55,21 @@ def _compute(conclusions: Conclusions) -> SectionContent:
             "do not, they are not, and the seeds themselves should be read.",
         ),
     ]
+    over = conclusions.over_blocks
+    divisions = over.contrasts[0].sides.divisions if over and over.contrasts else None
+    if divisions is not None:
+        facts.insert(2, ("Divisions of the data", _of_divisions(divisions)))
     return SectionContent(facts=facts)
+
+
+def _of_divisions(divisions: Divisions) -> str:
+    return (
+        "Over all divisions the same procedure is made on the mean difference of each division over its seeds. As "
+        "divisions share training videos, its standard error is sd times the root of 1/J + n2/n1 (Nadeau and Bengio, "
+        f"Machine Learning 52, 2003), here J = {len(divisions.names)} divisions and n2/n1 = {divisions.overlap:.2f}, "
+        "test over training videos. Seeds alone would make it look far more certain than other divisions would bear "
+        "out."
+    )
 
 
 METHODS = Section(

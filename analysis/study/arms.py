@@ -33,6 +33,9 @@ _KIND_NAME = {Kind.BASELINE: "backbone alone", Kind.CONTROL: "control (A = 1)", 
               Kind.OTHER: "the only setting"}  # fmt: skip
 
 
+_AT_BASE = "the base settings"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Arm:
     """One configuration of a study.
@@ -73,17 +76,32 @@ def arms_of(plan: Plan, fixed_prompt: str | None = None) -> tuple[Arm, ...]:
     values = {name: [factors.get(name) for factors in distinct.values()] for name in names}
     written = {name: _spellings(values[name]) for name in names}
     varied = [name for name in names if len(written[name]) > 1]
+    base = _single_base(plan)
     arms: list[Arm] = []
     for order, factors in enumerate(distinct.values()):
         kind = _KIND_OF_PROMPT.get(str(factors.get(PROMPT, fixed_prompt or PROMPTED)), Kind.VMP)
-        applied = [n for n in varied if n != PROMPT and factors.get(n) is not None]
+        applied = [n for n in varied if factors.get(n) is not None and not (n in base and _same(base[n], factors[n]))]
+        applied = [n for n in applied if n != PROMPT or str(factors[n]) not in _KIND_OF_PROMPT]
         settings = ", ".join(f"{factor_name(n)} = {written[n][canonical_json(factors[n])]}" for n in applied)
+        if base and not settings and kind is Kind.VMP:
+            settings = _AT_BASE
         if kind in (Kind.BASELINE, Kind.CONTROL):
             label = f"{_KIND_NAME[kind]}, {settings}" if settings else _KIND_NAME[kind]
         else:
             label = settings or _KIND_NAME[kind]
         arms.append(Arm(label=label, kind=kind, factors=dict(factors), order=order))
     return tuple(_distinct_labels(arms))
+
+
+def _single_base(plan: Plan) -> Mapping[str, Scalar]:
+    """The base that a design varies one factor at a time around: its arms are named by what they change. Else empty."""
+    design = plan.study.design
+    base = design.settings.get("base") if design is not None and design.kind == "one_at_a_time" else None
+    return base if isinstance(base, dict) else {}  # type: ignore[return-value]
+
+
+def _same(first: Scalar, second: Scalar) -> bool:
+    return canonical_json(first) == canonical_json(second)
 
 
 def value_text(value: Scalar) -> str:

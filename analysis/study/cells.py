@@ -178,6 +178,11 @@ class Study:
         """What `complete` found, by its columns: asked for a dozen times by each of a thousand arms."""
         return {}
 
+    def split_counts(self, arm: Arm) -> Mapping[str, int]:
+        """Videos of each split that an arm was trained and tested on, as a record has them; empty where none has."""
+        known = (self.records.get(cell) for cell in self.complete(arm)[HASH])
+        return next((record.data.splits for record in known if record is not None and record.data is not None), {})
+
     def seed_values(self, arm: Arm) -> list[tuple[int, float, bool]]:
         """(seed, test accuracy, collapsed) of an arm's complete cells, in the plan's order."""
         cells = self.complete(arm, self.test)

@@ -21,6 +21,21 @@ MIRRORED = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Divisions:
+    """Divisions of one data set into training and test videos, over which a comparison is made.
+
+    Attributes:
+        names: Each in words, in order: ``"data.fold = 1/5"``.
+        of_unit: By unit of the comparison's sides, the index of its division.
+        overlap: n2 / n1, see `sweeps.stats.divisions`.
+    """
+
+    names: tuple[str, ...]
+    of_unit: tuple[int, ...]
+    overlap: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sides:
     """What is compared with what.
 
@@ -31,6 +46,7 @@ class Sides:
         over: What is averaged over, in words; empty for a single pair.
         is_shape: Whether it is the shape of a response (a trend, an interaction) and recommends neither side, so that
             no collapse can stand in the way of it.
+        divisions: Those of the data that it is made over, each the mean of its seeds; None where it is over seeds.
     """
 
     units: tuple[Mapping[Arm, float], ...]
@@ -38,6 +54,7 @@ class Sides:
     against: str
     over: str = ""
     is_shape: bool = False
+    divisions: Divisions | None = None
 
     @staticmethod
     def pair(arm: Arm, reference: Arm) -> Sides:
@@ -72,11 +89,11 @@ class Contrast(Claim):
         metric: Column compared.
         split: What it was measured on: ``"test"``, ``"validation"``, or "" where nothing says.
         margin_origin: Who set the margin, in words: ``"set beforehand"``.
-        seeds: Those behind it. differences: ``subject - against`` by seed, in that order.
+        seeds: Those behind it. differences: ``subject - against`` by seed in that order, or by division.
         hashes: The cells behind the numbers, the subject's first.
         filled: Diverged runs among them, which count with the worst accuracy.
         correlation: Of both sides over seeds; NaN below 3 seeds or where a side does not vary.
-        p_sign_flip: Of the sign-flip test, adjusted over the family by Holm; NaN below 3 seeds.
+        p_sign_flip: Of the sign-flip test, adjusted over the family by Holm; NaN below 3 seeds and over divisions.
     """
 
     sides: Sides
@@ -116,6 +133,7 @@ class Contrast(Claim):
                 against=self.sides.subject,
                 over=self.sides.over,
                 is_shape=self.sides.is_shape,
+                divisions=self.sides.divisions,
             ),
             mean=-self.mean,
             interval=interval and replace(interval, low=-interval.high, high=-interval.low),

@@ -19,6 +19,7 @@ from sweeps.questions import CONTROL, counterpart
 from sweeps.stats.claims import claims, leave_one_seed_out
 from sweeps.stats.collapse import Runs, fill_diverged
 from sweeps.stats.decisions import MIN_SEEDS, Verdict
+from sweeps.stats.divisions import over_seeds
 from sweeps.stats.factorial import by_seed, single_runs
 from sweeps.stats.signflip import sign_flip_p
 from sweeps.stats.stepdown import Floats, holm
@@ -46,7 +47,7 @@ class Evidence:
         self._summaries: dict[str, ArmSummary] = {}
         self._values: dict[tuple[str, bool], Floats] = {}
         self._tables: dict[str, np.ndarray] = {}
-        self._without: dict[Contrast, dict[int, Verdict]] = {}
+        self._without: dict[Contrast, dict[str, Verdict]] = {}
 
     @cached_property
     def completeness(self) -> Completeness:
@@ -116,25 +117,27 @@ class Evidence:
             self.families[key] = self._compare(family, name, columns) if family else ()
         return self.families[key]
 
-    def without_a_seed(self, contrast: Contrast) -> dict[int, Verdict]:
-        """What a comparison shows, as one of its family, when any one of its seeds is left out, by seed."""
+    def without_one(self, contrast: Contrast) -> dict[str, Verdict]:
+        """What a comparison shows, as one of its family, when any one of its seeds, or divisions, is left out."""
         if contrast not in self._without:
             self._without[contrast] = self._leave_out(contrast)
         return self._without[contrast]
 
-    def _leave_out(self, contrast: Contrast) -> dict[int, Verdict]:
+    def _leave_out(self, contrast: Contrast) -> dict[str, Verdict]:
         for family in self.families.values():
             for index, one in enumerate(family):
                 if one is contrast or (one.metric == contrast.metric and one.sides == contrast.flipped().sides):
                     return self._leave_out_of(family, index, is_flipped=one is not contrast)
         raise ValueError(f"{contrast.sides.subject} against {contrast.sides.against} was not compared by this evidence")
 
-    def _leave_out_of(self, family: Sequence[Contrast], index: int, *, is_flipped: bool) -> dict[int, Verdict]:
+    def _leave_out_of(self, family: Sequence[Contrast], index: int, *, is_flipped: bool) -> dict[str, Verdict]:
         values, options = self._options([one.sides for one in family], [one.metric for one in family])
         verdicts = [of_family[index] for of_family in leave_one_seed_out(values, **options)]
         shown = [MIRRORED.get(verdict, verdict) if is_flipped else verdict for verdict in verdicts]
-        known = zip(self.seeds, shown, values[index], strict=True)
-        return {seed: verdict for seed, verdict, value in known if not math.isnan(value)}
+        divisions = family[index].sides.divisions
+        names = [str(seed) for seed in self.seeds] if divisions is None else list(divisions.names)
+        known = zip(names, shown, values[index], strict=True)
+        return {name: verdict for name, verdict, value in known if not math.isnan(value)}
 
     def compare_stds(self, family: Family) -> tuple[StdComparison, ...]:
         """Compare the standard deviations over seeds of the test accuracy in single pairs, as one family."""
@@ -170,39 +173,60 @@ class Evidence:
         return summarize(arm, self.seeds, *row.values(), of_control=of_control)
 
     def _options(self, family: Family, metrics: Sequence[str]) -> tuple[Floats, dict[str, Any]]:
-        """The differences of a family, (k, n), and what else `claims` is to know of it."""
+        """The differences of a family, (k, n), and what else `claims` is to know of it; n seeds or divisions."""
+        divisions = family[0].divisions
         values = [self.values(metric) for metric in metrics]
-        units = [[_indexed(unit) for unit in sides.units] for sides in family]
-        differences = np.stack([by_seed(of_one, one) for of_one, one in zip(values, units, strict=True)])
+        # One list of units for each seed-wise difference: all of a comparison, or those of each division.
+        parts = [_parts(sides) for sides in family]
+        each = [[by_seed(of_one, part) for part in of_sides] for of_one, of_sides in zip(values, parts, strict=True)]
+        by_division = np.stack([np.stack(rows) for rows in each])  # (k, parts, seeds)
+        differences = by_division[:, 0] if divisions is None else over_seeds(by_division)
         options: dict[str, Any] = {}
         for name, sign in (("collapsed", 1), ("reference_collapsed", -1)):
-            each = zip(values, family, units, strict=True)
-            runs = [None if one.is_shape else single_runs(of_one, unit, sign) for of_one, one, unit in each]
-            options[name] = self._runs(runs, len(self.seeds))
+            runs = [
+                None if sides.is_shape else [single_runs(of_one, part, sign) for part in of_sides]
+                for of_one, sides, of_sides in zip(values, family, parts, strict=True)
+            ]
+            options[name] = self._runs(runs)
         limit = 2.0 if any(one.is_shape for one in family) else 1.0
-        return differences, {**options, "margin": self.study.margin, "limit": limit, "unseen_runs": self._unseen_runs}
+        overlap = 0.0 if divisions is None else divisions.overlap
+        options |= {"margin": self.study.margin, "limit": limit, "unseen_runs": self._unseen_runs, "overlap": overlap}
+        return differences, options
 
-    def _runs(self, runs: Sequence[tuple[Floats, np.ndarray] | None], n: int) -> Runs | None:
-        """The runs of a family as two arrays (k, n, r), padded with NaN; None where no run can collapse."""
-        width = max([1, *(one[0].shape[1] for one in runs if one)])
-        differences, flags = np.full((2, len(runs), n, width), np.nan)
-        for i, one in enumerate(runs):
+    def _runs(self, runs: Sequence[Sequence[tuple[Floats, np.ndarray]] | None]) -> Runs | None:
+        """The runs of a family, (k, n, r), padded with NaN; None where no run can collapse.
+
+        With one part in a comparison the rows are seeds, with several they are these parts and their seeds stand side
+        by side.
+        """
+        stacked = [None if one is None else self._rows_of(one) for one in runs]
+        known = [one for one in stacked if one is not None]
+        n, width = max([1, *(one.shape[1] for one in known)]), max([1, *(one.shape[2] for one in known)])
+        padded = np.full((2, len(runs), n, width), np.nan)
+        for i, one in enumerate(stacked):
             if one is not None:
-                differences[i, :, : one[0].shape[1]] = one[0]
-                flags[i, :, : one[0].shape[1]] = self.collapsed[one[1]].T
+                padded[:, i, : one.shape[1], : one.shape[2]] = one
+        differences, flags = padded
         return None if np.isnan(flags).all() else Runs(differences=differences, collapsed=flags)
+
+    def _rows_of(self, parts: Sequence[tuple[Floats, np.ndarray]]) -> Floats:
+        """Differences and flags of the runs of one comparison, (2, n, r)."""
+        rows = [np.stack([differences, self.collapsed[arms].T]) for differences, arms in parts]
+        return rows[0] if len(rows) == 1 else np.stack([part.reshape(2, -1) for part in rows], axis=1)
 
     def _compare(self, family: Family, name: str, metrics: Sequence[str]) -> tuple[Contrast, ...]:
         values, options = self._options(family, metrics)
         made = claims(values, **options)
-        flips = holm([sign_flip_p(row[~np.isnan(row)]) if claim.n >= MIN_SEEDS else math.nan
+        divisions = family[0].divisions
+        flips = holm([sign_flip_p(row[~np.isnan(row)]) if claim.n >= MIN_SEEDS and divisions is None else math.nan
                       for row, claim in zip(values, made, strict=True)])  # fmt: skip
         hashes, diverged = self._table(HASH), self._table(STATUS) == DIVERGED
         contrasts = []
         for sides, metric, row, claim, flip in zip(family, metrics, values, made, flips, strict=True):
             level, known = self.values(metric), ~np.isnan(row)
             arms = [arm.order for arm in (*sides.arms, *sides.references)]
-            used = known & ~np.isnan(level[arms])
+            paired: np.ndarray = known if divisions is None else np.asarray(~np.isnan(level[arms]).all(axis=0))
+            used = paired & ~np.isnan(level[arms])
             contrasts.append(
                 Contrast(
                     **vars(claim),
@@ -211,7 +235,7 @@ class Evidence:
                     metric=metric,
                     split=self.study.split,
                     margin_origin=self.study.margin_origin,
-                    seeds=tuple(seed for seed, is_known in zip(self.seeds, known, strict=True) if is_known),
+                    seeds=tuple(seed for seed, is_known in zip(self.seeds, paired, strict=True) if is_known),
                     differences=tuple(row[known].tolist()),
                     hashes=tuple(str(one) for one in hashes[arms][used]),
                     filled=int((diverged[arms] & used).sum()),
@@ -220,6 +244,18 @@ class Evidence:
                 )
             )
         return tuple(contrasts)
+
+
+def _parts(sides: Sides) -> list[list[dict[int, float]]]:
+    """The units of a comparison by arm order: all together, or those of each division."""
+    units = [_indexed(unit) for unit in sides.units]
+    if sides.divisions is None:
+        return [units]
+    of_unit = sides.divisions.of_unit
+    return [
+        [unit for unit, division in zip(units, of_unit, strict=True) if division == i]
+        for i in range(len(sides.divisions.names))
+    ]
 
 
 def _indexed(unit: Mapping[Arm, float]) -> dict[int, float]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.study.arms import IN_SHORT, Arm
+from analysis.study.arms import IN_SHORT, Arm, value_text
+from analysis.study.cells import Study
 from analysis.study.factors import block_factors
 from analysis.verdict.choosing import Chosen, choose_arm
-from analysis.verdict.contrasts import Contrast, Sides
+from analysis.verdict.contrasts import Contrast, Divisions, Sides
 from analysis.verdict.evidence import Evidence
 from analysis.verdict.verdicts import BlockVerdict
+from sweeps.questions import RESAMPLINGS
 from sweeps.stats.decisions import Verdict
+from sweeps.stats.divisions import overlap_of
 from vmp.core.fingerprint import canonical_json
 from vmp.core.text import count
 
@@ -56,7 +60,7 @@ def over_blocks(evidence: Evidence, verdicts: Sequence[BlockVerdict]) -> OverBlo
     common = [arms for arms in common if all(arm in reference for arm in arms.values())]
     if not common:
         return None
-    family = [_averaged(arms, reference, names) for arms in common]
+    family = [_averaged(arms, reference, names, _divisions(evidence.study, arms, names)) for arms in common]
     contrasts = evidence.compare(family, OVER_BLOCKS)
     validation = evidence.values(evidence.study.val)
     values = np.stack([validation[[arm.order for arm in arms.values()]].mean(axis=0) for arms in common])
@@ -77,12 +81,42 @@ def over_blocks(evidence: Evidence, verdicts: Sequence[BlockVerdict]) -> OverBlo
     )
 
 
-def _averaged(arms: Mapping[str, Arm], reference: Mapping[Arm, Arm], names: Sequence[str]) -> Sides:
+def _averaged(
+    arms: Mapping[str, Arm], reference: Mapping[Arm, Arm], names: Sequence[str], divisions: Divisions | None
+) -> Sides:
     units = tuple({arm: 1.0, reference[arm]: -1.0} for arm in arms.values())
     kinds = {reference[arm].kind for arm in arms.values()}
     against = "the references" if len(kinds) > 1 else IN_SHORT[kinds.pop()]
-    return Sides(units=units, subject=setting_words(next(iter(arms.values())), names), against=against,
-                 over=count(len(arms), "block"))  # fmt: skip
+    over = count(len(arms), "block") if divisions is None else count(len(divisions.names), "division")
+    subject = setting_words(next(iter(arms.values())), names)
+    return Sides(units=units, subject=subject, against=against, over=over, divisions=divisions)
+
+
+def _divisions(study: Study, arms: Mapping[str, Arm], names: Sequence[str]) -> Divisions | None:
+    """The divisions of one data set that these blocks are; None where they are none, or not known well enough.
+
+    Blocks that differ in the data otherwise are several data sets, and one interval over their divisions would be
+    about neither. Other blocks, such as backbones, are averaged within each division.
+    """
+    dividing = [name for name in names if name in RESAMPLINGS]
+    if not dividing or any(name.startswith("data.") for name in names if name not in RESAMPLINGS):
+        return None
+    keys = [_division_of(arm, dividing) for arm in arms.values()]
+    distinct = list(dict.fromkeys(keys))
+    if len(distinct) < 2:
+        return None
+    counted = {_division_of(arm, dividing): counts for arm in study.arms if (counts := study.split_counts(arm))}
+    numbers = [[counted.get(key, {}).get(split, math.nan) for key in distinct] for split in ("train", "test")]
+    overlap = overlap_of(*numbers)
+    if math.isnan(overlap):
+        return None
+    by_key = dict(zip(keys, arms.values(), strict=True))
+    words = tuple(", ".join(value_text(by_key[key].factors.get(name)) for name in dividing) for key in distinct)
+    return Divisions(names=words, of_unit=tuple(distinct.index(key) for key in keys), overlap=overlap)
+
+
+def _division_of(arm: Arm, dividing: Sequence[str]) -> str:
+    return canonical_json([arm.factors.get(name) for name in dividing])
 
 
 def setting_key(arm: Arm, names: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from analysis.study.arms import Kind
 from analysis.study.cells import Study
 from analysis.study.factors import block_factors
+from analysis.verdict.contrasts import Contrast
 from analysis.verdict.over_blocks import OverBlocks
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.claims import brief, claim_clause, short_comparison
@@ -14,7 +15,7 @@ from analysis.words.findings import Behind, Finding
 from analysis.words.phrases import VERDICT_WORDS, capital
 from sweeps.questions import RESAMPLINGS
 from sweeps.stats.decisions import Verdict
-from vmp.core.text import listing
+from vmp.core.text import count, listing
 
 
 def blocks_claim(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) -> tuple[str, tuple[Behind, ...]]:
@@ -31,7 +32,7 @@ def blocks_claim(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) -> t
         losses = [f"{blocks[c.arm]} ({brief(c)}: {VERDICT_WORDS[c.verdict]})" for c in over.losing]
         parts.append(f"{vmp} loses for {listing(losses)}")
         behind += over.losing
-    parts.append(f"over {len(verdicts)} blocks, {claim_clause(subject, over.main)}")
+    parts.append(f"over {_all_blocks(over.main, len(verdicts))}, {claim_clause(subject, over.main)}")
     if over.unfit:
         parts.append(f"it does not serve {listing(list(over.unfit))}, where another value is shown to be better")
     return "; ".join(parts), (*behind, over.main)
@@ -45,23 +46,39 @@ def blocks_findings(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) -
         text = "The blocks have no setting in common, so there is no verdict over all of them."
         return [*findings, Finding(topic="One for all", text=text)]
     for contrast in over.contrasts:
-        if contrast is not over.main and (
-            text := short_comparison(f"{contrast.sides.subject} over all blocks", contrast)
-        ):
+        name = "all blocks" if contrast.sides.divisions is None else "all divisions"
+        if contrast is not over.main and (text := short_comparison(f"{contrast.sides.subject} over {name}", contrast)):
             findings.append(Finding(topic="One for all", text=text, contrasts=(contrast,)))
     return findings
 
 
-def divisions_finding(study: Study) -> Finding | None:
-    """What blocks that divide one data set anew do not show; None where no factor does that."""
+def divisions_finding(study: Study, over: OverBlocks | None) -> Finding | None:
+    """What blocks that divide one data set anew show, and what they do not; None where no factor does that."""
     names = [name for name in block_factors(study) if name in RESAMPLINGS]
     if not names:
         return None
-    text = (
-        f"Blocks divide one data set anew ({listing(names)}), so that they share training videos. Intervals over all "
-        "blocks are over seeds, on these divisions: they do not allow for the draw of others."
-    )
+    text = f"Blocks divide one data set anew ({listing(names)}), so that they share training videos. "
+    corrected = over is not None and over.contrasts and over.contrasts[0].sides.divisions
+    if corrected:
+        text += (
+            "Intervals over all divisions allow for that (Nadeau and Bengio, 2003: test over training videos "
+            f"{corrected.overlap:.2f}): they are about other divisions of such videos, too, within the limits of that "
+            "approximation. Verdicts of a single division are about that division alone."
+        )
+    else:
+        text += (
+            "Intervals over all blocks are over seeds, on these divisions: they do not allow for the draw of others"
+            + (" (blocks differ in more of the data, or records do not count their videos)." if over else ".")
+        )
     return Finding(topic="Divisions", text=text)
+
+
+def _all_blocks(contrast: Contrast, number: int) -> str:
+    divisions = contrast.sides.divisions
+    if divisions is None:
+        return f"{number} blocks"
+    text = count(len(divisions.names), "division")
+    return text if number == len(divisions.names) else f"{text} ({number} blocks)"
 
 
 def _block_by_block(verdicts: Sequence[BlockVerdict]) -> tuple[str, tuple[Behind, ...]]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from analysis.verdict.contrasts import Contrast
-from analysis.words.phrases import VERDICT_WORDS, limits, p_value, points, reference_name, seeds
+from analysis.words.phrases import VERDICT_WORDS, limits, p_value, pairs, points, reference_name, unit_name
 from sweeps.stats.decisions import MIN_SEEDS, Reason, Verdict, sign_flip_floor
 from sweeps.stats.planner import min_seeds_by_sign_flips
 from vmp.core.text import count, listing
@@ -16,18 +16,18 @@ def figures(contrast: Contrast) -> str:
     """The difference, its interval and what the interval allows for."""
     assert contrast.interval is not None
     text = f"{points(contrast.mean)} percentage points{_on(contrast)} (95% interval {limits(contrast.interval)}"
-    return text + f"{_allowing(contrast)}; {seeds(contrast.n)})"
+    return text + f"{_allowing(contrast)}; {pairs(contrast)})"
 
 
 def claim_clause(subject: str, contrast: Contrast) -> str:
     """What `contrast` shows about `subject` ("VMP with λ = 0.1"), in one clause that fits its verdict."""
     reference, verdict = reference_name(contrast), contrast.verdict
     if verdict is Verdict.NONE:
-        few = seeds(contrast.n) if contrast.n else "no paired seed"
+        few = pairs(contrast) if contrast.n else f"no paired {unit_name(contrast)}"
         return f"{subject} cannot be compared with {reference}: {few} so far, and a verdict needs at least {MIN_SEEDS}"
     if contrast.is_identical:
         few = "" if verdict is Verdict.EQUAL else ", too few to call the two equal"
-        return f"{subject} gives exactly the {_measured(contrast)} of {reference} in each of {seeds(contrast.n)}{few}"
+        return f"{subject} gives exactly the {_measured(contrast)} of {reference} in each of {pairs(contrast)}{few}"
     if contrast.interval is None:
         return (
             f"whether {subject} differs from {reference} is not decided: all {contrast.n} differences are "
@@ -41,7 +41,7 @@ def claim_clause(subject: str, contrast: Contrast) -> str:
         text = (
             f"{subject} is practically equal to {reference}: {points(contrast.mean)} percentage points{_on(contrast)}, "
             f"within the margin of ±{100 * contrast.margin:g} {contrast.margin_origin} (95% interval "
-            f"{limits(contrast.interval)}{_allowing(contrast)}; {seeds(contrast.n)})"
+            f"{limits(contrast.interval)}{_allowing(contrast)}; {pairs(contrast)})"
         )
         is_detectable = contrast.interval.excludes_zero
         return text + (", a difference that is detectable and too small to matter" if is_detectable else "")
@@ -64,7 +64,8 @@ def short_comparison(subject: str, contrast: Contrast) -> str:
         return ""
     word = VERDICT_WORDS[contrast.verdict]
     if contrast.interval is None:
-        return f"{subject}: {points(contrast.mean)} points{_on(contrast)} in each of {contrast.n} seeds: {word}."
+        each = f"in each of {contrast.n} {unit_name(contrast)}s"
+        return f"{subject}: {points(contrast.mean)} points{_on(contrast)} {each}: {word}."
     risk = f"; {_at_risk(contrast)}" if contrast.reason is Reason.COLLAPSE else ""
     return f"{subject}: {brief(contrast)}: {word}{risk}."
 
@@ -113,36 +114,39 @@ def mixed_runs(contrast: Contrast) -> str:
     return f"; {collapse.rate.count} of its {count(collapse.rate.n, 'run')} collapsed, so the mean mixes two outcomes"
 
 
-def stability_sentence(contrast: Contrast, without_seed: Mapping[int, Verdict]) -> str:
-    """What leaving out any one seed does to a verdict; empty where it cannot be said."""
-    if not without_seed or contrast.n <= MIN_SEEDS:
+def stability_sentence(contrast: Contrast, without_one: Mapping[str, Verdict]) -> str:
+    """What leaving out any one seed, or division, does to a verdict; empty where it cannot be said."""
+    if not without_one or contrast.n <= MIN_SEEDS:
         return ""
-    other = {seed: verdict for seed, verdict in without_seed.items() if verdict is not contrast.verdict}
-    lost = [seed for seed, verdict in other.items() if not verdict.established]
+    unit = unit_name(contrast)
+    other = {name: verdict for name, verdict in without_one.items() if verdict is not contrast.verdict}
+    lost = [name for name, verdict in other.items() if not verdict.established]
     if contrast.verdict.established:
         if not lost:
-            return f"It holds without any one of its {contrast.n} seeds."
+            return f"It holds without any one of its {contrast.n} {unit}s."
         if len(lost) == contrast.n:
-            return f"It needs every one of its {contrast.n} seeds: without any one of them it is not established."
-        return f"It rests on single seeds: without {_seeds(lost)} it is not established."
-    gained = {seed: verdict for seed, verdict in other.items() if verdict.established}
+            return f"It needs every one of its {contrast.n} {unit}s: without any one of them it is not established."
+        return f"It rests on single {unit}s: without {_named(unit, lost)} it is not established."
+    gained = {name: verdict for name, verdict in other.items() if verdict.established}
     if not gained:
-        return f"Without any one of its {contrast.n} seeds it is not established either."
+        return f"Without any one of its {contrast.n} {unit}s it is not established either."
     word = " or ".join(dict.fromkeys(VERDICT_WORDS[verdict] for verdict in gained.values()))
-    return f"A single seed stands in the way: without {_seeds(list(gained))} the verdict is {word}."
+    return f"A single {unit} stands in the way: without {_named(unit, list(gained))} the verdict is {word}."
 
 
-def _seeds(some: list[int]) -> str:
-    return f"seed {some[0]}" if len(some) == 1 else f"any one of the seeds {listing([str(seed) for seed in some])}"
+def _named(unit: str, some: list[str]) -> str:
+    return f"{unit} {some[0]}" if len(some) == 1 else f"any one of the {unit}s {listing(some)}"
 
 
 def sign_flip_note(contrast: Contrast) -> str:
     """What the test without assumptions can show with so few seeds and this family."""
+    if contrast.sides.divisions is not None:
+        return "The sign-flip test takes differences for independent, and divisions share training videos."
     floor, family = contrast.sign_flip_floor, contrast.family
     beside = f" beside the {count(family - 1, 'other')} of its family" if family > 1 else ""
     if floor > 0.05:
         return (
-            f"Without assuming normal differences nothing here can reach 5%: with {seeds(contrast.n)} the sign-flip "
+            f"Without assuming normal differences nothing here can reach 5%: with {pairs(contrast)} the sign-flip "
             f"test{beside} cannot fall below p = {floor:.2g}; that takes {min_seeds_by_sign_flips(family)} seeds."
         )
     alone = f", {float(sign_flip_floor(contrast.n)):.2g} alone" if family > 1 else ""
@@ -154,7 +158,7 @@ def sign_flip_note(contrast: Contrast) -> str:
 
 def pairing_note(contrast: Contrast) -> str:
     """Whether pairing by seed was worth it; empty where no correlation exists."""
-    if math.isnan(contrast.correlation):
+    if math.isnan(contrast.correlation) or contrast.sides.divisions is not None:
         return ""
     use = "pairing by seed pays" if contrast.correlation > 0.3 else "pairing by seed gains little here"
     return f"Over seeds the two arms correlate at {contrast.correlation:+.2f}".replace("-", "−") + f": {use}."

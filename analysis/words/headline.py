@@ -9,7 +9,7 @@ from analysis.words.block_sentences import blocks_claim, blocks_findings, divisi
 from analysis.words.claims import claim_clause, mixed_runs, stability_sentence
 from analysis.words.effect_sentences import clarity, leading_effects
 from analysis.words.findings import Behind, Finding
-from analysis.words.phrases import provisional, subject_name
+from analysis.words.phrases import provisional, subject_name, unit_name
 from analysis.words.verdict_sentences import verdict_claim, verdict_findings
 from sweeps.stats.decisions import Verdict
 
@@ -38,8 +38,9 @@ def beside_headline(conclusions: Conclusions) -> Finding | None:
         return None
     is_fresh = fresh is not None and contrast in fresh.contrasts
     evidence = fresh.evidence if fresh and is_fresh else conclusions.evidence
-    text = stability_sentence(contrast, evidence.without_a_seed(contrast))
-    return Finding(topic="Leave one seed out", text=text, contrasts=(contrast,)) if text else None
+    text = stability_sentence(contrast, evidence.without_one(contrast))
+    topic = f"Leave one {unit_name(contrast)} out"
+    return Finding(topic=topic, text=text, contrasts=(contrast,)) if text else None
 
 
 def answer(conclusions: Conclusions) -> Contrast | None:
@@ -66,7 +67,7 @@ def findings(conclusions: Conclusions) -> tuple[tuple[str, tuple[Finding, ...]],
     pairs: list[tuple[str, tuple[Finding, ...]]] = []
     decides = len(verdicts) > 1 and conclusions.race is None  # races decide in a section of their own
     if decides:
-        divisions = divisions_finding(study)
+        divisions = divisions_finding(study, conclusions.over_blocks)
         over = blocks_findings(conclusions.over_blocks, verdicts)
         pairs.append(("", (*over, *([divisions] if divisions else []))))
     for verdict in verdicts:

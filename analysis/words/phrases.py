@@ -85,8 +85,16 @@ def names(arms: Sequence[Arm]) -> str:
     return "; ".join(arm.label for arm in arms[:MAX_NAMES]) + more
 
 
-def seeds(n: int) -> str:
-    return count(n, "paired seed")
+def pairs(contrast: Contrast) -> str:
+    """What stands behind a comparison: ``7 paired seeds``, or divisions of the data with their seeds."""
+    if contrast.sides.divisions is None:
+        return count(contrast.n, "paired seed")
+    return f"{count(contrast.n, 'division')} of the videos, each the mean of {count(len(contrast.seeds), 'seed')}"
+
+
+def unit_name(contrast: Contrast) -> str:
+    """What a comparison has several of: ``seed`` or ``division``."""
+    return "seed" if contrast.sides.divisions is None else "division"
 
 
 def provisional(counts: Completeness, clause: str) -> str:

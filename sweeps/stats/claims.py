@@ -16,6 +16,7 @@ from sweeps.stats.intervals import Interval
 from sweeps.stats.stepdown import Floats
 
 METHOD = "simultaneous t, Holm"
+OVER_DIVISIONS = "simultaneous t corrected for shared training videos (Nadeau and Bengio), Holm"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +46,8 @@ class Claim:
     """One comparison, decided as one of a family.
 
     Attributes:
-        n: Seeds that both arms have.
-        mean, sd: Of the within-seed differences; NaN below 3 seeds.
+        n: Seeds that both arms have, or divisions of the data in which both have one.
+        mean, sd: Of the within-seed differences, or of their means in each division; NaN below 3 of them.
         interval: The one interval of this comparison; None below 3 seeds and where all differences are equal.
         p: Adjusted two-sided p value; at most 1 - level exactly when the interval excludes 0. NaN below 3 seeds.
         p_alone: Of this comparison alone, by the paired t test. Not what decides.
@@ -81,12 +82,13 @@ def claims(
     unseen_drop: float = UNSEEN_DROP,
     unseen_runs: int = 0,
     limit: float = 1.0,
+    overlap: float = 0.0,
 ) -> tuple[Claim, ...]:
     """Decide one family.
 
     Args:
         differences: (k, n) within-seed differences, NaN where a seed has no pair.
-        margin, alpha, collapsed, reference_collapsed, unseen_drop, unseen_runs, limit: See
+        margin, alpha, collapsed, reference_collapsed, unseen_drop, unseen_runs, limit, overlap: See
             `sweeps.stats.decisions.decide`.
 
     Returns:
@@ -94,7 +96,7 @@ def claims(
     """
     values = np.asarray(differences, dtype=np.float64)
     made = decide(values, margin=margin, alpha=alpha, collapsed=collapsed, reference_collapsed=reference_collapsed,
-                  unseen_drop=unseen_drop, unseen_runs=unseen_runs, limit=limit)  # fmt: skip
+                  unseen_drop=unseen_drop, unseen_runs=unseen_runs, limit=limit, overlap=overlap)  # fmt: skip
     family = int((~np.isnan(made.mean)).sum())
     floors = sign_flip_floor(made.n, max(family, 1))
     flags = _flags_of_pairs(values, collapsed)
@@ -103,7 +105,7 @@ def claims(
             n=int(made.n[i]),
             mean=float(made.mean[i]),
             sd=float(made.sd[i]),
-            interval=_interval(made, i, alpha),
+            interval=_interval(made, i, alpha, OVER_DIVISIONS if overlap else METHOD),
             p=float(made.p[i]),
             p_alone=float(made.alone[i]),
             sign_flip_floor=float(floors[i]),
@@ -127,8 +129,9 @@ def leave_one_seed_out(
     unseen_drop: float = UNSEEN_DROP,
     unseen_runs: int = 0,
     limit: float = 1.0,
+    overlap: float = 0.0,
 ) -> list[tuple[Verdict, ...]]:
-    """The verdicts of a family (k, n) without each of its seeds in turn: n tuples of k verdicts.
+    """The verdicts of a family (k, n) without each of its seeds, or divisions, in turn: n tuples of k verdicts.
 
     A claim that one seed makes or breaks is to be worded as such. Arguments as of `claims`.
     """
@@ -136,7 +139,7 @@ def leave_one_seed_out(
     without = np.where(np.eye(values.shape[-1], dtype=bool)[:, None, :], np.nan, values)
     made = decide(without, margin=margin, alpha=alpha, collapsed=_without(collapsed, without),
                   reference_collapsed=_without(reference_collapsed, without), unseen_drop=unseen_drop,
-                  unseen_runs=unseen_runs, limit=limit)  # fmt: skip
+                  unseen_runs=unseen_runs, limit=limit, overlap=overlap)  # fmt: skip
     return [tuple(VERDICTS[v] for v in row) for row in made.verdict]
 
 
@@ -159,10 +162,10 @@ def _flags_of_pairs(values: Floats, collapsed: npt.ArrayLike | Runs | None) -> F
     return np.where(unpaired, np.nan, flags)
 
 
-def _interval(made: Decisions, i: int, alpha: float) -> Interval | None:
+def _interval(made: Decisions, i: int, alpha: float, method: str) -> Interval | None:
     if not made.sd[i] > 0:
         return None
-    return Interval(low=float(made.low[i]), high=float(made.high[i]), level=1 - alpha, method=METHOD,
+    return Interval(low=float(made.low[i]), high=float(made.high[i]), level=1 - alpha, method=method,
                     is_open=bool(made.p[i] <= alpha))  # fmt: skip
 
 

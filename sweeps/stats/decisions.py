@@ -25,6 +25,7 @@ import numpy.typing as npt
 from scipy import special
 
 from sweeps.stats.collapse import UNSEEN_DROP, Risk, Runs, collapse_risk
+from sweeps.stats.divisions import error_of
 from sweeps.stats.stepdown import SHARE, Bools, Floats, step_down
 
 MIN_SEEDS = 3
@@ -105,6 +106,7 @@ def decide(
     unseen_runs: int = 0,
     limit: float = 1.0,
     share: float = SHARE,
+    overlap: float = 0.0,
 ) -> Decisions:
     """Decide families of comparisons.
 
@@ -121,6 +123,7 @@ def decide(
             has collapsed: e.g. those of the study whose choice is confirmed here, if none of them collapsed.
         limit: Largest possible difference: 1 for fractions.
         share: See `sweeps.stats.stepdown`.
+        overlap: n2 / n1 where the n pairs are divisions of one data set (`sweeps.stats.divisions`), 0 for seeds.
 
     Raises:
         ValueError: For a margin that is not positive.
@@ -131,7 +134,7 @@ def decide(
     n, mean, sd = moments(d)
     enough = n >= MIN_SEEDS
     mean, sd = np.where(enough, mean, np.nan), np.where(enough, sd, np.nan)
-    error, df = sd / np.sqrt(np.maximum(n, 1)), np.maximum(n - 1.0, 1.0)
+    error, df = error_of(sd, n, overlap), np.maximum(n - 1.0, 1.0)
     risk, other = (
         None if flags is None else _risk(d, sign, flags, unseen_drop, unseen_runs)
         for sign, flags in ((1, collapsed), (-1, reference_collapsed))

@@ -113,3 +113,11 @@ def test_a_wrong_definition_is_one_sentence(
 def test_the_sizes_of_a_built_in_study_load(name: str) -> None:
     for size in study_sizes(name):
         assert load_study(name, size=size).question.endswith("?")
+
+
+def test_another_kind_keeps_only_what_means_the_same_in_it(tmp_path: Path) -> None:
+    lists = ["data.kind=mmaction", "data.train=train.txt"]
+    assert to_plain(load_study("lambda", lists).data)["val"] is None, "300 videos are no list of videos"
+    shards = written(tmp_path, "shards", extends="lambda", data={"kind": "webdataset", "train": "s-*.tar", "size": 32})
+    data = to_plain(load_study(shards).data)
+    assert (data["train"], data["val"], data["test"], data["size"]) == (str(tmp_path / "s-*.tar"), None, None, 32)

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.study.cells import load_study as load_results
 from analysis.verdict.conclusions import conclude
-from analysis.words.headline import findings
+from analysis.words.headline import findings, headline
 from sweeps.plan import grid_tasks, make_plan
 from sweeps.run import run_study
 from sweeps.study import Study
@@ -53,6 +53,14 @@ def test_every_video_is_tested_once_and_arms_are_compared_within_folds(study: St
     assert conclusions.over_blocks is not None
     said = [finding.text for _, those in findings(conclusions) for finding in those if finding.topic == "Divisions"]
     assert len(said) == 1
-    assert "they do not allow for the draw of others" in said[0]
+    assert "Intervals over all divisions allow for that (Nadeau and Bengio, 2003: test over training videos" in said[0]
+    (over,) = conclusions.over_blocks.contrasts
+    assert over.sides.divisions is not None
+    assert over.sides.divisions.names == FOLDS
+    counts = [record.data.splits for record in results.records.values()]
+    assert over.sides.divisions.overlap == max(one["test"] / one["train"] for one in counts)
+    assert (over.n, over.seeds) == (3, (0, 1, 2))
+    assert headline(conclusions).text.startswith(("Over 3 divisions, ", "VMP loses for "))
+    assert "3 divisions of the videos, each the mean of 3 seeds" in headline(conclusions).text
     assert len({record.data.hash for record in results.records.values()}) == len(FOLDS)
     assert to_plain(study.data)["fold"] is None, "the study's own data stay as they are"

@@ -34,7 +34,8 @@ def kinds_first(paths: Iterable[str]) -> list[str]:
 def put(cls: Any, plain: MutableMapping[str, Any], path: str, value: Any) -> None:
     """Set the setting at a dotted path of `plain`, which describes a configuration of class `cls`.
 
-    Choosing another kind starts that section anew: what the new kind reads too is kept, the rest is dropped.
+    Choosing another kind starts that section anew: what the new kind reads too, as the same type, is kept, the rest is
+    dropped (`val` is a number of videos in one data set and a file in another).
 
     Raises:
         NotReadError: The kind chosen beside it does not read this setting, another kind does.
@@ -81,11 +82,13 @@ def _choose(section: MutableMapping[str, Any], choice: Choice, value: Any, where
         section[KIND] = value
         return
     try:
-        keep = set(keys_of(choice.find(value)))
+        new, old = choice.find(value), choice.find(choice.kind_of(section or {KIND: choice.default or value}))
     except InputError as error:
         raise ConfigError(f": {error}", where=where) from error
-    for key in [key for key in section if key not in keep]:
-        del section[key]
+    for key in list(section):
+        before, after = part_of(old, key), part_of(new, key)
+        if after is None or (before is not None and before[0] != after[0]):
+            del section[key]
     section[KIND] = value
 
 

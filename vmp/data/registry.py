@@ -15,9 +15,18 @@ from vmp.data.sets.manifest import ManifestData
 from vmp.data.sets.mmaction import MMActionData
 from vmp.data.sets.mpii import MpiiCooking2Data
 from vmp.data.sets.slowfast import SlowFastData
+from vmp.data.sets.webdataset import WebDatasetData
 
 AnyData = (
-    MotionData | FolderData | ManifestData | SlowFastData | MMActionData | Hmdb51Data | MpiiCooking2Data | FineGymData
+    MotionData
+    | FolderData
+    | ManifestData
+    | SlowFastData
+    | MMActionData
+    | WebDatasetData
+    | Hmdb51Data
+    | MpiiCooking2Data
+    | FineGymData
 )
 DATASETS: dict[str, type[AnyData]] = {
     "motion": MotionData,
@@ -25,6 +34,7 @@ DATASETS: dict[str, type[AnyData]] = {
     "manifest": ManifestData,
     "slowfast": SlowFastData,
     "mmaction": MMActionData,
+    "webdataset": WebDatasetData,
     "hmdb51": Hmdb51Data,
     "mpii-cooking-2": MpiiCooking2Data,
     "finegym": FineGymData,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from analysis.study.cells import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
@@ -327,6 +331,67 @@ def test_blocks_are_no_candidates_and_losses_are_said_first(tmp_path: Path) -> N
     assert beside_headline(conclusions) is not None
 
 
+def divided(effects: dict[str, float], **blocks: object) -> list[ArmModel]:
+    """Control and layer in each fold, the layer's effect by fold; further factors as they are given."""
+    return [
+        ArmModel({"prompt": prompt, "data.fold": fold, **blocks}, effect=effect * (prompt == "vmp"))  # type: ignore[dict-item]
+        for fold, effect in effects.items()
+        for prompt in ("control", "vmp")
+    ]
+
+
+def test_folds_of_one_data_set_are_the_unit_and_share_training_videos(tmp_path: Path) -> None:
+    folds = {f"{i}/5": 0.08 + 0.02 * (i - 3) for i in range(1, 6)}
+    conclusions = conclude_on(tmp_path, divided(folds), cell_sd=0.004)
+    assert conclusions.over_blocks is not None
+    main = conclusions.over_blocks.main
+    assert main is not None
+    differences = np.array(main.differences)
+    error = math.sqrt((1 / 5 + 600 / 800) * differences.var(ddof=1))  # test over training videos of the records
+    assert main.n == 5
+    assert main.p_alone == pytest.approx(2 * stats.t(4).sf(differences.mean() / error))
+    evidence = conclusions.evidence
+    each = [c for verdict in conclusions.verdicts for c in verdict.contrasts]
+    assert differences.tolist() == pytest.approx([c.mean for c in each]), "the mean over seeds of each fold"
+    assert set(evidence.without_one(main)) == {f"{i}/5" for i in range(1, 6)}
+    assert "over 5 divisions, " in headline(conclusions).text.lower()
+    assert "5 divisions of the videos, each the mean of 5 seeds" in headline(conclusions).text
+    assert "(Nadeau and Bengio, 2003: test over training videos 0.75)" in words_of(conclusions)
+    assert "do not allow for the draw of others" not in words_of(conclusions)
+    stable = beside_headline(conclusions)
+    assert stable is not None
+    assert stable.topic == "Leave one division out"
+    assert not math.isnan(each[0].p_sign_flip)
+    assert math.isnan(main.p_sign_flip)
+
+
+def test_backbones_are_averaged_within_folds_and_other_data_are_not(tmp_path: Path) -> None:
+    folds = {f"{i}/3": 0.05 + 0.01 * i for i in range(1, 4)}
+    both = [*divided(folds, backbone="a"), *divided(folds, backbone="b")]
+    over = conclude_on(tmp_path / "backbones", both).over_blocks
+    assert over is not None
+    assert over.main is not None
+    assert over.main.sides.divisions is not None
+    assert (over.main.n, over.main.sides.divisions.of_unit) == (3, (0, 1, 2, 0, 1, 2))
+    several = [*divided(folds, **{"data.path": "a.csv"}), *divided(folds, **{"data.path": "b.csv"})]
+    conclusions = conclude_on(tmp_path / "data", several)
+    assert conclusions.over_blocks is not None
+    assert all(c.sides.divisions is None for c in conclusions.over_blocks.contrasts)
+    assert "do not allow for the draw of others (blocks differ in more of the data" in words_of(conclusions)
+
+
+def test_a_fold_without_any_pair_is_no_division_of_the_comparison(tmp_path: Path) -> None:
+    arms = divided({f"{i}/4": 0.05 + 0.01 * i for i in range(1, 5)})
+    arms[1] = dataclasses.replace(arms[1], missing=frozenset(range(5)))
+    arms[3] = dataclasses.replace(arms[3], missing=frozenset({0, 1}), collapsed=frozenset({2}))
+    over = conclude_on(tmp_path, arms).over_blocks
+    assert over is not None
+    (contrast,) = over.contrasts
+    assert contrast.n == 3
+    assert contrast.collapse is not None
+    assert (contrast.collapse.rate.count, contrast.collapse.rate.n) == (1, 13)
+
+
 def test_one_value_for_all_blocks_is_said_not_to_serve_where_another_is_shown_better(tmp_path: Path) -> None:
     arms = blocks(slow=(0.2, 0.0), x3d=(0.0, 0.1))
     conclusions = conclude_on(tmp_path, arms, seeds=range(8), cell_sd=0.008)
@@ -358,7 +423,7 @@ def test_leaving_one_seed_out_stands_beside_the_headline(tmp_path: Path, cell_sd
     assert words in beside.text
     main = conclusions.verdicts[0].main
     assert main is not None
-    assert set(conclusions.evidence.without_a_seed(main)) == set(range(6))
+    assert set(conclusions.evidence.without_one(main)) == set("012345")
 
 
 def test_two_seeds_give_no_verdict(tmp_path: Path) -> None:

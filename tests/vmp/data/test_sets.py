@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
 import json
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from PIL import Image
 from tests.vmp.data.tiny_videos import numbers, picture, write_video
 from vmp.core.errors import InputError
 from vmp.data.base import SPLITS
+from vmp.data.cache.folder import CacheFolder
 from vmp.data.sets.class_folders import FolderData
 from vmp.data.sets.finegym import FineGymData
 from vmp.data.sets.hmdb51 import Hmdb51Data
@@ -26,6 +29,7 @@ from vmp.data.sets.mmaction import MMActionData
 from vmp.data.sets.mpii import MAT_FILE, MpiiCooking2Data
 from vmp.data.sets.slowfast import SlowFastData
 from vmp.data.sets.video_files import FileDataConfig, FileVideos
+from vmp.data.sets.webdataset import WebDatasetData
 from vmp.data.splits import carve, fold_splits
 
 QUICK = {"options": {"preset": "ultrafast", "x264-params": "keyint=10"}}
@@ -97,6 +101,32 @@ def make_mmaction(root: Path, **settings) -> FileDataConfig:
         (root / f"x_{part}_split_1_rawframes.txt").write_text("\n".join(text) + "\n")
     lists = {part: str(root / f"x_{part}_split_1_rawframes.txt") for part in lines}
     return MMActionData(**lists, root=str(root / "rawframes"), frame_rate=25, **settings)
+
+
+def write_shard(path: Path, members: dict[str, bytes], link: str | None = None) -> None:
+    with tarfile.open(path, "w") as tar:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+        if link is not None:
+            member = tarfile.TarInfo(link)
+            member.type, member.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            tar.addfile(member)
+
+
+def make_webdataset(root: Path, **settings) -> FileDataConfig:
+    for shard in range(3):
+        members: dict[str, bytes] = {}
+        for i in range(4 * shard, 4 * shard + 4):
+            write_video(root / "video.mp4", 8 + i, video=i, **QUICK)
+            members[f"clips/{i:04}.mp4"] = (root / "video.mp4").read_bytes()
+            members[f"clips/{i:04}.json"] = json.dumps({"label": i % 2, "group": f"camera {i // 2}"}).encode()
+            members[f"clips/{i:04}.wav"] = b""
+        write_shard(root / f"shard-{shard:03}.tar", members)
+    (root / "classes.txt").write_text("fall\nwalk\n")
+    files = {"train": str(root / "shard-{000..001}.tar"), "test": str(root / "shard-002.ta*")}
+    return WebDatasetData(**files, classes=str(root / "classes.txt"), **settings)
 
 
 def make_hmdb51(root: Path, **settings) -> FileDataConfig:
@@ -193,6 +223,7 @@ MAKERS: dict[str, Callable[..., FileDataConfig]] = {
     "frames": make_frames,
     "cuts": make_cuts,
     "mmaction": make_mmaction,
+    "webdataset": make_webdataset,
     "hmdb51": make_hmdb51,
     "mpii": make_mpii,
     "finegym": make_finegym,
@@ -244,6 +275,69 @@ def test_contract(made: tuple[str, FileDataConfig], monkeypatch: pytest.MonkeyPa
 def by_id(data: FileVideos) -> dict[str, tuple[int, int]]:
     """``{id: (first frame shown, number of frames)}``."""
     return {v.id: (numbers(data.read(i, np.array([0])))[0][1], v.num_frames) for i, v in enumerate(data.videos)}
+
+
+def test_webdataset_names_classes_groups_and_what_it_does_not_read(tmp_path: Path) -> None:
+    listing = make_webdataset(tmp_path, val_fraction=0.3).listing()
+    assert listing.classes == ("fall", "walk")
+    assert [item.id for item in listing.items] == [f"clips/{i:04}" for i in range(12)]
+    assert [item.group for item in listing.items] == [f"camera {i // 2}" for i in range(12)]
+    assert {item.split for item in listing.items[8:]} == {"test"}
+    assert "12 members .wav of the shards not read" in listing.notes
+    video = (tmp_path / "video.mp4").read_bytes()
+    for suffix, label in (("cls", "2"), ("txt", "no fall")):
+        write_shard(
+            tmp_path / "one.tar",
+            {f"{i}.{s}": c for i in range(9) for s, c in (("mp4", video), (suffix, label.encode()))},
+        )
+        carved = WebDatasetData(train=str(tmp_path / "one.tar"))
+        assert carved.listing().classes == (label,)
+        assert {item.split for item in carved.listing().items} == {"train", "val", "test"}
+
+
+@pytest.mark.parametrize(
+    ("members", "link", "match"),
+    [
+        ({"a.mp4": b"x"}, None, r"one\.tar, a: a video without a label; put \.cls, \.json or \.txt beside it"),
+        ({"a.cls": b"0"}, None, r"one\.tar: holds no video"),
+        ({"a.mp4": b"x", "A/../a.mp4": b"x"}, "b.mp4", r"one\.tar, b\.mp4: is a link or a device"),
+        ({"a.mp4": b"x", "a.avi": b"x", "a.cls": b"0"}, None, r"one\.tar, a: has two videos"),
+        ({"a.mp4": b"x", "a.json": b"[1]"}, None, r"a: its \.json holds no mapping"),
+        (
+            {"a.mp4": b"x", "a.json": b'{"class": 1}'},
+            None,
+            r"a: its JSON has no text or number 'label' \(keys: class\)",
+        ),
+        ({"a.mp4": b"x", "a.cls": b" "}, None, r"a: its label \(\.cls\) is empty"),
+        ({"a.mp4": b"x", "a.txt": b"\xff"}, None, r"one\.tar: a label is not UTF-8 text"),
+    ],
+)
+def test_a_shard_that_cannot_be_used_is_one_sentence(
+    members: dict[str, bytes], link: str | None, match: str, tmp_path: Path
+) -> None:
+    write_shard(tmp_path / "one.tar", members, link)
+    with pytest.raises(InputError, match=match):
+        WebDatasetData(train=str(tmp_path / "one.tar")).listing()
+
+
+def test_cut_shards_missing_shards_and_doubled_keys(tmp_path: Path) -> None:
+    members = {"a.mp4": bytes(9000), "a.cls": b"0", "../../../b.mp4": b"x", "../../../b.cls": b"1"}
+    members |= {f"{key}.{kind}": b"0" for key in "cdefgh" for kind in ("mp4", "cls")}
+    whole, cut = tmp_path / "whole.tar", tmp_path / "cut.tar"
+    write_shard(whole, members)
+    content = whole.read_bytes()
+    for length in (300, 5000, len(content) - 10240 + 512 * 3, content.index(b"b.cls") + 1024):
+        cut.write_bytes(content[:length])
+        with pytest.raises(InputError, match=r"cut\.tar: is damaged, cut or no tar file"):
+            WebDatasetData(train=str(cut)).listing()
+    cache = CacheFolder.from_environment().path
+    unpacked = WebDatasetData(train=str(whole)).listing()
+    assert [item.id for item in unpacked.items] == list("abcdefgh")
+    assert all(item.path.resolve().is_relative_to(cache.resolve()) for item in unpacked.items)
+    with pytest.raises(InputError, match=r"whole\.tar, a: the key stands a second time \(first in .*whole\.tar, a\)"):
+        WebDatasetData(train=str(whole), test=str(whole)).listing()
+    with pytest.raises(InputError, match=r"w-2\.tar.*: no such shard; name tar files"):
+        WebDatasetData(train=str(tmp_path / "w-{2..3}.tar")).listing()
 
 
 def test_hmdb51_reads_names_and_tags(tmp_path: Path) -> None:

@@ -125,7 +125,8 @@ class CacheFolder:
                         file.unlink(missing_ok=True)
             except Timeout as error:
                 raise CacheError(f"{self.path}: another process is filling the cache; wait or stop it") from error
-        shutil.rmtree(self.path / "index", ignore_errors=True)
+        for name in ("index", "shards"):
+            shutil.rmtree(self.path / name, ignore_errors=True)
         (self.path / "files.jsonl").unlink(missing_ok=True)
         return before
 

@@ -54,7 +54,10 @@ class CarvedDataConfig(FileDataConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One video as listed: `path` relative to a root, its class, and what is known of its source and split."""
+    """One video as listed: `path` relative to a root, its class, and what is known of its source and split.
+
+    key: what it is called where the path is none of its own, as in an archive.
+    """
 
     path: str
     label: str
@@ -63,12 +66,13 @@ class Row:
     has_group: bool = False
     origin: str = ""
     interval: Interval | None = None
+    key: str | None = None
 
     @property
     def id(self) -> str:
         """Unique within a list that cuts several clips from one file."""
-        cut = self.interval
-        return self.path if cut is None else f"{self.path}/{cut.start:g}-{cut.stop:g}"
+        cut, name = self.interval, self.path if self.key is None else self.key
+        return name if cut is None else f"{name}/{cut.start:g}-{cut.stop:g}"
 
 
 def build(
@@ -103,7 +107,7 @@ def build(
     """
     names = sorted({row.label for row in rows}) if classes is None else list(classes)
     labels = [names.index(row.label) for row in rows]
-    groups = [row.group if row.has_group else row.path for row in rows]
+    groups = [row.group if row.has_group else row.key or row.path for row in rows]
     given, sentence = without_test([row.split for row in rows])
     notes = [*notes, *([sentence] if sentence else [])]
     if not any(row.group for row in rows):
