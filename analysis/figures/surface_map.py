@@ -13,7 +13,6 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.path import Path as Outline
 from matplotlib.patheffects import withStroke
-from scipy.spatial import ConvexHull
 
 from analysis.figures.figure import ReportFigure
 from analysis.figures.style import CONTROL, GRID, INK, MUTED, PAPER, VMP, new_figure, tidy
@@ -39,6 +38,8 @@ def fit_grid(surface: ResponseSurface) -> FitGrid | None:
     """The fit between the points; None where none predicts better than the mean."""
     if surface.fit is None or not surface.fit.name:
         return None
+    from scipy.spatial import ConvexHull  # slow to import, and few studies have two numeric factors
+
     points = surface.scaled([[place.x, place.y] for place in surface.places])
     low, size = points.min(axis=0), np.ptp(points, axis=0)
     unit = (points - low) / size

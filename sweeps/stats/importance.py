@@ -22,7 +22,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import special
 
 from sweeps.stats.decisions import MIN_SEEDS
 from sweeps.stats.stepdown import Floats
@@ -250,7 +250,7 @@ def _by_chance_over_seeds(table: Floats, shape: tuple[int, ...], factor: int) ->
     covariance = rest.T @ rest
     squares = float((covariance**2).sum())
     part = float(np.trace(covariance)) ** 2 / ((levels - 1) * squares) if squares > 0 else 1.0
-    critical = float(stats.f.ppf(0.95, part * (levels - 1), part * df))
+    critical = float(special.fdtri(part * (levels - 1), part * df, 0.95))
     limit = critical * (levels - 1) / (n * levels) * float((rest**2).sum()) / df
     return float(limit / _nonzero(_variance(means))[0])
 
@@ -289,8 +289,10 @@ def _places(codes: Ints, is_ordered: bool) -> tuple[Ints, int, bool]:
     distinct, index = np.unique(codes, return_inverse=True)
     if not is_ordered or len(distinct) <= MAX_CATEGORIES:
         return index.astype(np.int64), len(distinct), False
+    counts = np.bincount(index)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[index]  # from 1, equal codes share the mean of theirs
     step = (len(codes) - 1) / (STEPS - 1)
-    return np.ceil((stats.rankdata(codes) - 1) / step - 0.5).astype(np.int64), STEPS, True
+    return np.ceil((ranks - 1) / step - 0.5).astype(np.int64), STEPS, True
 
 
 def _is_top(means: Floats, counts: Floats) -> npt.NDArray[np.bool_]:

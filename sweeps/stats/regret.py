@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import special
 
 from sweeps.stats.choice import shared_seeds
 from sweeps.stats.decisions import MIN_SEEDS
@@ -108,6 +108,8 @@ def ranks(means: npt.ArrayLike) -> Ranks:
     Raises:
         ValueError: Fewer than `MIN_BLOCKS` blocks or `MIN_SETTINGS` settings.
     """
+    from scipy import stats  # half a second, which nothing else here needs
+
     table = np.asarray(means, dtype=np.float64)
     b, k = table.shape
     if b < MIN_BLOCKS or k < MIN_SETTINGS:

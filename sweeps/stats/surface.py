@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.interpolate import RBFInterpolator
 
 from sweeps.stats.stepdown import Floats
 
@@ -75,6 +74,8 @@ def surface(points: npt.ArrayLike, values: npt.ArrayLike) -> Surface:
 
 def _smoothers(unit: Floats) -> list[tuple[str, Callable[[Floats], Floats]]]:
     """(name, weights of the outcomes for a prediction at some points) of every surface that the points determine."""
+    from scipy.interpolate import RBFInterpolator  # slow to import, and few studies have two numeric factors
+
     made: list[tuple[str, Callable[[Floats], Floats]]] = []
     for name, basis in _BASES.items():
         design = basis(unit)
