@@ -410,7 +410,7 @@ def test_plan_prints_cells_cost_and_what_they_can_show(call_vmp: Vmp, tmp_path: 
     ("arguments", "message"),
     [
         (("sweep", "run", "lambda", "--set", "trian.epochs=1"), "did you mean 'train'"),
-        (("sweep", "run", "lamda"), "built-in studies (collapse, init, lambda, motion, sampling)"),
+        (("sweep", "run", "lamda"), "built-in studies (baseline, collapse, init, lambda, long, motion, placement,"),
         (("sweep", "run", "absent.yaml"), "No such file"),
         (("sweep", "run", "lambda", "--set", "data.kind=manifest", "--set", "data.path=none.csv"), "none.csv"),
         (("sweep", "run", "lambda", "--set", "data.kind=folder", "--set", "data.path=."), "folder"),
