@@ -47,23 +47,23 @@ def identity(experiment: Experiment, settings: Mapping[str, Any] | None = None) 
         settings: Its canonical form as plain data, where that is at hand.
     """
     settings = _copied(settings or to_plain(canonical(experiment)))
-    settings["data"] = _content(experiment.data)
-    if isinstance(experiment.transfer, LearntOn) and "data" in settings["transfer"]:
-        settings["transfer"]["data"] = _content(experiment.transfer.data)
+    for path, data in data_sets(experiment).items():
+        section, key = _place(settings, path)
+        section[key] = {"content": load_data(data).fingerprint, "size": data.size}  # and not the place where it lies
     for section in settings.values():
         if isinstance(section, dict):
             section.pop("checkpoint", None)  # its content counts, below
     for path, former in _FORMER.items():
-        *parents, key = path.split(".")
-        section = functools.reduce(lambda inside, name: inside[name], parents, settings)
+        section, key = _place(settings, path)
         if section[key] == former:
             del section[key]
     return settings | {"files": {name: file_hash(path) for name, path in outside_files(experiment).items()}}
 
 
-def _content(data: Any) -> dict[str, Any]:
-    """What of a data set decides a number: its videos and the size of its frames, not the place where they lie."""
-    return {"content": load_data(data).fingerprint, "size": data.size}
+def _place(settings: dict[str, Any], path: str) -> tuple[dict[str, Any], str]:
+    """The section that a dotted path ends in, and its key there."""
+    *parents, key = path.split(".")
+    return functools.reduce(lambda inside, name: inside[name], parents, settings), key
 
 
 def _copied(plain: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def code_of(experiment: Experiment) -> dict[str, str]:
     A data set, motion map or backbone that the experiment does not use is no part of it. What reads annotations is
     none either: all that it does shows in the fingerprint of the data.
     """
-    used = {cls.__module__ for data in _data_of(experiment) for cls in type(load_data(data)).__mro__}
+    used = {cls.__module__ for data in data_sets(experiment).values() for cls in type(load_data(data)).__mro__}
     if isinstance(experiment.backbone, DesignedBackbone):
         used.add(experiment.backbone.design.builder.__module__)
     if isinstance(experiment.backbone, CustomBackbone):
@@ -89,10 +89,12 @@ def code_of(experiment: Experiment) -> dict[str, str]:
     return code_fingerprints(optional=KIND_MODULES, used=frozenset(used))
 
 
-def _data_of(experiment: Experiment) -> list[Any]:
-    """The data sets that an experiment trains on."""
+def data_sets(experiment: Experiment) -> dict[str, Any]:
+    """The data sets that an experiment trains on, by the dotted path of their settings."""
     transfer = experiment.transfer
-    return [experiment.data, *([transfer.data] if isinstance(transfer, LearntOn) else [])]
+    if isinstance(transfer, LearntOn) and experiment.layer.learns:  # else nothing is learnt that could be carried
+        return {"data": experiment.data, "transfer.data": transfer.data}
+    return {"data": experiment.data}
 
 
 KIND_MODULES = frozenset(
@@ -107,7 +109,7 @@ def canonical(experiment: Experiment) -> Experiment:
     """The one form of everything that computes the same as `experiment`."""
     for path, neutral in idle_settings(experiment).items():
         experiment = _replaced(experiment, path.split("."), neutral)
-    layer, backbone, data, train = experiment.layer, experiment.backbone, experiment.data, experiment.train
+    layer, backbone, train = experiment.layer, experiment.backbone, experiment.train
     if isinstance(layer, PromptConfig | AppendedConfig):
         motion = layer.motion.canonical(experiment.sampling.num_frames)
         experiment = _replaced(experiment, ["layer", "motion"], motion)
@@ -119,11 +121,9 @@ def canonical(experiment: Experiment) -> Experiment:
     if isinstance(backbone, DesignedBackbone):
         experiment = _replaced(experiment, ["backbone", "dropout"], backbone.dropout_rate)
     experiment = _replaced(experiment, ["backbone", "freeze"], _freeze(experiment))
-    if hasattr(data, "canonical"):
-        experiment = _replaced(experiment, ["data"], data.canonical())
-    other = experiment.transfer
-    if isinstance(other, LearntOn) and hasattr(other.data, "canonical"):
-        experiment = _replaced(experiment, ["transfer", "data"], other.data.canonical())
+    for path, data in data_sets(experiment).items():
+        if hasattr(data, "canonical"):
+            experiment = _replaced(experiment, path.split("."), data.canonical())
     optimizer = train.optimizer
     if layer.learns and optimizer.prompt_lr is None:
         experiment = _replaced(experiment, ["train", "optimizer", "prompt_lr"], optimizer.lr)

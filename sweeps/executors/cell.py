@@ -28,9 +28,9 @@ from vmp.core.errors import InputError
 from vmp.core.fingerprint import combined, fingerprint
 from vmp.core.outcome import Outcome, Predictions
 from vmp.data.base import VideoSet
-from vmp.data.registry import load_data
+from vmp.data.registry import AnyData, load_data
 from vmp.experiment import Experiment, Runtime, run_experiment
-from vmp.identity import code_of, identity, outside_files
+from vmp.identity import code_of, data_sets, identity, outside_files
 from vmp.layer.kernels.registry import native_works
 from vmp.layer.prompted import MotionPrompted
 from vmp.training.checkpoint import save_checkpoint
@@ -137,14 +137,19 @@ def _refuse_other_files(task: Task, experiment: Experiment) -> None:
     """
     if combined(fingerprint(identity(experiment, task.settings)), task.seed) == task.science:
         return
-    data = load_data(experiment.data)
-    place = getattr(experiment.data, "path", None) or getattr(experiment.data, "train", None)
-    where = f" ({place})" if isinstance(place, str) else ""
-    files = "".join(f", '{path}'" for path in outside_files(experiment).values())
+    files = [_found(settings) for settings in data_sets(experiment).values()]
+    files += [f"'{path}'" for path in outside_files(experiment).values()]
     raise InputError(
-        f"the files on {platform.node()} are not those that the sweep was planned with: data '{data.name}'{where} with "
-        f"the hash {data.fingerprint}{files}; put the same files there, or plan anew by running the same command again"
+        f"the files on {platform.node()} are not those that the sweep was planned with: {', '.join(files)}; put the "
+        "same files there, or plan anew by running the same command again"
     )
+
+
+def _found(settings: AnyData) -> str:
+    """A data set as it is here, for a message."""
+    data, place = load_data(settings), getattr(settings, "path", None) or getattr(settings, "train", None)
+    where = f" ({place})" if isinstance(place, str) else ""
+    return f"data '{data.name}'{where} with the hash {data.fingerprint}"
 
 
 def _while_saving(error: BaseException) -> bool:

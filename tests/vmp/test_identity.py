@@ -410,6 +410,14 @@ def test_the_code_of_a_cell_is_all_that_it_runs_and_no_kind_beside(settings: dic
     assert unused not in code
 
 
+def test_a_layer_that_learns_nothing_counts_no_code_of_data_to_learn_on(manifest: Path) -> None:
+    videos = {"kind": "manifest", "path": str(manifest / "list.csv"), "size": 16}
+    plain = BASE | {"transfer": {"kind": "learnt_on", "data": videos}}
+    assert "vmp.data.sets.video_files" in code_of(from_plain(Experiment, plain, source="test"))
+    control = from_plain(Experiment, plain | {"layer": "control"}, source="test")
+    assert code_of(control) == code_of(canonical(control)), "planned from the one, computed from the other"
+
+
 def test_the_code_of_a_cell_on_videos_decodes_and_reads_no_annotations(manifest: Path) -> None:
     data = {"kind": "manifest", "path": str(manifest / "list.csv"), "size": 32}
     sampling = {"kind": "uniform", "num_frames": 4}
