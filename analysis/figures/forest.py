@@ -129,10 +129,6 @@ def _limits(data: Forest) -> tuple[float, float]:
     return low - 0.04 * (high - low), high + 0.04 * (high - low)
 
 
-def _dots(contrasts: Sequence[Contrast]) -> str:
-    return listing(list(dict.fromkeys("seeds" if c.sides.divisions is None else "divisions" for c in contrasts)))
-
-
 def label(contrast: Contrast) -> str:
     """Both sides of a comparison of several arms; of a single pair the arm, whose reference stands in the caption."""
     sides = contrast.sides
@@ -148,9 +144,10 @@ def forest_figure(contrasts: Sequence[Contrast], name: str = "differences") -> R
     if not data.rows:
         return None
     families = listing([f"{name}: {size}" for name, size in {c.family_name: c.family for c in contrasts}.items()])
+    dots = listing(list(dict.fromkeys(f"{contrast.unit}s" for contrast in contrasts)))
     caption = (
         f"Paired differences to {reference}. Bars: 95% intervals that hold for all comparisons of a family together "
-        f"({families}; in numbers at the right); small dots: single {_dots(contrasts)}; grey zone: the margin of "
+        f"({families}; in numbers at the right); small dots: single {dots}; grey zone: the margin of "
         f"±{data.margin:g} points within which arms count as practically equal."
     )
     caption += f" {data.hidden} more comparisons are in the table." if data.hidden else ""

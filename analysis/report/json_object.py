@@ -47,7 +47,6 @@ from analysis.verdict.effects import Effect
 from analysis.verdict.importances import Importances
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.headline import answer, block_answer, headline
-from analysis.words.phrases import unit_name
 from sweeps.stats.collapse import Rate
 from sweeps.stats.decisions import Verdict
 
@@ -168,7 +167,7 @@ def _comparison(contrast: Contrast) -> dict[str, Any]:
         "high": interval.high if interval else None,
         "p": _or_null(contrast.p),
         "n": contrast.n,
-        "unit": unit_name(contrast),
+        "unit": contrast.unit,
         "family": contrast.family,
         "reason": contrast.reason.value,
     }

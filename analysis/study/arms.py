@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sweeps.questions import BASELINE, CONTROL, PROMPT, PROMPTED
+from sweeps.questions import BASELINE, CONTROL, PROMPT, PROMPTED, matches
 from sweeps.record import Plan, Scalar
 from vmp.core.fingerprint import canonical_json
 
@@ -80,7 +80,8 @@ def arms_of(plan: Plan, fixed_prompt: str | None = None) -> tuple[Arm, ...]:
     arms: list[Arm] = []
     for order, factors in enumerate(distinct.values()):
         kind = _KIND_OF_PROMPT.get(str(factors.get(PROMPT, fixed_prompt or PROMPTED)), Kind.VMP)
-        applied = [n for n in varied if factors.get(n) is not None and not (n in base and _same(base[n], factors[n]))]
+        at_base = {n for n in base if matches(factors, {n: base[n]})}
+        applied = [n for n in varied if factors.get(n) is not None and n not in at_base]
         applied = [n for n in applied if n != PROMPT or str(factors[n]) not in _KIND_OF_PROMPT]
         settings = ", ".join(f"{factor_name(n)} = {written[n][canonical_json(factors[n])]}" for n in applied)
         if base and not settings and kind is Kind.VMP:
@@ -98,10 +99,6 @@ def _single_base(plan: Plan) -> Mapping[str, Scalar]:
     design = plan.study.design
     base = design.settings.get("base") if design is not None and design.kind == "one_at_a_time" else None
     return base if isinstance(base, dict) else {}  # type: ignore[return-value]
-
-
-def _same(first: Scalar, second: Scalar) -> bool:
-    return canonical_json(first) == canonical_json(second)
 
 
 def value_text(value: Scalar) -> str:

@@ -25,7 +25,7 @@ class Divisions:
     """Divisions of one data set into training and test videos, over which a comparison is made.
 
     Attributes:
-        names: Each in words, in order: ``"data.fold = 1/5"``.
+        names: Each by its value, in order: ``"1/5"``.
         of_unit: By unit of the comparison's sides, the index of its division.
         overlap: n2 / n1, see `sweeps.stats.divisions`.
     """
@@ -116,6 +116,11 @@ class Contrast(Claim):
     @property
     def reference(self) -> Arm:
         return self.sides.references[0]
+
+    @property
+    def unit(self) -> str:
+        """What `n` counts: ``seed``, or ``division`` of the data."""
+        return "seed" if self.sides.divisions is None else "division"
 
     @property
     def is_pair(self) -> bool:

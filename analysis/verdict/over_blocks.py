@@ -45,6 +45,11 @@ class OverBlocks:
     losing: tuple[Contrast, ...]
     unfit: tuple[str, ...]
 
+    @property
+    def divisions(self) -> Divisions | None:
+        """The divisions of the data that all its comparisons are over; None where these are over seeds."""
+        return self.contrasts[0].sides.divisions if self.contrasts else None
+
 
 def over_blocks(evidence: Evidence, verdicts: Sequence[BlockVerdict]) -> OverBlocks | None:
     """Decide over the blocks of a study; None where it has one, or no setting is in all of them."""
@@ -60,7 +65,8 @@ def over_blocks(evidence: Evidence, verdicts: Sequence[BlockVerdict]) -> OverBlo
     common = [arms for arms in common if all(arm in reference for arm in arms.values())]
     if not common:
         return None
-    family = [_averaged(arms, reference, names, _divisions(evidence.study, arms, names)) for arms in common]
+    divisions = _divisions(evidence.study, common[0], names)  # every setting has an arm in each block
+    family = [_averaged(arms, reference, names, divisions) for arms in common]
     contrasts = evidence.compare(family, OVER_BLOCKS)
     validation = evidence.values(evidence.study.val)
     values = np.stack([validation[[arm.order for arm in arms.values()]].mean(axis=0) for arms in common])
@@ -87,7 +93,10 @@ def _averaged(
     units = tuple({arm: 1.0, reference[arm]: -1.0} for arm in arms.values())
     kinds = {reference[arm].kind for arm in arms.values()}
     against = "the references" if len(kinds) > 1 else IN_SHORT[kinds.pop()]
-    over = count(len(arms), "block") if divisions is None else count(len(divisions.names), "division")
+    over = blocks = count(len(arms), "block")
+    if divisions is not None:
+        over = count(len(divisions.names), "division")
+        over += f" ({blocks})" if len(divisions.names) < len(arms) else ""
     subject = setting_words(next(iter(arms.values())), names)
     return Sides(units=units, subject=subject, against=against, over=over, divisions=divisions)
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from analysis.study.arms import Kind
 from analysis.study.cells import Study
 from analysis.study.factors import block_factors
-from analysis.verdict.contrasts import Contrast
 from analysis.verdict.over_blocks import OverBlocks
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.claims import brief, claim_clause, short_comparison
@@ -15,7 +14,7 @@ from analysis.words.findings import Behind, Finding
 from analysis.words.phrases import VERDICT_WORDS, capital
 from sweeps.questions import RESAMPLINGS
 from sweeps.stats.decisions import Verdict
-from vmp.core.text import count, listing
+from vmp.core.text import listing
 
 
 def blocks_claim(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) -> tuple[str, tuple[Behind, ...]]:
@@ -32,7 +31,7 @@ def blocks_claim(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) -> t
         losses = [f"{blocks[c.arm]} ({brief(c)}: {VERDICT_WORDS[c.verdict]})" for c in over.losing]
         parts.append(f"{vmp} loses for {listing(losses)}")
         behind += over.losing
-    parts.append(f"over {_all_blocks(over.main, len(verdicts))}, {claim_clause(subject, over.main)}")
+    parts.append(f"over {over.main.sides.over}, {claim_clause(subject, over.main)}")
     if over.unfit:
         parts.append(f"it does not serve {listing(list(over.unfit))}, where another value is shown to be better")
     return "; ".join(parts), (*behind, over.main)
@@ -46,7 +45,7 @@ def blocks_findings(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) -
         text = "The blocks have no setting in common, so there is no verdict over all of them."
         return [*findings, Finding(topic="One for all", text=text)]
     for contrast in over.contrasts:
-        name = "all blocks" if contrast.sides.divisions is None else "all divisions"
+        name = "all blocks" if over.divisions is None else "all divisions"
         if contrast is not over.main and (text := short_comparison(f"{contrast.sides.subject} over {name}", contrast)):
             findings.append(Finding(topic="One for all", text=text, contrasts=(contrast,)))
     return findings
@@ -58,12 +57,13 @@ def divisions_finding(study: Study, over: OverBlocks | None) -> Finding | None:
     if not names:
         return None
     text = f"Blocks divide one data set anew ({listing(names)}), so that they share training videos. "
-    corrected = over is not None and over.contrasts and over.contrasts[0].sides.divisions
-    if corrected:
+    corrected = over.divisions if over is not None else None
+    if corrected is not None:
         text += (
             "Intervals over all divisions allow for that (Nadeau and Bengio, 2003: test over training videos "
             f"{corrected.overlap:.2f}): they are about other divisions of such videos, too, within the limits of that "
-            "approximation. Verdicts of a single division are about that division alone."
+            "approximation, which does not see what a seed does alike in every division. Verdicts of a single division "
+            "are about that division alone."
         )
     else:
         text += (
@@ -71,14 +71,6 @@ def divisions_finding(study: Study, over: OverBlocks | None) -> Finding | None:
             + (" (blocks differ in more of the data, or records do not count their videos)." if over else ".")
         )
     return Finding(topic="Divisions", text=text)
-
-
-def _all_blocks(contrast: Contrast, number: int) -> str:
-    divisions = contrast.sides.divisions
-    if divisions is None:
-        return f"{number} blocks"
-    text = count(len(divisions.names), "division")
-    return text if number == len(divisions.names) else f"{text} ({number} blocks)"
 
 
 def _block_by_block(verdicts: Sequence[BlockVerdict]) -> tuple[str, tuple[Behind, ...]]:

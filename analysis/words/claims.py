@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 from analysis.verdict.contrasts import Contrast
-from analysis.words.phrases import VERDICT_WORDS, limits, p_value, pairs, points, reference_name, unit_name
+from analysis.words.phrases import VERDICT_WORDS, limits, p_value, pairs, points, reference_name
 from sweeps.stats.decisions import MIN_SEEDS, Reason, Verdict, sign_flip_floor
 from sweeps.stats.planner import min_seeds_by_sign_flips
 from vmp.core.text import count, listing
@@ -23,7 +23,7 @@ def claim_clause(subject: str, contrast: Contrast) -> str:
     """What `contrast` shows about `subject` ("VMP with λ = 0.1"), in one clause that fits its verdict."""
     reference, verdict = reference_name(contrast), contrast.verdict
     if verdict is Verdict.NONE:
-        few = pairs(contrast) if contrast.n else f"no paired {unit_name(contrast)}"
+        few = pairs(contrast) if contrast.n else f"no paired {contrast.unit}"
         return f"{subject} cannot be compared with {reference}: {few} so far, and a verdict needs at least {MIN_SEEDS}"
     if contrast.is_identical:
         few = "" if verdict is Verdict.EQUAL else ", too few to call the two equal"
@@ -64,7 +64,7 @@ def short_comparison(subject: str, contrast: Contrast) -> str:
         return ""
     word = VERDICT_WORDS[contrast.verdict]
     if contrast.interval is None:
-        each = f"in each of {contrast.n} {unit_name(contrast)}s"
+        each = f"in each of {contrast.n} {contrast.unit}s"
         return f"{subject}: {points(contrast.mean)} points{_on(contrast)} {each}: {word}."
     risk = f"; {_at_risk(contrast)}" if contrast.reason is Reason.COLLAPSE else ""
     return f"{subject}: {brief(contrast)}: {word}{risk}."
@@ -118,7 +118,7 @@ def stability_sentence(contrast: Contrast, without_one: Mapping[str, Verdict]) -
     """What leaving out any one seed, or division, does to a verdict; empty where it cannot be said."""
     if not without_one or contrast.n <= MIN_SEEDS:
         return ""
-    unit = unit_name(contrast)
+    unit = contrast.unit
     other = {name: verdict for name, verdict in without_one.items() if verdict is not contrast.verdict}
     lost = [name for name, verdict in other.items() if not verdict.established]
     if contrast.verdict.established:

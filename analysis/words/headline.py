@@ -9,7 +9,7 @@ from analysis.words.block_sentences import blocks_claim, blocks_findings, divisi
 from analysis.words.claims import claim_clause, mixed_runs, stability_sentence
 from analysis.words.effect_sentences import clarity, leading_effects
 from analysis.words.findings import Behind, Finding
-from analysis.words.phrases import provisional, subject_name, unit_name
+from analysis.words.phrases import provisional, subject_name
 from analysis.words.verdict_sentences import verdict_claim, verdict_findings
 from sweeps.stats.decisions import Verdict
 
@@ -39,8 +39,7 @@ def beside_headline(conclusions: Conclusions) -> Finding | None:
     is_fresh = fresh is not None and contrast in fresh.contrasts
     evidence = fresh.evidence if fresh and is_fresh else conclusions.evidence
     text = stability_sentence(contrast, evidence.without_one(contrast))
-    topic = f"Leave one {unit_name(contrast)} out"
-    return Finding(topic=topic, text=text, contrasts=(contrast,)) if text else None
+    return Finding(topic=f"Leave one {contrast.unit} out", text=text, contrasts=(contrast,)) if text else None
 
 
 def answer(conclusions: Conclusions) -> Contrast | None:

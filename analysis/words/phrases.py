@@ -92,11 +92,6 @@ def pairs(contrast: Contrast) -> str:
     return f"{count(contrast.n, 'division')} of the videos, each the mean of {count(len(contrast.seeds), 'seed')}"
 
 
-def unit_name(contrast: Contrast) -> str:
-    """What a comparison has several of: ``seed`` or ``division``."""
-    return "seed" if contrast.sides.divisions is None else "division"
-
-
 def provisional(counts: Completeness, clause: str) -> str:
     """A clause as a sentence, marked as provisional while cells are to be run."""
     if counts.is_finished:

@@ -25,7 +25,6 @@ import numpy.typing as npt
 from scipy import special
 
 from sweeps.stats.collapse import UNSEEN_DROP, Risk, Runs, collapse_risk
-from sweeps.stats.divisions import error_of
 from sweeps.stats.stepdown import SHARE, Bools, Floats, step_down
 
 MIN_SEEDS = 3
@@ -134,7 +133,7 @@ def decide(
     n, mean, sd = moments(d)
     enough = n >= MIN_SEEDS
     mean, sd = np.where(enough, mean, np.nan), np.where(enough, sd, np.nan)
-    error, df = error_of(sd, n, overlap), np.maximum(n - 1.0, 1.0)
+    error, df = sd * np.sqrt(1.0 / np.maximum(n, 1) + overlap), np.maximum(n - 1.0, 1.0)
     risk, other = (
         None if flags is None else _risk(d, sign, flags, unseen_drop, unseen_runs)
         for sign, flags in ((1, collapsed), (-1, reference_collapsed))
