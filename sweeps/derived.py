@@ -70,10 +70,10 @@ def _change(plain: dict[str, Any], path: str, value: Any) -> None:
     owner, choice = _section_at(plain, path)
     if isinstance(value, str) and choice is not None:
         put(Study, plain, f"{path}.{KIND}", value)
-    elif isinstance(value, Mapping) and (owner is not None or choice is not None):
+    elif isinstance(value, Mapping) and owner is not None:
         for key in sorted(value, key=lambda key: key != KIND):
             if not isinstance(key, str):
-                raise ConfigError(f"{unknown_key(str(key), [])}", where=tuple(path.split(".")))
+                raise ConfigError(unknown_key(str(key), []), where=tuple(path.split(".")))
             _change(plain, f"{path}.{key}", value[key])
     else:
         put(Study, plain, path, value)
@@ -91,6 +91,5 @@ def _section_at(plain: Mapping[str, Any], path: str) -> tuple[Any, Any]:
         owner, choice = found
         content = content.get(part) if isinstance(content, Mapping) else content
         if choice is not None:
-            kind = choice.kind_of(content if content is not None else {})
-            owner = choice.find(kind)
+            owner = choice.find(choice.kind_of({} if content is None else content))
     return (owner if dataclasses.is_dataclass(owner) else None), choice

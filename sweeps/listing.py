@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,23 +60,22 @@ def list_studies() -> list[StudyListed]:
     """The built-in studies, in the order of their names; reads no data."""
     listed = []
     for name in builtin_studies():
-        sizes = study_sizes(name)
-        studies: Mapping[str, Study] = {size: load_study(name, size=size) for size in sizes}
         study = load_study(name)
         listed.append(
             StudyListed(
                 name=name,
                 question=study.question,
                 comparison=comparison_of(study),
-                sizes=tuple(_sized(size, studies[size], sizes[size].takes) for size in sizes),
+                sizes=tuple(_sized(name, size, one.takes) for size, one in study_sizes(name).items()),
             )
         )
     return listed
 
 
-def _sized(name: str, study: Study, takes: str) -> SizeListed:
+def _sized(name: str, size: str, takes: str) -> SizeListed:
+    study = load_study(name, size=size)
     arms = sum(1 for _ in study.made_arms())
-    return SizeListed(name=name, arms=arms, cells=arms * len(study.seeds), takes=takes)
+    return SizeListed(name=size, arms=arms, cells=arms * len(study.seeds), takes=takes)
 
 
 def comparison_of(study: Study) -> str:

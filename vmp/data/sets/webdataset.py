@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
 import json
 import re
 import shutil
@@ -84,7 +83,7 @@ class WebDatasetData(CarvedDataConfig):
         names = self._names(rows)
         notes = [f"{count(number, 'member')} {suffix} of the shards not read" for suffix, number in unread.items()]
         root = Path(self.train).parent
-        listing = build(
+        return build(
             self,
             rows,
             root,
@@ -96,7 +95,6 @@ class WebDatasetData(CarvedDataConfig):
             notes=notes,
             groups_from="group_pattern, or a sample's JSON,",
         )
-        return listing
 
     def _split(self, split: SplitName) -> SplitName | None:
         """The split of a shard that stands under `split`; None where all are carved from one."""
@@ -232,19 +230,14 @@ def _unpack(shard: Path, folder: Path, cache: CacheFolder) -> dict[str, Any]:
     unread: Counter[str] = Counter()
     try:
         with tarfile.open(shard) as tar:
-            for number in itertools.count():
-                member = tar.next()
-                if member is None:
-                    break
+            for number, member in enumerate(tar):
                 if member.isdir():
                     continue
                 if not member.isfile():
                     raise InputError(
                         f"{shard}, {member.name}: is a link or a device, and shards hold files; pack it anew"
                     )
-                place, _, name = member.name.rpartition("/")
-                stem, _, suffix = name.partition(".")
-                key, suffix = f"{place}/{stem}".lstrip("./"), suffix.lower()
+                key, suffix = _key_and_suffix(member.name)
                 stream = tar.extractfile(member)
                 assert stream is not None
                 if f".{suffix}" in VIDEO_SUFFIXES:
@@ -266,13 +259,19 @@ def _unpack(shard: Path, folder: Path, cache: CacheFolder) -> dict[str, Any]:
         raise InputError(f"{shard}: a label is not UTF-8 text ({error.reason}); write it as UTF-8") from error
     except _UNREADABLE as error:
         raise InputError(f"{shard}: is damaged, cut or no tar file ({error}); copy or pack it anew") from error
-    lonely = [key for key in texts if key not in videos]
-    if lonely:
-        unread["without a video"] += len(lonely)
+    if alone := texts.keys() - videos:
+        unread["without a video"] = len(alone)
     if not videos:
         raise InputError(f"{shard}: holds no video; a sample is <key>.mp4 beside <key>.cls, .json or .txt")
     samples = [{"key": key, "file": file, "texts": texts.get(key, {})} for key, file in videos.items()]
     return {"samples": samples, "unread": dict(sorted(unread.items()))}
+
+
+def _key_and_suffix(name: str) -> tuple[str, str]:
+    """``("clips/0001", "mp4")`` of ``./clips/0001.mp4``: the name up to its first dot, and what follows it."""
+    place, _, last = name.rpartition("/")
+    stem, _, suffix = last.partition(".")
+    return f"{place}/{stem}".lstrip("./"), suffix.lower()
 
 
 @contextlib.contextmanager
