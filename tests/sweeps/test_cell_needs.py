@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from collections import Counter
@@ -73,9 +74,10 @@ def test_each_worker_is_given_a_device_of_its_own(tmp_path: Path) -> None:
     def look(_: Event) -> None:
         now = {}
         for process in psutil.Process().children():
-            command = process.cmdline()
-            if "sweeps.executors.worker" in command:
-                now[str(process.pid)] = json.loads(command[6])["device"]
+            with contextlib.suppress(psutil.ZombieProcess):  # the one killed below, which nobody has waited for yet
+                command = process.cmdline()
+                if "sweeps.executors.worker" in command:
+                    now[str(process.pid)] = json.loads(command[6])["device"]
         seen.append(now)
         if len(seen) == 1:
             psutil.Process(int(next(iter(now)))).kill()
