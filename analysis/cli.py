@@ -145,7 +145,7 @@ def _print_side_by_side(study: Study, other: Study) -> None:
 def _print_comparison(conclusions: Conclusions, arm: str, reference: str) -> None:
     from analysis.verdict.named_pairs import NAMED, named_pairs
     from analysis.words.claims import short_comparison
-    from sweeps.stats.decisions import MIN_SEEDS
+    from sweeps.stats.means import MIN_SEEDS
 
     pairs = named_pairs(conclusions.study, arm, reference)
     contrasts = conclusions.evidence.compare([sides for sides, _ in pairs], NAMED)

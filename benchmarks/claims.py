@@ -22,7 +22,8 @@ from scipy import special
 
 from sweeps.stats.choice import best_of, may_be_best, winners_curse
 from sweeps.stats.collapse import rate
-from sweeps.stats.decisions import Decisions, Verdict, decide, moments
+from sweeps.stats.decisions import Decisions, Verdict, decide
+from sweeps.stats.means import moments
 from sweeps.stats.planner import power
 from sweeps.stats.rates import compare_rates_by_seed
 from sweeps.stats.stepdown import Bools, Floats

@@ -2,148 +2,210 @@
 
     python benchmarks/divisions.py [--studies 2000]
 
-Each study draws a finite sample of two classes from a population, divides it (folds, or repeated random divisions) and
-trains classifiers (nearest class mean) on every division: four arms and a reference, each on features of its own that
-are equally good in the population, so every claim that one is better or worse is false. Seeds draw half of an arm's
-features. Three procedures decide the same numbers: ours (`sweeps.stats.divisions`), the same without the correction,
-and over seeds with the divisions averaged, as if these were the only ones. Seeds matter little here: what a seed does
-alike in every division is not among the families, and none of the three sees it.
+A study draws clips from a population, divides them (folds, repeated splits, groups left out) and trains arms and their
+reference on every division with every seed. An arm is a nearest-mean classifier on features of its own, seen through a
+random projection that its seed draws, the same one in every division; all features are alike, so that all arms are
+equally good and every claim of better or worse is false. Where a family makes arms unlike (spread, collapse),
+differences are centred on their mean over all studies. Four procedures decide the same numbers, all with the same
+step-down: ours (`sweeps.stats.divisions`), the same with every collapsed run counted for itself (where runs collapse),
+the same without the seeds' part of the error and without any guard against collapse (Nadeau and Bengio's alone),
+Student's t over divisions, and Student's t over seeds, which is about these divisions alone.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sweeps.stats.decisions import Verdict, decide
-from sweeps.stats.divisions import over_seeds, overlap_of
-from sweeps.stats.stepdown import Floats
+from sweeps.stats.collapse import UNSEEN_DROP, Runs
+from sweeps.stats.decisions import Decisions, Verdict, decide
+from sweeps.stats.divisions import Divided
+from sweeps.stats.means import moments
+from sweeps.stats.stepdown import Bools, Floats
 from vmp.core.seeding import generator
 
-ARMS, SEEDS, FEATURES = 4, 5, 8
-MARGIN = 0.02
+MARGIN = 1e-9  # nothing is equal within it
 
 
-@dataclass(frozen=True)
-class Family:
-    """How a study divides its sample, and what happens to its cells.
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """One family of studies.
 
     Attributes:
         name: In words.
-        sample: Videos. divisions: J. test: Share of test videos; None for folds.
-        spoil: What is done to the accuracies (arms, J, seeds); None for nothing.
+        clips: Drawn from the population.
+        divide: "folds", "splits" (30% tested) or "groups" (one of J is left out; groups have levels of their own).
+        divisions, seeds, arms: J, R and k.
+        features: Of the reference and of each arm; more of them are weaker each.
+        projected: Dimensions that a seed's projection keeps; few make seeds differ.
+        collapse: Rate at which a run of an arm collapses. by_seed: In all divisions at once.
+        loss: Of a collapsed run; None for a fall to chance.
+        missing: Cells without a run, of each study.
+        gain: Added to every arm.
     """
 
     name: str
-    sample: int
-    divisions: int
-    test: float | None
-    spoil: Callable[[Floats, np.random.Generator], Floats] | None = None
+    clips: int = 120
+    divide: str = "folds"
+    divisions: int = 5
+    seeds: int = 3
+    arms: int = 1
+    features: tuple[int, ...] = ()
+    projected: int = 4
+    collapse: float = 0.0
+    by_seed: bool = False
+    loss: float | None = None
+    missing: int = 0
+    gain: float = 0.0
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        return self.features or (10,) * (self.arms + 1)
 
 
-def collapse(accuracies: Floats, rng: np.random.Generator) -> Floats:
-    """One run in five ends at chance, in every arm alike."""
-    return np.where(rng.random(accuracies.shape) < 0.2, 0.5, accuracies)
+def tested(design: Design, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Which clips each division tests, (J, clips)."""
+    n, j = design.clips, design.divisions
+    if design.divide == "groups":
+        return np.asarray(groups[None] == np.arange(j)[:, None])
+    if design.divide == "folds":
+        return np.asarray((rng.permutation(n) % j)[None] == np.arange(j)[:, None])
+    return np.stack([rng.permutation(n) < round(0.3 * n) for _ in range(j)])
 
 
-def unequal(accuracies: Floats, rng: np.random.Generator) -> Floats:
-    """Runs of the first two arms vary by six points more."""
-    noise = 0.06 * rng.standard_normal(accuracies.shape)
-    noise[2:] = 0.0
-    return accuracies + noise
+def accuracies(design: Design, rng: np.random.Generator) -> Floats:
+    """One study's accuracies, (1 + k, J, R), the reference first."""
+    n = design.clips
+    labels = np.arange(n) % 2
+    groups = np.arange(n) // 2 % design.divisions
+    test = tested(design, groups, rng)
+    train = ~test
+    sides = np.stack([labels == 0, labels == 1])
+    weights = (sides[:, None] & train[None]).astype(float)
+    weights /= weights.sum(axis=-1, keepdims=True)
+    made = np.empty((len(design.widths), design.divisions, design.seeds))
+    for a, width in enumerate(design.widths):
+        x = rng.normal(size=(n, width)) + np.where(labels, 0.5, -0.5)[:, None] * np.sqrt(6 / width) * 0.8
+        if design.divide == "groups":
+            x += 0.4 * rng.normal(size=(design.divisions, width))[groups]
+        zero, one = weights @ x  # the classes' means of each division, (J, width)
+        seen = rng.normal(size=(design.seeds, width, design.projected))
+        normal = np.einsum("rwp,rvp,jv->jrw", seen, seen, one - zero)
+        side = np.einsum("nw,jrw->jrn", x, normal) > np.einsum("jw,jrw->jr", (one + zero) / 2, normal)[..., None]
+        hits = (side == labels.astype(bool)) & test[:, None]
+        made[a] = hits.sum(axis=-1) / test.sum(axis=-1)[:, None]
+    return made
 
 
-def missing(accuracies: Floats, rng: np.random.Generator) -> Floats:
-    """One run in five is missing."""
-    return np.where(rng.random(accuracies.shape) < 0.2, np.nan, accuracies)
+@dataclass(frozen=True, kw_only=True)
+class Studies:
+    """Differences to the reference, (studies, k, J, R), NaN for a missing cell; which runs collapsed; n2 / n1."""
+
+    differences: Floats
+    collapsed: Bools | None
+    overlap: float
 
 
-FAMILIES = (
-    Family("3 official splits, 70/30", 200, 3, 0.3),
-    Family("5 folds", 200, 5, None),
-    Family("10 folds", 200, 10, None),
-    Family("10 random divisions, 80/20", 200, 10, 0.2),
-    Family("30 random divisions, 70/30", 200, 30, 0.3),
-    Family("5 folds, tests of 8 (ties)", 40, 5, None),
-    Family("5 folds, unequal spread", 200, 5, None, unequal),
-    Family("5 folds, collapse", 200, 5, None, collapse),
-    Family("10 folds, missing cells", 200, 10, None, missing),
-)
+def draw(design: Design, studies: int, seed: int = 0) -> Studies:
+    """Draw the studies of a design; the same seed draws the same ones."""
+    rng = generator(seed, "divisions", design.name, design.arms)
+    values = np.stack([accuracies(design, rng) for _ in range(studies)])
+    arms, collapsed = values[:, 1:], None
+    if design.collapse:
+        shape = arms.shape if not design.by_seed else (*arms.shape[:2], 1, arms.shape[3])
+        collapsed = np.broadcast_to(rng.random(shape) < design.collapse, arms.shape)
+        arms = np.where(collapsed, 0.5 if design.loss is None else arms - design.loss, arms)
+    d = arms - values[:, :1]
+    if design.features or design.collapse:
+        d = d - d.mean(axis=(0, 2, 3), keepdims=True)
+    d = d + design.gain
+    for _ in range(design.missing):
+        for one in d:
+            one[rng.integers(d.shape[1]), rng.integers(d.shape[2]), rng.integers(d.shape[3])] = np.nan
+    share = 0.3 if design.divide == "splits" else 1 / design.divisions
+    return Studies(differences=d, collapsed=collapsed, overlap=share / (1 - share))
 
 
-def test_sets(family: Family, rng: np.random.Generator) -> np.ndarray:
-    """Whether each video is tested, (J, sample)."""
-    masks = np.zeros((family.divisions, family.sample), dtype=bool)
-    order = rng.permutation(family.sample)
-    for j in range(family.divisions):
-        if family.test is None:
-            masks[j, order[j :: family.divisions]] = True
-        else:
-            masks[j, rng.permutation(family.sample)[: round(family.test * family.sample)]] = True
-    return masks
+def procedures(studies: Studies) -> dict[str, Decisions]:
+    """What each procedure decides."""
+    d = studies.differences
+    of_seed, of_division = moments(d.swapaxes(2, 3))[1], moments(d)[1]
+    averaged = np.repeat(of_division[..., None], d.shape[3], axis=3)
+    runs = None
+    if studies.collapsed is not None:
+        runs = Runs(differences=d, collapsed=studies.collapsed.astype(float), shares_seeds=True)
+    ours = Divided(differences=d, overlap=studies.overlap)
+    return {
+        "ours": decide(ours, margin=MARGIN, collapsed=runs),
+        "runs": decide(ours, margin=MARGIN, collapsed=runs and replace(runs, shares_seeds=False)),
+        "videos": decide(Divided(differences=averaged, overlap=studies.overlap), margin=MARGIN),
+        "divisions": decide(of_division, margin=MARGIN),
+        "seeds": decide(of_seed, margin=MARGIN),
+    }
 
 
-def accuracies_of(family: Family, rng: np.random.Generator, gain: float = 0.0) -> tuple[Floats, float]:
-    """Accuracies (1 + ARMS, J, seeds) of one study, the reference first, and its n2 / n1.
+def designs() -> list[Design]:
+    """The families: those that are well-behaved, those that hurt, and what a true gain of 10 points gives."""
+    plain = [
+        Design(name="5 folds", divisions=5),
+        Design(name="5 folds", divisions=5, arms=4),
+        Design(name="10 folds", divisions=10, arms=4),
+        Design(name="3 splits, as official ones", divide="splits", divisions=3),
+        Design(name="3 splits, as official ones", divide="splits", divisions=3, arms=4),
+        Design(name="10 repeated splits", divide="splits", divisions=10, arms=4),
+        Design(name="30 repeated splits", divide="splits", divisions=30, arms=4),
+        Design(name="8 groups, one left out each", divide="groups", divisions=8, arms=4),
+    ]
+    hard = []
+    for divide, divisions in (("splits", 3), ("folds", 5), ("splits", 10)):
+        at = Design(name="", divide=divide, divisions=divisions, arms=4)
+        name = f"{divisions} {divide}"
+        hard += [
+            replace(at, name=f"{name}, seeds alike in effect", projected=200),
+            replace(at, name=f"{name}, seeds that decide", projected=1),
+            replace(at, name=f"{name}, 10 seeds", seeds=10),
+            replace(at, name=f"{name}, unequal spread", features=(10, 2, 4, 20, 60)),
+            replace(at, name=f"{name}, ties: 40 clips", clips=40),
+            replace(at, name=f"{name}, a cell missing", missing=1),
+            replace(at, name=f"{name}, 3 cells missing", missing=3),
+            replace(at, name=f"{name}, collapse of 20% of cells", collapse=0.2),
+            replace(at, name=f"{name}, collapse of 20% of seeds", collapse=0.2, by_seed=True),
+            replace(at, name=f"{name}, 10 points better (power)", projected=200, gain=0.1),
+        ]
+    many = Design(name="", divide="splits", clips=1500, divisions=10, arms=4, projected=200, by_seed=True)
+    name = "10 splits of 1,500, collapse of"
+    hard += [
+        replace(many, name=f"{name} 10%, 15 points", collapse=0.1, loss=UNSEEN_DROP),
+        replace(many, name=f"{name} 20%, 15 points", collapse=0.2, loss=UNSEEN_DROP),
+        replace(many, name=f"{name} 20%, 15 points", collapse=0.2, loss=UNSEEN_DROP, seeds=10),
+        replace(many, name=f"{name} 10% to chance", collapse=0.1),
+    ]
+    return plain + hard
 
-    Args:
-        family: The family.
-        rng: Everything is drawn from it.
-        gain: Makes the features of the last arm better by so much; 0 where all arms are equal.
-    """
-    labels = np.arange(family.sample) % 2
-    arms = ARMS + 1
-    x = rng.standard_normal((family.sample, arms, FEATURES)) + 0.35 * (2 * labels - 1)[:, None, None]
-    x[:, -1] += gain * (2 * labels - 1)[:, None]
-    tested = test_sets(family, rng)
-    used = np.argsort(rng.random((arms, SEEDS, FEATURES)), axis=-1) < FEATURES // 2
-    made = np.empty((arms, family.divisions, SEEDS))
-    for j, test in enumerate(tested):
-        means = np.stack([x[~test & (labels == c)].mean(0) for c in (0, 1)])  # (2, arms, features)
-        direction = means[1] - means[0]
-        scores = (x[test] - means.mean(0)) * direction  # (tested, arms, features)
-        says = np.einsum("naf,asf->asn", scores, used) > 0
-        made[:, j] = (says == (labels[test] == 1)).mean(-1)
-    if family.spoil is not None:
-        made = family.spoil(made, rng)
-    return made, overlap_of((~tested).sum(1), tested.sum(1))
 
-
-def claims_of(family: Family, studies: int, gain: float = 0.0, seed: int = 0) -> dict[str, tuple[float, float]]:
-    """By procedure: the share of studies with a claim on arms that are equal, and with "better" for the last one."""
-    rng = generator(seed, "divisions", family.name)
-    counts: dict[str, np.ndarray] = {"corrected": np.zeros(2), "uncorrected": np.zeros(2), "over seeds": np.zeros(2)}
-    for _ in range(studies):
-        made, overlap = accuracies_of(family, rng, gain)
-        differences = made[1:] - made[:1]
-        by_seed = np.moveaxis(differences, -1, 1)
-        tried = {
-            "corrected": (over_seeds(differences), overlap),
-            "uncorrected": (over_seeds(differences), 0.0),
-            "over seeds": (over_seeds(by_seed), 0.0),
-        }
-        for name, (rows, of_error) in tried.items():
-            decided = decide(rows, margin=MARGIN, overlap=of_error)
-            shown = decided.are(Verdict.BETTER, Verdict.WORSE)
-            equal = shown[:-1] if gain else shown
-            counts[name] += [equal.any(), decided.are(Verdict.BETTER)[-1]]
-    return {name: (count[0] / studies, count[1] / studies) for name, count in counts.items()}
+def shares(design: Design, studies: int) -> dict[str, float]:
+    """By procedure: the share of studies with any claim of better or worse; of better, where arms are better."""
+    claims = (Verdict.BETTER,) if design.gain else (Verdict.BETTER, Verdict.WORSE)
+    decided = procedures(draw(design, studies))
+    return {name: float(one.are(*claims).any(axis=-1).mean()) for name, one in decided.items()}
 
 
 def main() -> None:
+    """Print a row for each family."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=2000, help="simulated studies of each family")
     studies = parser.parse_args().studies
-    print(f"{studies} studies each, {ARMS} arms against a reference, {SEEDS} seeds in each division")
-    print(f"{'':<30} {'false claims: corrected':>24} {'uncorrected':>12} {'over seeds':>11}   power: corrected")
-    for family in FAMILIES:
-        null, power = claims_of(family, studies), claims_of(family, max(studies // 4, 1), gain=0.35)
-        shares = [null[name][0] for name in ("corrected", "uncorrected", "over seeds")]
+    print(f"Share of {studies} studies with any claim of better or worse; but for power, all are false.")
+    columns = f"{'ours':>7} {'by runs':>8} {'videos alone':>13} {'t, divisions':>13} {'t, seeds':>9}"
+    print(f"{'':<44} {'arms':>4} {'seeds':>5} {columns}")
+    for design in designs():
+        share = shares(design, studies)
+        by_runs = f"{share['runs']:.1%}" if design.collapse else "-"
         print(
-            f"{family.name:<30} {shares[0]:>24.1%} {shares[1]:>12.1%} {shares[2]:>11.1%}   {power['corrected'][1]:.0%}"
+            f"{design.name:<44} {design.arms:>4} {design.seeds:>5} {share['ours']:>7.1%} {by_runs:>8}"
+            f" {share['videos']:>13.1%} {share['divisions']:>13.1%} {share['seeds']:>9.1%}"
         )
 
 

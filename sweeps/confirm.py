@@ -16,7 +16,7 @@ from sweeps.plan import Task, arm_tasks
 from sweeps.questions import compared_pairs, main_pair
 from sweeps.record import ConfirmationHeader, Scalar, StudyFolder, arm_key
 from sweeps.stats.choice import winners_curse
-from sweeps.stats.decisions import MIN_SEEDS, moments
+from sweeps.stats.means import MIN_SEEDS, moments
 from sweeps.stats.planner import seeds_by_t
 from sweeps.stats.stepdown import Floats
 from sweeps.study import Study

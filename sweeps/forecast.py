@@ -19,7 +19,8 @@ from sweeps.race_forecast import RaceForecast, forecast_race
 from sweeps.race_state import RACE
 from sweeps.record import Scalar, arm_key
 from sweeps.stats.collapse import largest_unseen_rate
-from sweeps.stats.decisions import MIN_SEEDS, sign_flip_floor
+from sweeps.stats.decisions import sign_flip_floor
+from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.planner import min_seeds_by_sign_flips, power, seeds_by_t
 from sweeps.status import SCHEMA
 from sweeps.stop.config import is_comparing

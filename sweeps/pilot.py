@@ -11,7 +11,7 @@ import numpy as np
 
 from sweeps.questions import compared_pairs
 from sweeps.record import StudyFolder, arm_key
-from sweeps.stats.decisions import MIN_SEEDS
+from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.planner import SeedPlan, min_seeds_by_sign_flips, sd_limits, seed_plan, seeds_by_t
 from sweeps.status import SCHEMA
 from vmp.core.errors import InputError

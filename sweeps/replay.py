@@ -10,7 +10,7 @@ from sweeps.propose.race_search import RaceOptions, check_rivals
 from sweeps.propose.settings import GRID
 from sweeps.race_state import RACE, RaceRules, StudyRace, run_race
 from sweeps.record import StudyFolder, arm_key
-from sweeps.stats.decisions import MIN_SEEDS
+from sweeps.stats.means import MIN_SEEDS
 from vmp.core.config import from_plain
 from vmp.core.errors import InputError
 from vmp.core.text import count

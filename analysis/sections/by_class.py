@@ -15,7 +15,7 @@ from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
 from analysis.words.findings import Finding
 from analysis.words.phrases import limits, points, reference_name, subject_name
-from sweeps.stats.decisions import MIN_SEEDS
+from sweeps.stats.means import MIN_SEEDS
 from vmp.core.text import count, listing
 
 CLASS_FAMILY = "the chosen arm within each class"

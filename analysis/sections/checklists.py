@@ -11,7 +11,8 @@ from analysis.study.cells import HASH
 from analysis.study.provenance import excluded_videos
 from analysis.verdict.conclusions import Conclusions
 from analysis.words.headline import findings, headline
-from sweeps.stats.decisions import MIN_SEEDS, Verdict
+from sweeps.stats.decisions import Verdict
+from sweeps.stats.means import MIN_SEEDS
 from vmp.core.text import count, duration, listing
 
 CANNOT = "cannot tick: "

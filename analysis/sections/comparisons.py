@@ -10,7 +10,8 @@ from analysis.sections.base import Column, Row, Section, SectionContent, Table, 
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
 from analysis.words.phrases import VERDICT_WORDS
-from sweeps.stats.decisions import MIN_SEEDS, Verdict
+from sweeps.stats.decisions import Verdict
+from sweeps.stats.means import MIN_SEEDS
 
 _COLUMNS = (
     Column(key="arm", header="arm"),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from analysis.sections.base import Section, SectionContent
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Divisions
-from sweeps.stats.decisions import MIN_SEEDS, sign_flip_floor
+from sweeps.stats.decisions import sign_flip_floor
+from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.planner import min_seeds_by_sign_flips
 from vmp.core.text import count
 
@@ -64,11 +65,12 @@ def _compute(conclusions: Conclusions) -> SectionContent:
 def _of_divisions(divisions: Divisions) -> str:
     return (
         "Over all divisions the same procedure is made on the mean difference of each division over its seeds. As "
-        "divisions share training videos, its standard error is sd times the root of 1/J + n2/n1 (Nadeau and Bengio, "
+        "divisions share training videos, the variance of their mean is sd² times 1/J + n2/n1 (Nadeau and Bengio, "
         f"Machine Learning 52, 2003), here J = {len(divisions.names)} divisions and n2/n1 = {divisions.overlap:.2f}, "
-        "test over training videos. Seeds alone would make it look far more certain than other divisions would bear "
-        "out. What a seed does alike in every division varies nowhere between them, so that formula does not see it: "
-        "where seeds decide much, or collapse, claims over divisions are false more often than stated."
+        "test over training videos. As divisions share seeds, the variance of the mean over the seeds' effects (what a "
+        "seed does alike in every division) is added; degrees of freedom are Welch's. A seed counts as collapsed once, "
+        "in however many divisions it did. Seeds alone would make it look far more certain than other divisions would "
+        "bear out."
     )
 
 

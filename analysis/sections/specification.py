@@ -13,7 +13,7 @@ from analysis.study.factors import varied_factors
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
 from analysis.words.findings import Finding
-from sweeps.stats.decisions import MIN_SEEDS
+from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.specification import EXACT_UP_TO, MIN_SEEDS_OUTSIDE, Specification, specification
 from vmp.core.text import count
 

@@ -9,7 +9,8 @@ from functools import cached_property
 
 from analysis.study.arms import Arm
 from sweeps.stats.claims import Claim
-from sweeps.stats.decisions import EXACT, Verdict
+from sweeps.stats.decisions import Verdict
+from sweeps.stats.means import EXACT
 
 MIRRORED = {
     Verdict.BETTER: Verdict.WORSE,

@@ -16,11 +16,12 @@ from analysis.study.provenance import ProvenanceFacts, provenance
 from analysis.verdict.contrasts import MIRRORED, Contrast, Sides
 from analysis.verdict.summaries import ArmSummary, summarize
 from sweeps.questions import CONTROL, counterpart
-from sweeps.stats.claims import claims, leave_one_seed_out
+from sweeps.stats.claims import claims, leave_one_out
 from sweeps.stats.collapse import Runs, fill_diverged
-from sweeps.stats.decisions import MIN_SEEDS, Verdict
-from sweeps.stats.divisions import over_seeds
+from sweeps.stats.decisions import Verdict
+from sweeps.stats.divisions import Divided
 from sweeps.stats.factorial import by_seed, single_runs
+from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.signflip import sign_flip_p
 from sweeps.stats.stepdown import Floats, holm
 from sweeps.stats.variances import StdComparison, compare_stds
@@ -131,12 +132,12 @@ class Evidence:
         raise ValueError(f"{contrast.sides.subject} against {contrast.sides.against} was not compared by this evidence")
 
     def _leave_out_of(self, family: Sequence[Contrast], index: int, *, is_flipped: bool) -> dict[str, Verdict]:
-        values, options = self._options([one.sides for one in family], [one.metric for one in family])
-        verdicts = [of_family[index] for of_family in leave_one_seed_out(values, **options)]
+        differences, options = self._options([one.sides for one in family], [one.metric for one in family])
+        verdicts = [of_family[index] for of_family in leave_one_out(differences, **options)]
         shown = [MIRRORED.get(verdict, verdict) if is_flipped else verdict for verdict in verdicts]
         divisions = family[index].sides.divisions
         names = [str(seed) for seed in self.seeds] if divisions is None else list(divisions.names)
-        known = zip(names, shown, values[index], strict=True)
+        known = zip(names, shown, _rows(differences)[index], strict=True)
         return {name: verdict for name, verdict, value in known if not math.isnan(value)}
 
     def compare_stds(self, family: Family) -> tuple[StdComparison, ...]:
@@ -172,34 +173,31 @@ class Evidence:
             row[self.study.val] = None
         return summarize(arm, self.seeds, *row.values(), of_control=of_control)
 
-    def _options(self, family: Family, metrics: Sequence[str]) -> tuple[Floats, dict[str, Any]]:
-        """The differences of a family, (k, n), and what else `claims` is to know of it; n seeds or divisions."""
+    def _options(self, family: Family, metrics: Sequence[str]) -> tuple[Floats | Divided, dict[str, Any]]:
+        """The differences of a family, (k, n) over seeds or by division, and what else `claims` is to know of it."""
         divisions = family[0].divisions
         values = [self.values(metric) for metric in metrics]
         # One list of units for each seed-wise difference: all of a comparison, or those of each division.
         parts = [_parts(sides) for sides in family]
         each = [[by_seed(of_one, part) for part in of_sides] for of_one, of_sides in zip(values, parts, strict=True)]
         by_division = np.stack([np.stack(rows) for rows in each])  # (k, parts, seeds)
-        differences = by_division[:, 0] if divisions is None else over_seeds(by_division)
+        differences: Floats | Divided = by_division[:, 0]
+        if divisions is not None:
+            differences = Divided(differences=by_division, overlap=divisions.overlap)
         options: dict[str, Any] = {}
         for name, sign in (("collapsed", 1), ("reference_collapsed", -1)):
             runs = [
                 None if sides.is_shape else [single_runs(of_one, part, sign) for part in of_sides]
                 for of_one, sides, of_sides in zip(values, family, parts, strict=True)
             ]
-            options[name] = self._runs(runs)
+            options[name] = self._runs(runs, are_divisions=divisions is not None)
         limit = 2.0 if any(one.is_shape for one in family) else 1.0
-        overlap = 0.0 if divisions is None else divisions.overlap
-        options |= {"margin": self.study.margin, "limit": limit, "unseen_runs": self._unseen_runs, "overlap": overlap}
+        options |= {"margin": self.study.margin, "limit": limit, "unseen_runs": self._unseen_runs}
         return differences, options
 
-    def _runs(self, runs: Sequence[Sequence[tuple[Floats, np.ndarray]] | None]) -> Runs | None:
-        """The runs of a family, (k, n, r), padded with NaN; None where no run can collapse.
-
-        With one part in a comparison the rows are seeds, with several they are these parts and their seeds stand side
-        by side.
-        """
-        stacked = [None if one is None else self._rows_of(one) for one in runs]
+    def _runs(self, runs: Sequence[Sequence[tuple[Floats, np.ndarray]] | None], *, are_divisions: bool) -> Runs | None:
+        """The runs of a family, padded with NaN: (k, seeds, r), or (k, divisions, seeds); None where none collapses."""
+        stacked = [None if one is None else self._rows_of(one, are_divisions=are_divisions) for one in runs]
         known = [one for one in stacked if one is not None]
         n, width = max([1, *(one.shape[1] for one in known)]), max([1, *(one.shape[2] for one in known)])
         padded = np.full((2, len(runs), n, width), np.nan)
@@ -207,16 +205,24 @@ class Evidence:
             if one is not None:
                 padded[:, i, : one.shape[1], : one.shape[2]] = one
         differences, flags = padded
-        return None if np.isnan(flags).all() else Runs(differences=differences, collapsed=flags)
+        return None if np.isnan(flags).all() else Runs(
+            differences=differences, collapsed=flags, shares_seeds=are_divisions)  # fmt: skip
 
-    def _rows_of(self, parts: Sequence[tuple[Floats, np.ndarray]]) -> Floats:
-        """Differences and flags of the runs of one comparison, (2, n, r)."""
-        rows = [np.stack([differences, self.collapsed[arms].T]) for differences, arms in parts]
-        return rows[0] if len(rows) == 1 else np.stack([part.reshape(2, -1) for part in rows], axis=1)
+    def _rows_of(self, parts: Sequence[tuple[Floats, np.ndarray]], *, are_divisions: bool) -> Floats:
+        """Differences and flags of the runs of one comparison, (2, n, r); those of a division by seed."""
+        rows = [(differences, self.collapsed[arms].T) for differences, arms in parts]
+        if not are_divisions:
+            return np.stack(rows[0])
+        # Several runs of a seed in one division, of other settings, are one run here as well.
+        of_divisions = [
+            Runs(differences=differences.T, collapsed=flags.T, shares_seeds=True).counted()
+            for differences, flags in rows
+        ]
+        return np.stack(of_divisions, axis=1)
 
     def _compare(self, family: Family, name: str, metrics: Sequence[str]) -> tuple[Contrast, ...]:
-        values, options = self._options(family, metrics)
-        made = claims(values, **options)
+        differences, options = self._options(family, metrics)
+        made, values = claims(differences, **options), _rows(differences)
         divisions = family[0].divisions
         flips = holm([sign_flip_p(row[~np.isnan(row)]) if claim.n >= MIN_SEEDS and divisions is None else math.nan
                       for row, claim in zip(values, made, strict=True)])  # fmt: skip
@@ -244,6 +250,11 @@ class Evidence:
                 )
             )
         return tuple(contrasts)
+
+
+def _rows(differences: Floats | Divided) -> Floats:
+    """The differences of each comparison, (k, n), by seed or by division."""
+    return differences.of_divisions if isinstance(differences, Divided) else differences
 
 
 def _parts(sides: Sides) -> list[list[dict[int, float]]]:

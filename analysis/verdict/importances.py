@@ -10,8 +10,8 @@ from analysis.study.arms import Arm, Kind
 from analysis.study.cells import HASH
 from analysis.study.factors import Factor, varied_factors
 from analysis.verdict.evidence import Evidence
-from sweeps.stats.decisions import MIN_SEEDS
 from sweeps.stats.importance import MIN_ARMS, Importance, importance, is_factorial
+from sweeps.stats.means import MIN_SEEDS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -12,7 +12,7 @@ from analysis.study.factors import block_factors
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.over_blocks import setting_key, setting_words
 from sweeps.stats.choice import shared_seeds
-from sweeps.stats.decisions import MIN_SEEDS
+from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.regret import MIN_BLOCKS, MIN_SETTINGS, Ranks, Regret, ranks, regrets
 
 

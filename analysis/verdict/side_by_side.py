@@ -14,7 +14,7 @@ from analysis.study.cells import ARM, HASH, Study, assemble
 from analysis.verdict.contrasts import Contrast, Sides
 from analysis.verdict.evidence import Evidence
 from sweeps.record import PlannedCell, Scalar, arm_key
-from sweeps.stats.decisions import MIN_SEEDS
+from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.unpaired import Unpaired, compare_unpaired
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import canonical_json, fingerprint

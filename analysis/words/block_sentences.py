@@ -61,9 +61,9 @@ def divisions_finding(study: Study, over: OverBlocks | None) -> Finding | None:
     if corrected is not None:
         text += (
             "Intervals over all divisions allow for that (Nadeau and Bengio, 2003: test over training videos "
-            f"{corrected.overlap:.2f}): they are about other divisions of such videos, too, within the limits of that "
-            "approximation, which does not see what a seed does alike in every division. Verdicts of a single division "
-            "are about that division alone."
+            f"{corrected.overlap:.2f}) and for what a seed does alike in every division: they are about other "
+            "divisions of such videos and other seeds too, within the limits of that approximation. Verdicts of a "
+            "single division are about that division alone."
         )
     else:
         text += (

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 from analysis.verdict.contrasts import Contrast
 from analysis.words.phrases import VERDICT_WORDS, limits, p_value, pairs, points, reference_name
-from sweeps.stats.decisions import MIN_SEEDS, Reason, Verdict, sign_flip_floor
+from sweeps.stats.claims import Collapse
+from sweeps.stats.decisions import Reason, Verdict, sign_flip_floor
+from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.planner import min_seeds_by_sign_flips
 from vmp.core.text import count, listing
 
@@ -24,7 +26,8 @@ def claim_clause(subject: str, contrast: Contrast) -> str:
     reference, verdict = reference_name(contrast), contrast.verdict
     if verdict is Verdict.NONE:
         few = pairs(contrast) if contrast.n else f"no paired {contrast.unit}"
-        return f"{subject} cannot be compared with {reference}: {few} so far, and a verdict needs at least {MIN_SEEDS}"
+        needed = f"{MIN_SEEDS}" if contrast.sides.divisions is None else f"{MIN_SEEDS} divisions and {MIN_SEEDS} seeds"
+        return f"{subject} cannot be compared with {reference}: {few} so far, and a verdict needs at least {needed}"
     if contrast.is_identical:
         few = "" if verdict is Verdict.EQUAL else ", too few to call the two equal"
         return f"{subject} gives exactly the {_measured(contrast)} of {reference} in each of {pairs(contrast)}{few}"
@@ -96,7 +99,7 @@ def _at_risk(contrast: Contrast) -> str:
     collapse = contrast.collapse
     if collapse is None or not math.isfinite(collapse.cancelling_rate):
         return "how often the reference collapses is not settled by these seeds"
-    seen = f"{collapse.rate.count} of its {count(collapse.rate.n, 'run')} collapsed"
+    seen = _collapsed(contrast, collapse)
     assumed = " (assumed, none was seen)" if collapse.drop_is_assumed else ""
     drop = f"a collapse costs {100 * collapse.drop:.0f} points{assumed}"
     return (
@@ -111,7 +114,15 @@ def mixed_runs(contrast: Contrast) -> str:
     collapse = contrast.collapse
     if collapse is None or not collapse.rate.count or contrast.reason is Reason.COLLAPSE:
         return ""
-    return f"; {collapse.rate.count} of its {count(collapse.rate.n, 'run')} collapsed, so the mean mixes two outcomes"
+    return f"; {_collapsed(contrast, collapse)}, so the mean mixes two outcomes"
+
+
+def _collapsed(contrast: Contrast, collapse: Collapse) -> str:
+    """How many runs collapsed; over divisions of the data, how many seeds did in any of them."""
+    rate = collapse.rate
+    if contrast.sides.divisions is None:
+        return f"{rate.count} of its {count(rate.n, 'run')} collapsed"
+    return f"{rate.count} of its {count(rate.n, 'seed')} collapsed in some division"
 
 
 def stability_sentence(contrast: Contrast, without_one: Mapping[str, Verdict]) -> str:

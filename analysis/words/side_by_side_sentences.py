@@ -6,7 +6,8 @@ from analysis.study.cells import Study
 from analysis.verdict.side_by_side import SideBySide
 from analysis.words.claims import short_comparison
 from analysis.words.phrases import limits, points
-from sweeps.stats.decisions import MIN_SEEDS, Verdict
+from sweeps.stats.decisions import Verdict
+from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.unpaired import Unpaired
 from vmp.core.text import count, listing
 

@@ -18,7 +18,7 @@ from sweeps.propose.settings import SearchSettings
 from sweeps.questions import Factors
 from sweeps.race_state import RACE, RaceRules, StudyRace, race_blocks, run_race
 from sweeps.record import CellRecord, Plan, SearchHeader, StudyFolder, arm_key
-from sweeps.stats.decisions import MIN_SEEDS
+from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.race import ALPHA, LOOKS
 from sweeps.study import Study
 from vmp.core.config import config, from_plain, to_plain

@@ -14,7 +14,8 @@ import numpy.typing as npt
 from scipy import special
 
 from sweeps.stats.collapse import UNSEEN_DROP, collapse_risk
-from sweeps.stats.decisions import EXACT, MIN_SEEDS, moments, t_p
+from sweeps.stats.decisions import t_p
+from sweeps.stats.means import EXACT, MIN_SEEDS, moments
 from sweeps.stats.stepdown import Bools, Floats
 
 

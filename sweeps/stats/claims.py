@@ -12,11 +12,12 @@ import numpy.typing as npt
 
 from sweeps.stats.collapse import UNSEEN_DROP, Rate, Runs, exact_limits, rate
 from sweeps.stats.decisions import REASONS, VERDICTS, Decisions, Reason, Verdict, decide, sign_flip_floor
+from sweeps.stats.divisions import Divided
 from sweeps.stats.intervals import Interval
 from sweeps.stats.stepdown import Floats
 
 METHOD = "simultaneous t, Holm"
-OVER_DIVISIONS = "simultaneous t corrected for shared training videos (Nadeau and Bengio), Holm"
+OVER_DIVISIONS = "simultaneous t corrected for shared training videos (Nadeau and Bengio) and shared seeds, Holm"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,8 @@ class Collapse:
     """The runs of one arm by outcome; differences to its reference are fractions.
 
     Attributes:
-        rate: Collapsed or diverged runs, of the runs that have a pair.
+        rate: Collapsed or diverged runs, of the runs that have a pair; over divisions of the data, seeds with such a
+            run in any of them.
         healthy: Mean difference of the seeds without a collapsed run; NaN without any.
         drop: Mean loss of a collapsed run over the family; an assumption while none has collapsed.
         drop_is_assumed: That assumption.
@@ -73,7 +75,7 @@ class Claim:
 
 
 def claims(
-    differences: npt.ArrayLike,
+    differences: npt.ArrayLike | Divided,
     *,
     margin: float,
     alpha: float = 0.05,
@@ -82,21 +84,23 @@ def claims(
     unseen_drop: float = UNSEEN_DROP,
     unseen_runs: int = 0,
     limit: float = 1.0,
-    overlap: float = 0.0,
 ) -> tuple[Claim, ...]:
     """Decide one family.
 
     Args:
-        differences: (k, n) within-seed differences, NaN where a seed has no pair.
-        margin, alpha, collapsed, reference_collapsed, unseen_drop, unseen_runs, limit, overlap: See
+        differences: (k, n) within-seed differences, NaN where a seed has no pair; or `Divided` of (k, J, R).
+        margin, alpha, collapsed, reference_collapsed, unseen_drop, unseen_runs, limit: See
             `sweeps.stats.decisions.decide`.
 
     Returns:
         A claim for each of the k rows, in their order.
     """
-    values = np.asarray(differences, dtype=np.float64)
-    made = decide(values, margin=margin, alpha=alpha, collapsed=collapsed, reference_collapsed=reference_collapsed,
-                  unseen_drop=unseen_drop, unseen_runs=unseen_runs, limit=limit, overlap=overlap)  # fmt: skip
+    if isinstance(differences, Divided):
+        values, method = differences.of_divisions, OVER_DIVISIONS
+    else:
+        values, method = np.asarray(differences, dtype=np.float64), METHOD
+    made = decide(differences, margin=margin, alpha=alpha, collapsed=collapsed, reference_collapsed=reference_collapsed,
+                  unseen_drop=unseen_drop, unseen_runs=unseen_runs, limit=limit)  # fmt: skip
     family = int((~np.isnan(made.mean)).sum())
     floors = sign_flip_floor(made.n, max(family, 1))
     flags = _flags_of_pairs(values, collapsed)
@@ -105,7 +109,7 @@ def claims(
             n=int(made.n[i]),
             mean=float(made.mean[i]),
             sd=float(made.sd[i]),
-            interval=_interval(made, i, alpha, OVER_DIVISIONS if overlap else METHOD),
+            interval=_interval(made, i, alpha, method),
             p=float(made.p[i]),
             p_alone=float(made.alone[i]),
             sign_flip_floor=float(floors[i]),
@@ -119,8 +123,8 @@ def claims(
     )
 
 
-def leave_one_seed_out(
-    differences: npt.ArrayLike,
+def leave_one_out(
+    differences: npt.ArrayLike | Divided,
     *,
     margin: float,
     alpha: float = 0.05,
@@ -129,17 +133,21 @@ def leave_one_seed_out(
     unseen_drop: float = UNSEEN_DROP,
     unseen_runs: int = 0,
     limit: float = 1.0,
-    overlap: float = 0.0,
 ) -> list[tuple[Verdict, ...]]:
-    """The verdicts of a family (k, n) without each of its seeds, or divisions, in turn: n tuples of k verdicts.
+    """The verdicts of a family without each of its n seeds, or divisions, in turn: n tuples of k verdicts.
 
     A claim that one seed makes or breaks is to be worded as such. Arguments as of `claims`.
     """
-    values = np.asarray(differences, dtype=np.float64)
-    without = np.where(np.eye(values.shape[-1], dtype=bool)[:, None, :], np.nan, values)
-    made = decide(without, margin=margin, alpha=alpha, collapsed=_without(collapsed, without),
-                  reference_collapsed=_without(reference_collapsed, without), unseen_drop=unseen_drop,
-                  unseen_runs=unseen_runs, limit=limit, overlap=overlap)  # fmt: skip
+    without: Floats | Divided
+    if isinstance(differences, Divided):
+        without = differences.without_each_division()
+        values = without.of_divisions
+    else:
+        each = np.asarray(differences, dtype=np.float64)
+        without = values = np.where(np.eye(each.shape[-1], dtype=bool)[:, None, :], np.nan, each)
+    made = decide(without, margin=margin, alpha=alpha, collapsed=_without(collapsed, values),
+                  reference_collapsed=_without(reference_collapsed, values), unseen_drop=unseen_drop,
+                  unseen_runs=unseen_runs, limit=limit)  # fmt: skip
     return [tuple(VERDICTS[v] for v in row) for row in made.verdict]
 
 
@@ -147,19 +155,19 @@ def _without(flags: npt.ArrayLike | Runs | None, without: Floats) -> Floats | Ru
     if flags is None:
         return None
     if isinstance(flags, Runs):
-        return flags.without_each_seed()
+        return flags.without_each()
     return np.broadcast_to(np.asarray(flags, dtype=np.float64), without.shape)
 
 
 def _flags_of_pairs(values: Floats, collapsed: npt.ArrayLike | Runs | None) -> Floats:
-    """Flags of the runs that are part of a difference, (k, runs); NaN for the others."""
+    """Flags of what counts as a run and is part of a difference, (k, runs); NaN for the others."""
     if collapsed is None:
         return np.full(values.shape, np.nan)
     if isinstance(collapsed, Runs):
-        unpaired, flags = Runs.flat(np.isnan(collapsed.differences)), Runs.flat(collapsed.collapsed)
+        differences, flags = collapsed.counted()
     else:
-        unpaired, flags = np.isnan(values), np.asarray(collapsed, dtype=np.float64)
-    return np.where(unpaired, np.nan, flags)
+        differences, flags = values, np.asarray(collapsed, dtype=np.float64)
+    return np.where(np.isnan(differences), np.nan, flags)
 
 
 def _interval(made: Decisions, i: int, alpha: float, method: str) -> Interval | None:

@@ -18,7 +18,7 @@ and what a collapsed run would lose (`UNSEEN_DROP`).
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -113,23 +113,37 @@ class Runs:
     Attributes:
         differences: Of each run to what it is compared with, arm - reference, (..., k, n, r); NaN where there is none.
         collapsed: 1 where that run collapsed or diverged, 0 where not, NaN where unknown or impossible; same shape.
+        shares_seeds: Whether the n are divisions of the data and the r the same seeds in each of them. A start that
+            collapses on one division collapses on others too: its runs say no more of how often that happens than one
+            of them does. Counted one by one they make arms "better" that are not in up to three of four studies
+            (``python benchmarks/divisions.py``).
     """
 
     differences: Floats
     collapsed: Floats
+    shares_seeds: bool = False
 
-    def without_each_seed(self) -> Runs:
-        """n copies, each without the runs of one seed."""
+    def without_each(self) -> Runs:
+        """n copies, each without the runs of one of the n."""
         n = self.differences.shape[-2]
         out = np.eye(n, dtype=bool)[:, None, :, None]
-        return Runs(
-            differences=np.where(out, np.nan, self.differences), collapsed=np.where(out, np.nan, self.collapsed)
-        )
+        differences, collapsed = (np.where(out, np.nan, one) for one in (self.differences, self.collapsed))
+        return replace(self, differences=differences, collapsed=collapsed)
 
-    @staticmethod
-    def flat(values: Floats) -> Floats:
-        """(..., n, r) as (..., n * r)."""
-        return values.reshape(*values.shape[:-2], -1)
+    def counted(self) -> tuple[Floats, Floats]:
+        """Differences and flags as they count: each run, (..., k, n * r), or each seed, (..., k, r).
+
+        A seed counts with the mean difference of its runs, and as collapsed where any of them did.
+        """
+        if not self.shares_seeds:
+            differences, collapsed = (one.reshape(*one.shape[:-2], -1) for one in (self.differences, self.collapsed))
+            return differences, collapsed
+        paired = ~np.isnan(self.differences)
+        flagged = paired & ~np.isnan(self.collapsed)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = np.where(paired, self.differences, 0.0).sum(axis=-2) / paired.sum(axis=-2)
+        hit = (flagged & (self.collapsed == 1)).any(axis=-2)
+        return mean, np.where(flagged.any(axis=-2), hit.astype(np.float64), np.nan)
 
 
 @dataclass(frozen=True, kw_only=True)

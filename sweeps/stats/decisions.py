@@ -11,7 +11,8 @@ so that the chance of any false claim of any kind in the family is at most alpha
 any standard deviations and correlations. Where runs can collapse, "better" needs two things (an intersection-union
 test: the larger of two one-sided p values goes into the step-down): the mean, and that the rate of collapse which would
 cancel the gain is excluded (`sweeps.stats.collapse`). Not established: `ahead` and `behind` (clear by this comparison
-alone, or but for collapse) and `undecided`. Below 3 seeds there is no verdict.
+alone, or but for collapse) and `undecided`. Below 3 seeds there is no verdict, nor over fewer than 3 divisions of the
+data (`sweeps.stats.divisions`, where the standard error is another one).
 """
 
 from __future__ import annotations
@@ -25,10 +26,9 @@ import numpy.typing as npt
 from scipy import special
 
 from sweeps.stats.collapse import UNSEEN_DROP, Risk, Runs, collapse_risk
+from sweeps.stats.divisions import Divided
+from sweeps.stats.means import EXACT, MIN_SEEDS, over_seeds
 from sweeps.stats.stepdown import SHARE, Bools, Floats, step_down
-
-MIN_SEEDS = 3
-EXACT = 1e-12  # differences closer than this are equal: accuracies counted on one test set differ by rounding
 
 
 class Verdict(StrEnum):
@@ -52,6 +52,7 @@ class Reason(StrEnum):
 
     ESTABLISHED = ""
     SEEDS = "fewer than 3 seeds"
+    DIVISIONS = "fewer than 3 divisions of the data"
     NO_VARIATION = "all differences are equal, so there is no error to test against"
     COLLAPSE = "a rate of collapse that would cancel the difference is not excluded"
     FAMILY = "clear by this comparison alone, not beside the others of the family"
@@ -66,7 +67,7 @@ class Decisions:
     """The procedure on arrays: leading axes are families (e.g. simulated studies), the last one has k comparisons.
 
     Attributes:
-        n: Pairs.
+        n: Pairs, or divisions of the data.
         mean, sd: Of the differences; NaN below 3 pairs.
         low, high: Simultaneous interval, within what is possible; NaN below 3 pairs.
         alone: Two-sided p value of the mean by this comparison alone; NaN below 3 pairs and without variation.
@@ -95,7 +96,7 @@ class Decisions:
 
 
 def decide(
-    differences: npt.ArrayLike,
+    differences: npt.ArrayLike | Divided,
     *,
     margin: float,
     alpha: float = 0.05,
@@ -105,12 +106,12 @@ def decide(
     unseen_runs: int = 0,
     limit: float = 1.0,
     share: float = SHARE,
-    overlap: float = 0.0,
 ) -> Decisions:
     """Decide families of comparisons.
 
     Args:
-        differences: Within-seed differences (..., k, n), fractions; NaN where a seed has no pair.
+        differences: Within-seed differences (..., k, n), fractions; NaN where a seed has no pair. `Divided` where they
+            are over divisions of one data set: n is then their number.
         margin: Positive; differences below it are practically equal. Chosen before the study ran.
         alpha: Family-wise error in (0, 1).
         collapsed: Whether the arm's run collapsed or diverged, same shape: booleans, or numbers with NaN where that is
@@ -122,20 +123,23 @@ def decide(
             has collapsed: e.g. those of the study whose choice is confirmed here, if none of them collapsed.
         limit: Largest possible difference: 1 for fractions.
         share: See `sweeps.stats.stepdown`.
-        overlap: n2 / n1 where the n pairs are divisions of one data set (`sweeps.stats.divisions`), 0 for seeds.
 
     Raises:
         ValueError: For a margin that is not positive.
     """
     if not margin > 0:
         raise ValueError(f"the equivalence margin is {margin}; it must be positive and chosen before the study runs")
-    d = np.asarray(differences, dtype=np.float64)
-    n, mean, sd = moments(d)
-    enough = n >= MIN_SEEDS
-    mean, sd = np.where(enough, mean, np.nan), np.where(enough, sd, np.nan)
-    error, df = sd * np.sqrt(1.0 / np.maximum(n, 1) + overlap), np.maximum(n - 1.0, 1.0)
+    if isinstance(differences, Divided):
+        d, means = differences.of_divisions, differences.means()
+        largest = np.nanmax(np.abs(differences.differences), axis=(-2, -1), initial=0.0)
+    else:
+        d = np.asarray(differences, dtype=np.float64)
+        means = over_seeds(d)
+        largest = np.nanmax(np.abs(d), axis=-1, initial=0.0)
+    n, df, enough = means.n, means.df, means.enough
+    mean, sd, error = (np.where(enough, one, np.nan) for one in (means.mean, means.sd, means.error))
     risk, other = (
-        None if flags is None else _risk(d, sign, flags, unseen_drop, unseen_runs)
+        None if flags is None else collapse_risk(*_runs(d, sign, flags), unseen_drop, unseen_runs)
         for sign, flags in ((1, collapsed), (-1, reference_collapsed))
     )
     above = _direction(mean, error, df, risk, alpha, share)
@@ -145,7 +149,7 @@ def decide(
     varies = error > 0
     alone = np.where(varies, np.minimum(2 * np.minimum(above.alone, below.alone), 1.0), np.nan)
     family = enough.sum(axis=-1, keepdims=True)
-    identical = enough & (np.max(np.abs(np.where(np.isnan(d), 0.0, d)), axis=-1) < EXACT)
+    identical = enough & (largest < EXACT)
     # A bit-identical arm is equal in as many seeds as the sign-flip test needs to show anything in this family.
     equal = (varies & (low > -margin) & (high < margin)) | (identical & (sign_flip_floor(n, family) <= alpha))
     clear = alone <= alpha
@@ -162,6 +166,7 @@ def decide(
     )
     reason = _select(
         {
+            Reason.DIVISIONS: ~enough & (means.seeds >= MIN_SEEDS),
             Reason.SEEDS: ~enough,
             Reason.ESTABLISHED: equal | above.rejected | below.rejected,
             Reason.NO_VARIATION: ~varies,
@@ -186,11 +191,12 @@ def decide(
     )
 
 
-def _risk(d: Floats, sign: int, flags: npt.ArrayLike | Runs, unseen_drop: float, unseen_runs: int) -> Risk:
-    if isinstance(flags, Runs):
-        return collapse_risk(sign * flags.flat(flags.differences), flags.flat(flags.collapsed), unseen_drop,
-                             unseen_runs)  # fmt: skip
-    return collapse_risk(sign * d, np.asarray(flags, dtype=np.float64), unseen_drop, unseen_runs)
+def _runs(d: Floats, sign: int, flags: npt.ArrayLike | Runs) -> tuple[Floats, Floats]:
+    """The differences and flags that say how often runs collapse."""
+    if not isinstance(flags, Runs):
+        return sign * d, np.asarray(flags, dtype=np.float64)
+    differences, collapsed = flags.counted()
+    return sign * differences, collapsed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,17 +238,6 @@ def _select(cases: Mapping[Verdict, Bools] | Mapping[Reason, Bools], default: in
     """The index of the first case that holds."""
     indices = [(VERDICTS if isinstance(case, Verdict) else REASONS).index(case) for case in cases]
     return np.asarray(np.select(list(cases.values()), indices, default), dtype=np.int64)
-
-
-def moments(differences: Floats) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
-    """Number, mean and standard deviation over the last axis without its NaN; SD is exactly 0 for equal values."""
-    known = ~np.isnan(differences)
-    n = known.sum(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean = np.where(known, differences, 0.0).sum(axis=-1) / n
-        residual = np.where(known, differences - mean[..., None], 0.0)
-        sd = np.sqrt((residual**2).sum(axis=-1) / (n - 1))
-    return n, mean, np.where(sd < EXACT, 0.0, sd)
 
 
 def t_p(mean: Floats, error: Floats, df: npt.ArrayLike) -> Floats:

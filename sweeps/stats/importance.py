@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from sweeps.stats.decisions import MIN_SEEDS
+from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.stepdown import Floats
 
 Method = Literal["anova", "ped"]

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from sweeps.stats.decisions import MIN_SEEDS, moments
+from sweeps.stats.means import MIN_SEEDS, moments
 
 
 @dataclass(frozen=True, kw_only=True)

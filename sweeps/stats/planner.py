@@ -14,7 +14,8 @@ from scipy import special
 
 from sweeps.stats.choice import best_of
 from sweeps.stats.collapse import UNSEEN_DROP, exact_limits, largest_unseen_rate
-from sweeps.stats.decisions import MIN_SEEDS, Verdict, decide, sign_flip_floor
+from sweeps.stats.decisions import Verdict, decide, sign_flip_floor
+from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.stepdown import Floats
 
 STUDIES = 2000

@@ -38,7 +38,7 @@ import numpy.typing as npt
 from scipy import optimize, special
 
 from sweeps.stats.collapse import UNSEEN_DROP
-from sweeps.stats.decisions import EXACT, MIN_SEEDS
+from sweeps.stats.means import EXACT, MIN_SEEDS
 from sweeps.stats.stepdown import Bools, Floats
 
 LOOKS = (3, 4, 5, 6, 8, 10, 13, 17, 22, 28, 36)

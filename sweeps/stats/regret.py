@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy import special
 
 from sweeps.stats.choice import shared_seeds
-from sweeps.stats.decisions import MIN_SEEDS
+from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.stepdown import Floats
 
 MIN_BLOCKS = 5  # of a comparison of ranks

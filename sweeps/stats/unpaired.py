@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from sweeps.stats.decisions import MIN_SEEDS
 from sweeps.stats.intervals import Interval
+from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.stepdown import Floats
 
 METHOD = "simultaneous Welch with the degrees of freedom of the smaller sample, Bonferroni"

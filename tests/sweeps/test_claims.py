@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from benchmarks.claims import main as print_table
 from benchmarks.claims import rows
 from sweeps.stats.choice import best_of, chance_of_choice, choosable, choose, may_be_best, winners_curse
-from sweeps.stats.claims import Reason, Verdict, claims, leave_one_seed_out
+from sweeps.stats.claims import Reason, Verdict, claims, leave_one_out
 from sweeps.stats.collapse import Runs, compare_rates, fill_diverged, largest_unseen_rate, rate
 from sweeps.stats.decisions import decide, sign_flip_floor
 from sweeps.stats.factorial import by_seed, difference, halves, sides, single_runs, trend
@@ -145,10 +145,10 @@ def test_the_floor_of_the_sign_flip_test_counts_the_family() -> None:
     assert (min_seeds_by_sign_flips(), min_seeds_by_sign_flips(4), min_seeds_by_sign_flips(9)) == (6, 8, 9)
 
 
-def test_leave_one_seed_out_names_the_seeds_that_a_claim_needs() -> None:
+def test_leave_one_out_names_the_seeds_that_a_claim_needs() -> None:
     d = [0.021, -0.002, 0.019, 0.022, 0.018]
     assert claims([d], margin=0.001)[0].verdict is Verdict.BETTER
-    verdicts = [v for (v,) in leave_one_seed_out([d], margin=0.001)]
+    verdicts = [v for (v,) in leave_one_out([d], margin=0.001)]
     assert verdicts[1] is Verdict.BETTER
     assert verdicts[0] is verdicts[2] is verdicts[3] is Verdict.UNDECIDED
     assert verdicts == [claims([d[:i] + d[i + 1 :]], margin=0.001)[0].verdict for i in range(5)]
@@ -336,9 +336,9 @@ def test_single_runs_guard_an_effect_as_they_guard_an_arm() -> None:
     assert guarded.collapse is not None
     assert (guarded.collapse.rate.count, guarded.collapse.rate.n) == (3, 8)
     clean = Runs(differences=np.full((1, 4, 2), 0.03), collapsed=np.zeros((1, 4, 2)))
-    without = leave_one_seed_out(d, margin=0.001, collapsed=clean, unseen_runs=200)
+    without = leave_one_out(d, margin=0.001, collapsed=clean, unseen_runs=200)
     assert [verdict for (verdict,) in without] == [Verdict.BETTER] * 4
-    assert [v for (v,) in leave_one_seed_out(d, margin=0.001, collapsed=clean)] == [Verdict.AHEAD] * 4
+    assert [v for (v,) in leave_one_out(d, margin=0.001, collapsed=clean)] == [Verdict.AHEAD] * 4
 
 
 def test_who_can_be_chosen_shares_three_seeds() -> None:
