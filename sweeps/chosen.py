@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sweeps.questions import block_names, candidates_by_block
+from sweeps.questions import Pair, block_names, candidates_by_block, compared_pairs, main_pair
 from sweeps.record import CellRecord, Plan, Scalar, arm_key
 from sweeps.stats.choice import Choice, choosable, choose
 from sweeps.stats.collapse import fill_diverged
@@ -71,6 +71,13 @@ class Accuracies:
             made = choose(self.val[rows]) if rows else None
             if made is not None:
                 yield rows, made
+
+    def chosen_pairs(self) -> Iterator[tuple[Pair, list[int], Choice]]:
+        """As `choices`, with the chosen arm and its reference, where it is compared with one."""
+        pairs = compared_pairs(self.arms, self.plan.study)
+        for rows, made in self.choices():
+            if (pair := main_pair(pairs, [rows[i] for i in made.ranking])) is not None:
+                yield pair, rows, made
 
 
 def short_arms(plan: Plan) -> Bools:

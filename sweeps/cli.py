@@ -202,7 +202,8 @@ def plan(request: _Request, as_json: bool, every_arm: bool) -> None:
 @click.option(
     "--clips/--no-clips",
     default=True,
-    help="Put frames of at most 6 test clips beside the plan, for the report's explorer [default: --clips].",
+    help="Put frames of some test clips beside the plan for the report: for its explorer, and in the end of those won "
+    "and lost, with their attention maps [default: --clips].",
 )
 def run(
     request: _Request,

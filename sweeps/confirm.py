@@ -13,7 +13,7 @@ import numpy as np
 
 from sweeps.chosen import Accuracies
 from sweeps.plan import Task, arm_tasks
-from sweeps.questions import compared_pairs, main_pair
+from sweeps.questions import compared_pairs
 from sweeps.record import ConfirmationHeader, Scalar, StudyFolder, arm_key
 from sweeps.stats.choice import winners_curse
 from sweeps.stats.means import MIN_SEEDS, moments
@@ -82,15 +82,11 @@ def _read(folder: StudyFolder) -> Accuracies:
 def _choose(finished: Accuracies) -> tuple[list[tuple[dict[str, Scalar], dict[str, Scalar]]], list[int], int | None]:
     """(chosen arm, its reference) of each block, the seeds behind the choice, and how many fresh ones it needs."""
     plan, arms = finished.plan, finished.arms
-    pairs = compared_pairs(arms, plan.study)
+    reference = dict(compared_pairs(arms, plan.study))
     chosen, seeds, needed = [], set(), []
-    for rows, made in finished.choices():
-        pair = main_pair(pairs, [rows[i] for i in made.ranking])
-        if pair is None:
-            continue
+    for pair, rows, made in finished.chosen_pairs():
         chosen.append((arms[pair[0]], arms[pair[1]]))
         seeds |= {finished.seeds[j] for j in made.seeds}
-        reference = dict(pairs)
         differences = [finished.test[i] - finished.test[reference.get(i, pair[1])] for i in rows]
         curse = winners_curse(finished.val[rows], np.stack(differences), np.random.default_rng(0))
         needed.append(_needed(finished.test[pair[0]] - finished.test[pair[1]], curse))

@@ -148,3 +148,16 @@ def read_predictions(folder: Path, cell: str, split: Literal["val", "test"] = "t
     if about.get("format") != FORMAT or about.get("cell") != cell:
         raise InputError(f"'{path}' holds format {about.get('format')} of cell {about.get('cell')}; {way}")
     return made
+
+
+def largest_gains(gains: NDArray[np.float64], number: int) -> list[int]:
+    """Positions of the largest gains, falling, then of the largest losses, at most `number` of each; ties by place.
+
+    Args:
+        gains: (videos,).
+        number: Of each.
+    """
+    order = np.argsort(-gains, kind="stable")
+    won = [int(i) for i in order[:number] if gains[i] > 0]
+    lost = [int(i) for i in np.argsort(gains, kind="stable")[:number] if gains[i] < 0]
+    return won + lost[::-1]

@@ -31,6 +31,7 @@ FORMAT: Literal[2] = 2
 PLAN_FILE = "plan.json"
 CELLS_FOLDER = "cells"
 CLIPS_FILE = "clips.json"
+CLIP_MAPS_FILE = "clip_maps.json"
 
 Scalar = bool | int | float | str | None
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
@@ -336,6 +337,48 @@ class ExampleClips(Plain):
     clips: list[ExampleClip]
 
 
+class ClipMap(Plain):
+    """A test video that an arm wins or loses, as a picture.
+
+    Attributes:
+        video: The video's id.
+        frames: The frames shown, as numbers in the video.
+        mean: Mean attention of the whole clip, in [0, 1].
+        jpeg: These frames side by side, below them their attention, as a JPEG in base64.
+        width, height: Of the picture, in pixels.
+    """
+
+    video: str
+    frames: list[int] = Field(min_length=1)
+    mean: float
+    jpeg: Annotated[str, Field(pattern=r"^[A-Za-z0-9+/]+=*$")]
+    width: int = Field(ge=1)
+    height: int = Field(ge=1)
+
+
+class ClipMapsOfArm(Plain):
+    """The videos that one chosen arm wins and loses most, see `sweeps.clip_maps`.
+
+    Attributes:
+        cells: Whose predictions say so: the arm's, then its reference's.
+        model: The arm's cell whose model draws the attention.
+        seed: Its seed.
+        maps: One for each video.
+    """
+
+    cells: list[Hash]
+    model: Hash
+    seed: int
+    maps: list[ClipMap]
+
+
+class ClipMaps(Plain):
+    """Attention maps of the test videos that the chosen arms win and lose."""
+
+    format: Literal[2] = FORMAT
+    arms: list[ClipMapsOfArm]
+
+
 class CellHead(BaseModel):
     """What a status needs of a record: a tenth of the time of reading all of it, for thousands of cells."""
 
@@ -367,6 +410,7 @@ class StudyFolder:
         self.plan_path = self.path / PLAN_FILE
         self.cells_path = self.path / CELLS_FOLDER
         self.clips_path = self.path / CLIPS_FILE
+        self.clip_maps_path = self.path / CLIP_MAPS_FILE
 
     def create(self) -> None:
         """Make the folder, or say in one sentence why it cannot be made or written."""
@@ -404,6 +448,13 @@ class StudyFolder:
 
     def write_example_clips(self, clips: ExampleClips) -> None:
         write_text(self.clips_path, _to_text(clips))
+
+    def read_clip_maps(self) -> ClipMaps:
+        """The attention maps of videos won and lost, none without the file. Raises DamagedRecord for a damaged one."""
+        return _read(self.clip_maps_path, ClipMaps) if self.clip_maps_path.is_file() else ClipMaps(arms=[])
+
+    def write_clip_maps(self, maps: ClipMaps) -> None:
+        write_text(self.clip_maps_path, _to_text(maps))
 
     def cell_path(self, cell_hash: str) -> Path:
         return self.cells_path / f"{cell_hash}.json"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from sweeps.cell_needs import Machine, cells_that_fit, split_devices
+from sweeps.clip_maps import write_clip_maps
 from sweeps.confirm import plan_confirmation
 from sweeps.executors.base import Resources
 from sweeps.executors.registry import make_executor
@@ -80,7 +81,8 @@ def run_study(
             cells of this study. The caller vouches that no number depends on the change; the records say so.
         track: Other tools to show the sweep to, keys of `sweeps.track.registry.TRACKERS`. None of them can fail a cell.
         storage: URL of an Optuna storage that mirrors the sweep; a search has ``out/search.db`` without one.
-        clips: Whether a few test clips are written beside the plan, for the report's explorer.
+        clips: Whether a few test clips are written beside the plan for the report's explorer, and in the end those won
+            and lost with their attention maps.
         shard: Run this part of the plan's cells alone; other runs may have the other parts, at the same time.
 
     Returns:
@@ -126,6 +128,8 @@ def run_study(
             session.run(proposer)
             is_over = True
             for line in session.weights.end() if shard is None else _weights_of_shard(keep_weights):
+                reporter.note(line)
+            for line in write_clip_maps(folder) if clips and shard is None else []:
                 reporter.note(line)
         except LimitReached as limit:
             reporter.note(f"{limit}; the same command goes on from there")

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
@@ -77,16 +76,3 @@ def clip_figure(clips: Sequence[ClipGain], arm: Arm, reference: Arm, suffix: str
 
 def _drawn(arm: Arm, reference: Arm, clips: Sequence[ClipGain], *, ax: Axes) -> Axes:
     return draw_clip_gains(clips, arm, reference, ax=ax)
-
-
-def select_clips(gains: np.ndarray, number: int) -> list[int]:
-    """Positions of the largest gains, falling, then of the largest losses, at most `number` of each; ties by place.
-
-    Args:
-        gains: (videos,).
-        number: Of each.
-    """
-    order = np.argsort(-gains, kind="stable")
-    won = [int(i) for i in order[:number] if gains[i] > 0]
-    lost = [int(i) for i in np.argsort(gains, kind="stable")[:number] if gains[i] < 0]
-    return won + lost[::-1]

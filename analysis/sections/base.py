@@ -97,6 +97,37 @@ class Listing:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Picture:
+    """One picture of a gallery.
+
+    Attributes:
+        title: What it is of. note: A line below.
+        jpeg: In base64. width, height: In pixels.
+        alt: What is to be seen, for those who do not see it.
+    """
+
+    title: str
+    note: str
+    jpeg: str
+    width: int
+    height: int
+    alt: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gallery:
+    """Pictures beside each other, for the page alone.
+
+    Attributes:
+        caption: What they show.
+        groups: (heading, pictures) pairs.
+    """
+
+    caption: str
+    groups: Sequence[tuple[str, Sequence[Picture]]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Document:
     """A text in Markdown beside the page: ``appendix/<name>.md``."""
 
@@ -161,6 +192,7 @@ class SectionContent:
         tiles: Key figures.
         findings: (subheading or "", sentences) pairs.
         explorer: Test clips to play with.
+        galleries: Pictures.
         listings, grid, figures, tables, facts: The other things that a section may have; facts are (term, text).
         documents: Files beside the page.
         method: (term, text) notes on how the numbers were made, gathered by the section on methods.
@@ -173,6 +205,7 @@ class SectionContent:
     listings: Sequence[Listing] = ()
     grid: StatusGrid | None = None
     figures: Sequence[ReportFigure] = ()
+    galleries: Sequence[Gallery] = ()
     tables: Sequence[Table] = ()
     facts: Sequence[tuple[str, str]] = ()
     documents: Sequence[Document] = ()

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from analysis.figures.clip_gains import ClipGain, clip_figure, select_clips
+from analysis.figures.clip_gains import ClipGain, clip_figure
 from analysis.sections.base import (
     Column,
+    Gallery,
     Listing,
+    Picture,
     Row,
     Section,
     SectionContent,
@@ -23,7 +25,9 @@ from analysis.sections.base import (
 from analysis.study.cells import Study
 from analysis.study.clip_scores import PairedScores, kept_models
 from analysis.verdict.conclusions import Conclusions
-from vmp.core.text import count
+from sweeps.predictions import largest_gains
+from sweeps.record import ClipMap, DamagedRecord, StudyFolder
+from vmp.core.text import count, listing
 
 NUMBER = 10
 _COLUMNS = (
@@ -42,18 +46,21 @@ _COLUMNS = (
 
 
 def _compute(conclusions: Conclusions) -> SectionContent:
-    sentences, figures, rows, listings = [], [], [], []
+    sentences, figures, rows = [], [], []
+    galleries: list[Gallery] = []
+    listings: list[Listing] = []
     for paired, suffix in zip(conclusions.paired_scores, scores_suffixes(conclusions), strict=True):
         gains = paired.gains.mean(axis=0)
-        chosen = select_clips(gains, NUMBER)
+        chosen = largest_gains(gains, NUMBER)
         sentences.append(_sentence(paired, gains))
         rows += [_row(paired, i) for i in chosen]
         if chosen:
             clips = [_clip(paired, i) for i in chosen]
             figures.append(clip_figure(clips, paired.arm, paired.reference, suffix))
-        sentence, listing = _pictures(conclusions.study, paired, chosen)
+        sentence, of_maps, commands = _maps(conclusions.study, paired, chosen)
         sentences.append(sentence)
-        listings += listing
+        galleries += of_maps
+        listings += commands
     caption = (
         f"The test videos with the largest gain and with the largest loss, at most {NUMBER} of each: mean over seeds "
         "of the probability that the chosen arm and its reference give the right class, in percent, the difference in "
@@ -62,6 +69,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     return SectionContent(
         intro=" ".join(one for one in sentences if one),
         figures=figures,
+        galleries=galleries,
         listings=listings,
         tables=[Table(name="clips", caption=caption, columns=_COLUMNS, rows=rows)] if rows else [],
     )
@@ -100,22 +108,59 @@ def _row(paired: PairedScores, i: int) -> Row:
     return Row(values=values, hashes=paired.hashes)
 
 
-def _pictures(study: Study, paired: PairedScores, chosen: list[int]) -> tuple[str, list[Listing]]:
-    """How the attention maps of these videos are drawn: by a saved model, and only where the files are at hand."""
-    models = kept_models(paired, study.path)
+def _maps(study: Study, paired: PairedScores, chosen: list[int]) -> tuple[str, list[Gallery], list[Listing]]:
+    """The attention maps of these videos; else how they are drawn, by a saved model and where the files are at hand."""
     if not chosen or not _is_prompted(study, paired):
-        return "", []
+        return "", [], []
+    if gallery := _gallery(study, paired, chosen):
+        return "", [gallery], []
+    models = kept_models(paired, study.path)
     if not models:
-        return "Their attention maps need a saved model of the arm (vmp sweep run --keep-weights chosen).", []
+        return "Their attention maps need a saved model of the arm (vmp sweep run --keep-weights chosen).", [], []
     seed, cell = next(iter(models.items()))
     model = shlex.quote(str(study.path / "models" / cell))
     root = _root(study.records[cell].settings.get("data"))
     files = {paired.clips[i]: root / paired.files[i] for i in chosen} if root is not None else {}
     at_hand = {clip: file for clip, file in files.items() if file.is_file()}
     if not at_hand:
-        return f"Their attention maps: vmp show VIDEO --model {model} where the videos are at hand.", []
+        return f"Their attention maps: vmp show VIDEO --model {model} where the videos are at hand.", [], []
     items = [(clip, f"vmp show {shlex.quote(str(file))} --model {model}") for clip, file in at_hand.items()]
-    return "", [Listing(items=items, title=f"Commands that draw their attention maps (model of seed {seed})")]
+    return "", [], [Listing(items=items, title=f"Commands that draw their attention maps (model of seed {seed})")]
+
+
+def _gallery(study: Study, paired: PairedScores, chosen: list[int]) -> Gallery | None:
+    """The maps that the sweep has drawn; None where it has drawn none of these cells or not all of these videos."""
+    try:
+        arms = StudyFolder(study.path).read_clip_maps().arms
+    except DamagedRecord:  # the next run draws them anew
+        return None
+    drawn = next((one for one in arms if one.cells == list(paired.hashes)), None)
+    by_video = {one.video: one for one in drawn.maps} if drawn else {}
+    if drawn is None or any(paired.clips[i] not in by_video for i in chosen):
+        return None
+    gains = paired.gains.mean(axis=0)
+    pictures = {i: _picture(_clip(paired, i), by_video[paired.clips[i]]) for i in chosen}
+    return Gallery(
+        caption=f"Steps of each video's test clip and below them the attention that {paired.arm.label} gives them "
+        f"(model of seed {drawn.seed}, cell {drawn.model}), from dark (0) to bright (1).",
+        groups=[
+            ("Won", [pictures[i] for i in chosen if gains[i] > 0]),
+            ("Lost", [pictures[i] for i in chosen if gains[i] < 0]),
+        ],
+    )
+
+
+def _picture(clip: ClipGain, drawn: ClipMap) -> Picture:
+    gain = f"right class {100 * clip.of_reference:.0f}% to {100 * clip.of_arm:.0f}%, mean attention {drawn.mean:.2f}"
+    frames = listing([str(frame) for frame in drawn.frames])
+    return Picture(
+        title=f"{clip.clip} ({clip.label})",
+        note=gain,
+        jpeg=drawn.jpeg,
+        width=drawn.width,
+        height=drawn.height,
+        alt=f"Frames {frames} of {clip.clip} with the attention that they get; {gain}.",
+    )
 
 
 def _is_prompted(study: Study, paired: PairedScores) -> bool:

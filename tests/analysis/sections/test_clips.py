@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.figures.clip_gains import select_clips
 from analysis.figures.confusion_matrices import MAX_CLASSES, prepare_confusions
 from analysis.report.write import write_report
 from analysis.sections.calibration import CALIBRATION
@@ -16,7 +15,7 @@ from analysis.sections.confusion import CONFUSION
 from analysis.study.cells import load_study
 from analysis.study.clip_scores import hits_of, paired_scores
 from analysis.verdict.conclusions import Conclusions, conclude
-from sweeps.predictions import predictions_path, read_predictions
+from sweeps.predictions import largest_gains, predictions_path, read_predictions
 from sweeps.record import StudyFolder
 from sweeps.stats.calibration import error_by_chance, reliability
 from tests.analysis.predicted import EACH, write_all
@@ -131,8 +130,8 @@ def test_of_many_classes_those_that_change_most_are_drawn(tmp_path: Path) -> Non
 
 
 def test_gains_come_first_and_losses_end_with_the_largest() -> None:
-    assert select_clips(np.array([0.0, 0.2, -0.3, 0.2, -0.1, 0.5]), 2) == [5, 1, 4, 2]
-    assert select_clips(np.zeros(3), 2) == []
+    assert largest_gains(np.array([0.0, 0.2, -0.3, 0.2, -0.1, 0.5]), 2) == [5, 1, 4, 2]
+    assert largest_gains(np.zeros(3), 2) == []
 
 
 def test_calibration_error_by_hand_and_by_chance() -> None:

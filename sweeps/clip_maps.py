@@ -1,0 +1,180 @@
+"""What the chosen arm looks at in the test videos that it wins and loses: frames and attention maps for the report.
+
+Drawn when a study has ended, by the model that it keeps of the chosen arm, where the videos are at hand. Like the
+example clips they decide no number and belong to no cell. The pictures are for looking at: a few steps of a clip,
+small, as JPEG.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from sweeps.chosen import Accuracies
+from sweeps.predictions import PredictedClips, largest_gains, read_predictions
+from sweeps.record import CellRecord, ClipMap, ClipMaps, ClipMapsOfArm, DamagedRecord, StudyFolder, arm_key
+from sweeps.weights import MODELS_FOLDER
+from vmp.core.config import from_plain
+from vmp.core.errors import InputError
+from vmp.core.text import count
+from vmp.data.augment import view_crop
+from vmp.data.base import VideoSet
+from vmp.data.registry import load_data
+from vmp.data.sampling import sample_indices
+from vmp.experiment import Experiment, clip_frames
+from vmp.layer.base import PromptLayer
+from vmp.saved_model import CONFIG_FILE, load_model
+
+NUMBER, STEPS, SIDE, GAP, QUALITY = 10, 5, 80, 2, 80
+COLOURS = "viridis"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """The videos of one arm: cells as of `ClipMapsOfArm`, the record of its model, and the videos' names."""
+
+    cells: list[str]
+    record: CellRecord
+    videos: list[str]
+
+    def is_drawn_in(self, maps: ClipMaps) -> bool:
+        own = (self.cells, self.record.hash, self.videos)
+        return any((one.cells, one.model, [each.video for each in one.maps]) == own for one in maps.arms)
+
+
+def write_clip_maps(folder: StudyFolder) -> list[str]:
+    """Write ``clip_maps.json`` unless it is there for the same cells; returns what the user should know.
+
+    Whatever keeps the videos from being read costs the pictures and nothing else, so it is said and not raised.
+    """
+    try:
+        wanted = list(_wanted(folder))
+        if not wanted or all(one.is_drawn_in(_drawn(folder)) for one in wanted):
+            return []
+        made = ClipMaps(arms=[_draw(folder, one) for one in wanted])
+    except (InputError, OSError) as error:
+        return [f"the report will show no attention maps of the test videos won and lost: {error}"]
+    folder.write_clip_maps(made)
+    drawn = count(sum(len(one.maps) for one in made.arms), "test video")
+    return [f"Attention maps of {drawn} won and lost in '{folder.clip_maps_path}' for the report (--no-clips: none)"]
+
+
+def _drawn(folder: StudyFolder) -> ClipMaps:
+    try:
+        return folder.read_clip_maps()
+    except DamagedRecord:
+        return ClipMaps(arms=[])
+
+
+def _wanted(folder: StudyFolder) -> Iterator[_Wanted]:
+    """For each block's chosen arm with a layer that attends and a model: what it wins and loses."""
+    plan = folder.read_plan()
+    records = {record.hash: record for record in folder.records(plan)}
+    accuracies = Accuracies.of(plan, records.values())
+    cells = {(arm_key(cell.factors), cell.seed): cell.hash for cell in plan.cells}
+    complete = {cell for cell, record in records.items() if record.status == "complete"}
+    for (arm, reference), _, _ in accuracies.chosen_pairs():
+        sides = [arm_key(accuracies.arms[i]) for i in (arm, reference)]
+        paired = [[cells.get((side, seed), "") for side in sides] for seed in plan.seeds]
+        read = [[read_predictions(folder.path, cell) if cell in complete else None for cell in pair] for pair in paired]
+        kept = [(pair, both) for pair, both in zip(paired, read, strict=True) if None not in both]
+        models = [pair[0] for pair, _ in kept if (folder.path / MODELS_FOLDER / pair[0] / CONFIG_FILE).is_file()]
+        if not models or not _experiment(records[models[0]]).layer.has_attention:
+            continue
+        predicted = [[one for one in both if one is not None] for _, both in kept]
+        videos = _won_and_lost(predicted)
+        if videos:
+            own, others = ([pair[side] for pair, _ in kept] for side in (0, 1))
+            yield _Wanted(cells=[*own, *others], record=records[models[0]], videos=videos)
+
+
+def _won_and_lost(predicted: Sequence[Sequence[PredictedClips]]) -> list[str]:
+    """The report's selection: by the mean gain over seeds of the probability of the right class."""
+    clips = predicted[0][0].clips
+    if any(one.clips != clips for both in predicted for one in both):
+        raise InputError("cells list different test videos")
+    right = [[one.probabilities[np.arange(len(clips)), one.labels] for one in both] for both in predicted]
+    gains = np.mean([own - other for own, other in right], axis=0)
+    return [clips[i] for i in largest_gains(gains, NUMBER)]
+
+
+def _draw(folder: StudyFolder, wanted: _Wanted) -> ClipMapsOfArm:
+    experiment = _experiment(wanted.record)
+    data = load_data(experiment.data)
+    numbers = {video.id: i for i, video in enumerate(data.videos)}
+    layer = load_model(folder.path / MODELS_FOLDER / wanted.record.hash).model.layer
+    maps = []
+    for video in wanted.videos:
+        if video not in numbers:
+            raise InputError(f"the data set has no video '{video}' any more")
+        frames, indices = _clip(data, numbers[video], experiment)
+        attention = _attention(layer, frames, experiment)
+        first = 0 if getattr(layer, "prompted_frame", "later") == "earlier" else len(frames) - len(attention)
+        steps = np.unique(np.linspace(0, len(attention) - 1, STEPS).round().astype(int))
+        picture = _picture(frames[first + steps], attention[steps])
+        maps.append(
+            ClipMap(
+                video=video,
+                frames=indices[first + steps].tolist(),
+                mean=float(attention.mean()),
+                jpeg=_jpeg(picture),
+                width=picture.width,
+                height=picture.height,
+            )
+        )
+    return ClipMapsOfArm(cells=wanted.cells, model=wanted.record.hash, seed=wanted.record.seed, maps=maps)
+
+
+def _experiment(record: CellRecord) -> Experiment:
+    return from_plain(Experiment, record.settings, source=f"record {record.hash}")
+
+
+def _clip(data: VideoSet, index: int, experiment: Experiment) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The frames of a video's central test clip, as the cell sees them, and their numbers."""
+    video, sampling = data.videos[index], experiment.sampling
+    indices = sample_indices(
+        sampling,
+        video.num_frames,
+        video.fps,
+        frames=clip_frames(experiment),
+        train=False,
+        seed=0,
+        epoch=0,
+        video_id=video.id,
+        timeline=data.timeline(index, sampling.needs) if sampling.needs else None,
+    )
+    return view_crop(data.read(index, indices), experiment.data.size), indices
+
+
+@torch.no_grad()
+def _attention(layer: PromptLayer, frames: NDArray[np.uint8], experiment: Experiment) -> NDArray[np.float32]:
+    """The attention that `layer` gives each step of a clip, ``(steps, h, w)``, the mean of several channels."""
+    mean, std = (torch.tensor(one) for one in (experiment.normalize.mean, experiment.normalize.std))
+    clip = ((torch.from_numpy(frames.copy()).float() / 255 - mean) / std).permute(3, 0, 1, 2)
+    maps = layer(clip[None]).attention[0]
+    return np.asarray((maps.mean(0) if maps.ndim == 4 else maps).float().numpy(), dtype=np.float32)
+
+
+def _picture(frames: NDArray[np.uint8], attention: NDArray[np.float32]) -> Image.Image:
+    """Frames side by side, below them their attention, from dark (0) to bright (1)."""
+    colours = (255 * matplotlib.colormaps[COLOURS](attention.clip(0, 1))[..., :3]).round().astype(np.uint8)
+    rows = []
+    for pictures in (frames, colours):
+        scaled = [Image.fromarray(one).resize((SIDE, SIDE), Image.Resampling.BILINEAR) for one in pictures]
+        apart = [np.pad(np.asarray(one), ((0, GAP), (0, GAP), (0, 0)), constant_values=255) for one in scaled]
+        rows.append(np.concatenate(apart, axis=1))
+    return Image.fromarray(np.concatenate(rows, axis=0)[:-GAP, :-GAP])
+
+
+def _jpeg(picture: Image.Image) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="JPEG", quality=QUALITY, optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode()
