@@ -1,7 +1,8 @@
-"""Folds of one data set as the blocks of a study: planned, run on real videos, and never chosen among."""
+"""Folds and official splits as the blocks of a study: planned, run on real videos, and never chosen among."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from sweeps.executors.cell import run_cell
 from sweeps.plan import grid_tasks, make_plan
 from sweeps.run import run_study
 from sweeps.study import Study
+from tests.conftest import Vmp
 from tests.vmp.data.tiny_videos import write_video
 from vmp.core.config import to_plain
 from vmp.data.registry import load_data
@@ -80,3 +82,40 @@ def test_a_cell_refuses_other_videos_than_those_of_its_plan(study: Study, tmp_pa
     assert other.reason is not None
     assert "are not those that the sweep was planned with: data 'clips'" in other.reason
     assert str(tmp_path / "clips.csv") in other.reason
+
+
+def test_hmdb51_s_three_official_splits_by_the_command_line(
+    call_vmp: Vmp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VMP_CACHE_DIR", str(tmp_path / "cache"))
+    (tmp_path / "splits").mkdir()
+    codes = [[1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 0], [2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 0], [1, 1, 2, 1, 1, 2, 1, 2, 1, 1, 0]]
+    for c, name in enumerate(("brush_hair", "wave")):
+        files = [f"Movie_{i // 2}_{name}_f_{('cm', 'nm')[i % 2]}_np1_ba_med_{i}.avi" for i in range(11)]
+        for i, file in enumerate(files[:10]):
+            write_video(tmp_path / "videos" / name / file, 8 + i % 3, video=10 * c + i, codec="mpeg4")
+        for number, of_split in enumerate(codes, start=1):
+            lines = [f"{file} {code} \n" for file, code in zip(files, of_split, strict=True)]
+            (tmp_path / "splits" / f"{name}_test_split{number}.txt").write_text("".join(lines))
+    (tmp_path / "study.yaml").write_text(
+        "name: splits\n"
+        "factors: {prompt: [control, vmp], data.split: [1, 2, 3]}\n"
+        "seeds: [0, 1, 2]\n"
+        "data: {kind: hmdb51, path: videos, annotations: splits, size: 16, val_fraction: 0.2}\n"
+        "sampling: {kind: uniform, num_frames: 4}\n"
+        "backbone: cnn3d_tiny\n"
+        "train: {epochs: 1, batch_size: 8}\n"
+    )
+    planned = call_vmp("sweep", "plan", "study.yaml", cwd=tmp_path).stdout
+    assert "18 cells" in planned
+    ran = call_vmp("sweep", "run", "study.yaml", "--out", "out", cwd=tmp_path)
+    assert (ran.returncode, "18 of 18 cells complete" in ran.stdout + ran.stderr) == (0, True), ran.stderr
+    results = load_results(tmp_path / "out")
+    for record in results.records.values():
+        test = codes[int(str(record.factors["data.split"])) - 1].count(2)
+        assert record.data.splits["test"] == 2 * test == sum(one.total for one in record.scores["test"].classes)
+        tags = set(record.scores["test"].strata)
+        assert any("camera" in tag for tag in tags), "by the tags of the file names"
+    assert call_vmp("report", tmp_path / "out").returncode == 0
+    over = json.loads((tmp_path / "out" / "report" / "verdict.json").read_text())["comparison"]
+    assert (over["unit"], over["n"]) == ("division", 3)
