@@ -1,6 +1,6 @@
 # make install   everything into .venv        make demo   the main job, to a report to look at
 # make test      all tests                    make lint   style and types
-# make bench     every benchmark, in turn
+# make bench     every benchmark, in turn      make test-oldest   all tests, with the oldest dependencies
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,12 +8,14 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 DEMO := results/demo
+OLDEST := .venv-oldest
+TOOLS := pytest pytest-timeout pytest-xdist hypothesis statsmodels playwright axe-playwright-python
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint bench clean
+.PHONY: help install demo test test-oldest lint bench clean
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n 's/^# make/make/p' Makefile
 
 install: $(STAMP)
 
@@ -33,6 +35,15 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
+# The lower bounds of pyproject.toml, each resolved to itself; the tests' own tools are the newest.
+test-oldest:
+	@echo "Setting up $(OLDEST): the oldest versions that pyproject.toml allows (about 7 GB, minutes)"
+	$(PYTHON) -m venv --clear $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --upgrade pip uv
+	$(OLDEST)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct --editable '.[all]'
+	$(OLDEST)/bin/uv pip install --quiet --python $(OLDEST)/bin/python $(TOOLS)
+	$(OLDEST)/bin/python -m pytest -n $(WORKERS) --dist loadgroup
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -42,4 +53,4 @@ bench: $(STAMP)
 	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
 
 clean:
-	rm -rf $(VENV) results/demo build *.egg-info vmp/layer/kernels/*.so
+	rm -rf $(VENV) $(OLDEST) results/demo build *.egg-info vmp/layer/kernels/*.so

@@ -68,6 +68,11 @@ def predictions_path(folder: Path, cell: str) -> Path:
     return folder / PREDICTIONS_FOLDER / f"{cell}.parquet"
 
 
+def predicted_cells(folder: Path) -> set[str]:
+    """The cells whose predictions lie below a study's folder."""
+    return {path.stem for path in (folder / PREDICTIONS_FOLDER).glob("*.parquet")}
+
+
 def write_predictions(folder: Path, cell: str, predictions: Predictions) -> None:
     """Leave a cell's predictions below a study's folder, whole or not at all."""
     import pyarrow as pa

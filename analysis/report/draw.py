@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from analysis.figures.figure import ReportFigure
@@ -15,13 +15,14 @@ MIN_FIGURES = 4  # fewer are drawn before a second process has begun
 _TOKEN = 2  # bytes of a figure's number
 
 
-def save_figures(figures: Sequence[ReportFigure], folder: Path) -> None:
+def save_figures(figures: Sequence[ReportFigure], folder: Path, meanwhile: Callable[[], None]) -> None:
     """Write every figure into `folder` as SVG and PNG; who draws which one changes no byte.
 
-    A copy of this process takes the next figure whenever it is free, as this one does. What it fails to draw is drawn
-    here, so that its error is raised here.
+    A copy of this process takes the next figure whenever it is free, as this one does after `meanwhile`. What the copy
+    fails to draw is drawn here, so that its error is raised here.
     """
     if not _may_fork() or not MIN_FIGURES <= len(figures) < 256**_TOKEN // 8:
+        meanwhile()
         for figure in figures:
             figure.save(folder)
         return
@@ -36,6 +37,7 @@ def save_figures(figures: Sequence[ReportFigure], folder: Path) -> None:
             _draw_and_exit(figures, queue, folder)
         drawn = set()
         try:
+            meanwhile()
             for number in _taken(queue):
                 figures[number].save(folder)
                 drawn.add(number)

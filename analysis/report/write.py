@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from analysis.report.compose import compose
+from analysis.report.compose import Composition, compose
 from analysis.report.draw import save_figures
 from analysis.report.export import to_csv, to_markdown
 from analysis.report.json_object import json_text
@@ -68,21 +68,27 @@ def _build(conclusions: Conclusions, folder: Path) -> None:
     (folder / "paper").mkdir()
     composition = compose(conclusions, all_sections())
     figures = [figure for _, content in composition.sections for figure in content.figures]
+    save_figures(figures, folder / "figures", meanwhile=lambda: _write_texts(conclusions, composition, folder))
+    arms = {arm.label: arm.order for arm in conclusions.study.arms}
+    drawings = {figure.name: figure.inline(folder / "figures", arms) for figure in figures}
+    _write(folder / INDEX, render_page(conclusions, composition, drawings))
+
+
+def _write_texts(conclusions: Conclusions, composition: Composition, folder: Path) -> None:
+    """What needs no figure."""
     for _, content in composition.sections:
         for table in content.tables:
             for ending, text in (("csv", to_csv(table)), ("md", to_markdown(table)), ("tex", to_latex(table))):
-                (folder / "tables" / f"{table.name}.{ending}").write_text(text, encoding="utf-8", newline="\n")
+                _write(folder / "tables" / f"{table.name}.{ending}", text)
         for document in content.documents:
             (folder / "appendix").mkdir(exist_ok=True)
-            path = folder / "appendix" / f"{document.name}.md"
-            path.write_text(document.text, encoding="utf-8", newline="\n")
-    save_figures(figures, folder / "figures")
-    arms = {arm.label: arm.order for arm in conclusions.study.arms}
-    drawings = {figure.name: figure.inline(folder / "figures", arms) for figure in figures}
-    page = render_page(conclusions, composition, drawings)
-    (folder / INDEX).write_text(page, encoding="utf-8", newline="\n")
-    (folder / "paper" / PAPER_FILE).write_text(paper(conclusions, composition), encoding="utf-8", newline="\n")
-    (folder / VERDICT).write_text(json_text(conclusions, INDEX) + "\n", encoding="utf-8", newline="\n")
+            _write(folder / "appendix" / f"{document.name}.md", document.text)
+    _write(folder / "paper" / PAPER_FILE, paper(conclusions, composition))
+    _write(folder / VERDICT, json_text(conclusions, INDEX) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")
 
 
 def _check_target(target: Path) -> None:

@@ -44,6 +44,7 @@ from analysis.sections.specification import SPECIFICATION
 from analysis.sections.strata import STRATA
 from analysis.sections.surface import SURFACE
 from analysis.sections.training import TRAINING
+from analysis.sections.transfer import TRANSFERS
 from vmp.core.errors import InputError
 
 GROUP = "vmp.report_sections"
@@ -59,6 +60,7 @@ SECTIONS: tuple[Section, ...] = (
     ABLATION,
     RESULTS,
     BLOCKS,
+    TRANSFERS,
     COMPARISONS,
     SPECIFICATION,
     ON_CONTROL,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+import numpy as np
+
 from analysis.figures.cost_front import ArmCost, cost_figure, front
 from analysis.sections.base import Column, Row, Section, SectionContent, Table
 from analysis.study.cells import HASH, STEADY
@@ -68,11 +70,11 @@ def _costs(conclusions: Conclusions) -> list[ArmCost]:
     """The arms with seconds and accuracy, in the plan's order."""
     study, known = conclusions.study, []
     for arm in study.arms:
-        cells = study.complete(arm, STEADY, study.test)
-        if len(cells):
-            seconds = cells[STEADY]
-            times = float(seconds.median()), float(seconds.min()), float(seconds.max())
-            known.append((arm, len(cells), *times, float(cells[study.test].mean())))
+        cells = study.rows(arm, STEADY, study.test)
+        if cells.size:
+            seconds = study.numbers(STEADY)[cells]
+            times = float(np.median(seconds)), float(seconds.min()), float(seconds.max())
+            known.append((arm, len(cells), *times, float(study.numbers(study.test)[cells].mean())))
     fronts = front([(fastest, slowest, accuracy) for *_, fastest, slowest, accuracy in known])
     return [
         ArmCost(arm=arm, n=n, seconds=seconds, fastest=fastest, slowest=slowest, accuracy=accuracy, is_front=is_front)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.figures.attention_by_value import ANCHOR_SOURCE, manipulation_figure
 from analysis.figures.power_curve import power_figure
 from analysis.sections.base import Column, OnPage, Row, Section, SectionContent, Table, Value, block_figures, priorities
 from analysis.study.arms import Kind
-from analysis.study.cells import ATTENTION, COLLAPSED, HASH, Study
+from analysis.study.cells import ATTENTION, COLLAPSED, Study, mean_of
 from analysis.study.provenance import collapse_rules
 from analysis.verdict.conclusions import Conclusions
 from vmp.core.metrics import METRICS
@@ -57,21 +58,23 @@ def manipulation_table(conclusions: Conclusions) -> Table:
         columns.append(Column(key="published_slope", header="published a", format="number"))
         columns.append(Column(key="published_shift", header="published b", format="number"))
     rows = []
+    is_ill = study.cells[COLLAPSED].eq(True).to_numpy()
     for arm in study.arms:
-        of_arm = study.complete(arm)
-        if arm.kind is not Kind.VMP or of_arm[list(ATTENTION)].isna().all(axis=None):
+        of_arm = study.rows(arm)
+        if arm.kind is not Kind.VMP or not _attends(study, of_arm):
             continue
-        is_ill = of_arm[COLLAPSED].eq(True)
         anchor = None if arm.lambda_ is None else anchors.get(arm.lambda_)
         published = [anchor.slope, anchor.shift] if anchor else [NOT_AVAILABLE, NOT_AVAILABLE]
-        for cells, state in ((of_arm[~is_ill], ""), (of_arm[is_ill], "collapsed")):
-            if cells.empty:
+        for cells, state in ((of_arm[~is_ill[of_arm]], ""), (of_arm[is_ill[of_arm]], "collapsed")):
+            if not cells.size:
                 continue
-            shifts = cells["shift"].dropna().to_numpy(float)
-            values: list[Value] = [arm.label, state, len(cells), *(float(cells[key].mean()) for key in _LEARNT)]
+            shifts = study.numbers("shift")[cells]
+            shifts = shifts[~np.isnan(shifts)]
+            values: list[Value] = [arm.label, state, len(cells)]
+            values += [mean_of(study.numbers(key)[cells]) for key in _LEARNT]
             values.append(float(np.std(shifts, ddof=1)) if shifts.size > 1 else None)
             values += published if anchors else []
-            rows.append(Row(values=tuple(values), hashes=tuple(cells[HASH]), priority=priority[arm.label]))
+            rows.append(Row(values=tuple(values), hashes=study.hashes(cells), priority=priority[arm.label]))
     caption = "What the layer learnt, on the validation clips: means over complete cells, collapsed ones apart."
     caption += f" Published values: {ANCHOR_SOURCE}; another data set, an anchor and no target." if anchors else ""
     return Table(name="manipulation", caption=caption, columns=columns, rows=rows, max_rows=60)
@@ -82,8 +85,12 @@ def _applies(conclusions: Conclusions) -> Literal[True] | str:
 
 
 def _has_attention(study: Study) -> bool:
-    arms = [arm for arm in study.arms if arm.kind is Kind.VMP]
-    return any(study.complete(arm)[list(ATTENTION)].notna().any(axis=None) for arm in arms)
+    return any(_attends(study, study.rows(arm)) for arm in study.arms if arm.kind is Kind.VMP)
+
+
+def _attends(study: Study, cells: NDArray[np.int64]) -> bool:
+    """Whether one of some cells recorded anything of its attention."""
+    return any(not np.isnan(study.numbers(column)[cells]).all() for column in ATTENTION)
 
 
 MANIPULATION = Section(name="manipulation", title="Manipulation check", order=90, compute=_compute, applies=_applies)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from analysis.sections.base import Column, Row, Section, SectionContent, Table, priorities
@@ -27,8 +28,8 @@ _COLUMNS = (
 
 
 def _compute(conclusions: Conclusions) -> SectionContent:
-    subjects = [contrast.arm for contrast in conclusions.primary]
-    by_arm = {c.arm.label: c for c in conclusions.primary if subjects.count(c.arm) == 1}  # else see the comparisons
+    subjects = Counter(contrast.arm.label for contrast in conclusions.primary)
+    by_arm = {c.arm.label: c for c in conclusions.primary if subjects[c.arm.label] == 1}  # else see the comparisons
     references = {contrast.reference.label for contrast in conclusions.primary}
     priority = priorities(conclusions)
     rows = []

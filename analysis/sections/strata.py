@@ -7,7 +7,7 @@ from typing import Literal
 
 from analysis.figures.gains_by_part import gains_figure
 from analysis.sections.base import Column, Row, Section, SectionContent, Table, why_none
-from analysis.study.cells import HASH, stratum_column
+from analysis.study.cells import mean_of, stratum_column
 from analysis.verdict.conclusions import Conclusions
 
 STRATA_FAMILY = "strata of the test videos"
@@ -45,17 +45,17 @@ def _compute(conclusions: Conclusions) -> SectionContent:
             if main.arm.label in by_arm and by_arm[main.arm.label].reference is main.reference
         ]
         for arm in study.arms:
-            cells = study.complete(arm, column)
+            cells = study.rows(arm, column)
             contrast = by_arm.get(arm.label)
             values = (
                 tag,
                 arm.label,
                 len(cells),
-                float(cells[column].mean()),
+                mean_of(study.numbers(column)[cells]),
                 contrast.mean if contrast else None,
                 contrast.interval if contrast else None,
             )
-            rows.append(Row(values=values, hashes=tuple(cells[HASH]), priority=float(arm.label in chosen)))
+            rows.append(Row(values=values, hashes=study.hashes(cells), priority=float(arm.label in chosen)))
     caption = (
         "Top-1 accuracy by stratum, in percent, over the test videos that carry the tag; the paired difference to "
         "the arm's reference in points. Intervals hold for all arms of one stratum together, not for all strata: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -131,10 +132,10 @@ def _spellings(values: Sequence[Scalar]) -> dict[str, str]:
 
 def _distinct_labels(arms: Sequence[Arm]) -> list[Arm]:
     """Number the labels that still coincide (text factors can be spelt like numbers)."""
-    labels = [arm.label for arm in arms]
+    labels = Counter(arm.label for arm in arms)
     return [
         arm
-        if labels.count(arm.label) == 1
+        if labels[arm.label] == 1
         else Arm(label=f"{arm.label} (arm {arm.order + 1})", kind=arm.kind, factors=arm.factors, order=arm.order)
         for arm in arms
     ]

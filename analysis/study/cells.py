@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.study.arms import Arm, Kind, arms_of
 from sweeps.record import CellRecord, Plan, StudyFolder, arm_key, confirmation_plan
@@ -30,6 +33,12 @@ MEASURED = (
     "train_loss", "val_top1", "val_mean_class", "val_loss", "test_top1", "test_mean_class", "test_loss", "test_count",
     *ATTENTION, "frame_gap_seconds", "duplicate_frame_ratio",
 )  # fmt: skip
+
+
+def mean_of(values: NDArray[np.float64]) -> float:
+    """The mean of the numbers among `values`; NaN where there is none."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else math.nan
 
 
 def factor_column(name: str) -> str:
@@ -172,6 +181,39 @@ class Study:
             self._complete_by_arm[columns] = by_arm
         cells = by_arm.get(arm.label)
         return self.cells.iloc[:0] if cells is None else cells
+
+    def rows(self, arm: Arm, *columns: str) -> NDArray[np.int64]:
+        """The places in `cells` of what `complete` finds: arrays are read faster than a thousand frames."""
+        rows = self._complete_rows[arm.order]
+        for column in columns:
+            rows = rows[~np.isnan(self.numbers(column)[rows])]
+        return rows
+
+    def numbers(self, column: str) -> NDArray[np.float64]:
+        """A column of `cells` as an array."""
+        if column not in self._numbers:
+            self._numbers[column] = self.cells[column].to_numpy(float)
+        return self._numbers[column]
+
+    def hashes(self, rows: NDArray[np.int64]) -> tuple[str, ...]:
+        """The cells at some places."""
+        return tuple(self._hashes[rows])
+
+    @cached_property
+    def _hashes(self) -> NDArray[np.object_]:
+        return self.cells[HASH].to_numpy(object)
+
+    @cached_property
+    def _complete_rows(self) -> list[NDArray[np.int64]]:
+        """By the order of the arm."""
+        orders = np.where(self.cells[STATUS] == COMPLETE, self.cells[ARM_ORDER], -1)
+        places = np.argsort(orders, kind="stable")
+        ends = np.searchsorted(orders[places], range(len(self.arms) + 1))
+        return [places[start:end] for start, end in itertools.pairwise(ends)]
+
+    @cached_property
+    def _numbers(self) -> dict[str, NDArray[np.float64]]:
+        return {}
 
     @cached_property
     def _complete_by_arm(self) -> dict[tuple[str, ...], dict[str, pd.DataFrame]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.study.arms import Arm
 from analysis.study.cells import ARM_ORDER, COMPLETE, HASH, SEED, STATUS, Study
-from sweeps.predictions import PredictedClips, predictions_path, read_predictions
+from sweeps.predictions import PredictedClips, predicted_cells, predictions_path, read_predictions
 from vmp.core.errors import InputError
 from vmp.core.outcome import Hits
 
@@ -76,8 +76,8 @@ class PairedScores:
 
 def has_predictions(study: Study) -> bool:
     """Whether a complete cell of the study keeps predictions."""
-    complete = study.cells.loc[study.cells[STATUS] == COMPLETE, HASH]
-    return any(predictions_path(study.path, cell).is_file() for cell in complete)
+    there = predicted_cells(study.path)
+    return bool(there) and not there.isdisjoint(study.cells.loc[study.cells[STATUS] == COMPLETE, HASH])
 
 
 def paired_scores(study: Study, arm: Arm, reference: Arm) -> PairedScores | None:

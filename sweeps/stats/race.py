@@ -35,7 +35,7 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special
+from scipy import special
 
 from sweeps.stats.collapse import UNSEEN_DROP
 from sweeps.stats.means import EXACT, MIN_SEEDS
@@ -137,6 +137,8 @@ def level_of_look(looks: tuple[int, ...], error: float) -> float:
 
     if len(looks) == 1:
         return error
+    from scipy import optimize  # slow to import, and only a race needs it
+
     strict, loose = (float(special.ndtri(level)) for level in (error / len(looks), error))
     return float(special.ndtr(optimize.brentq(excess, strict - 0.1, loose + 0.1, xtol=1e-4)))
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from sweeps.stats.intervals import Interval
 from sweeps.stats.stepdown import Floats, holm
@@ -79,7 +79,9 @@ def pitman_morgan_p(a: Floats, b: Floats) -> float:
     """
     if a.size < MIN_SEEDS or min(_std(a), _std(b), _std(a - b), _std(a + b)) == 0.0:
         return math.nan
-    return float(stats.pearsonr(a + b, a - b).pvalue)
+    r, df = float(np.corrcoef(a + b, a - b)[0, 1]), a.size - 2
+    t = abs(r) * math.sqrt(df / ((1 - r) * (1 + r))) if abs(r) < 1 else math.inf
+    return float(2 * special.stdtr(df, -t))
 
 
 def ratio_interval(a: Floats, b: Floats, level: float = 0.95) -> Interval:
@@ -91,7 +93,7 @@ def ratio_interval(a: Floats, b: Floats, level: float = 0.95) -> Interval:
     if math.isnan(pitman_morgan_p(a, b)):
         raise ValueError("the ratio of two standard deviations needs 3 seeds and two arms that vary")
     r = float(np.corrcoef(a, b)[0, 1])
-    t = float(stats.t.ppf((1 + level) / 2, a.size - 2))
+    t = float(special.stdtrit(a.size - 2, (1 + level) / 2))
     k = 1 + 2 * (1 - r * r) * t * t / (a.size - 2)
     ratio, factor = (_std(a) / _std(b)) ** 2, k + math.sqrt(k * k - 1)
     return Interval(low=math.sqrt(ratio / factor), high=math.sqrt(ratio * factor), level=level, method="pitman")

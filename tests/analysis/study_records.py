@@ -7,6 +7,7 @@ noise), as a layer with constant attention does. Attention numbers follow the la
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -85,6 +86,20 @@ class StudyModel:
     settings: Mapping[str, Any] = field(default_factory=dict)
     reason: str = "the loss became non-finite in epoch 3"
     draw: int = 7
+
+
+def transfer_arms(conditions: Sequence[str], gains: Mapping[tuple[str, str, bool], float]) -> list[ArmModel]:
+    """Control, layer, and the layer learnt elsewhere; `gains` by where it was learnt, is used, and whether frozen."""
+    arms = []
+    for used in conditions:
+        here = {"transfer.data.condition": None, "transfer.freeze": None, "data.condition": used}
+        arms.append(ArmModel({"prompt": "control", "transfer": None, **here}))
+        arms.append(ArmModel({"prompt": "vmp", "transfer": "none", **here}, effect=0.05))
+        for learnt, frozen in itertools.product(conditions, (True, False)):
+            factors = {"transfer.data.condition": learnt, "transfer.freeze": frozen, "data.condition": used}
+            effect = 0.05 + gains.get((learnt, used, frozen), 0.0)
+            arms.append(ArmModel({"prompt": "vmp", "transfer": "learnt_on", **factors}, effect=effect))
+    return arms
 
 
 def lambda_arms(

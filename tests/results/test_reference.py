@@ -15,6 +15,7 @@ from analysis.words.headline import beside_headline, findings, headline
 from sweeps.record import StudyFolder, cell_hash, confirmation_plan
 from tests.conftest import ROOT
 
+LOCK = ROOT / "results" / "reference" / "requirements.txt"
 REFERENCES = sorted(path.parent for path in (ROOT / "results" / "reference").glob("*/plan.json"))
 
 
@@ -26,7 +27,13 @@ def test_a_reference_study_is_complete_and_says_what_made_it(path: Path) -> None
     records = [*folder.records(plan), *(folder.records(fresh) if fresh else ())]
     assert [record.status for record in records] == ["complete"] * (len(plan.cells) + len(fresh.cells if fresh else ()))
     assert {record.hash for record in records} == {file.stem for file in folder.cells_path.iterdir()}
+    pinned = dict(line.split("==") for line in LOCK.read_text().splitlines() if not line.startswith("#"))
     for record in records:
+        versions = record.provenance.versions
+        assert {name: versions[name] for name in versions.keys() & pinned.keys()} == {
+            name: pinned[name] for name in versions.keys() & pinned.keys()
+        }, "the environment that results/reference/requirements.txt gives"
+        assert {"torch", "torchvision", "numpy", "av", "optuna", "pytorchvideo"} <= versions.keys() & pinned.keys()
         assert record.provenance.commit
         assert record.provenance.dirty is False
         assert record.science

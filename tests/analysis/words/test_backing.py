@@ -18,7 +18,7 @@ from analysis.words.headline import answer, beside_headline, headline
 from analysis.words.phrases import points
 from sweeps.stats.collapse import Rate
 from sweeps.stats.decisions import Verdict
-from tests.analysis.study_records import STARTS, ArmModel, StudyModel, lambda_arms, write_study
+from tests.analysis.study_records import STARTS, ArmModel, StudyModel, lambda_arms, transfer_arms, write_study
 from tests.conftest import ROOT
 
 BLOCKS = [
@@ -42,6 +42,11 @@ STUDIES = {
     "no reference": StudyModel(arms=[ArmModel({"lambda": v}, effect=0.1 * v) for v in (0, 1)]),
     "blocks": StudyModel(arms=BLOCKS),
     "arms": StudyModel(arms=ARMS),
+    "transfers": StudyModel(
+        arms=transfer_arms(("none", "occlusion"), {("none", "occlusion", True): -0.1}),
+        seeds=(0, 1, 2),
+        extra={"reference": {"prompt": "vmp", "transfer": "none"}},
+    ),
     "varying": StudyModel(arms=[ArmModel({"prompt": "control"}), ArmModel({"prompt": "vmp"})], seeds=range(10)),
 }
 STUDIES |= {
@@ -78,7 +83,7 @@ STUDIES |= {
     ),
     "factorial": StudyModel(arms=PARTS, seeds=range(7)),
 }
-REFERENCES = sorted(path.name for path in (ROOT / "results" / "reference").iterdir())
+REFERENCES = sorted(path.parent.name for path in (ROOT / "results" / "reference").glob("*/plan.json"))
 SIGNED = re.compile(r"[+−]\d+\.\d")
 COMPARES = re.compile(
     r"[+−]\d+\.\d|\bp = |adjusted p|interval|practically equal|beats|does worse|(ahead|behind)|"
