@@ -95,6 +95,38 @@ def test_a_factorial_answers_by_its_leading_effect(tmp_path: Path) -> None:
     assert (effect["collapse"]["against"]["count"], effect["collapse"]["subject"]["count"]) == (24, 0)
 
 
+def test_components_and_importances_of_a_factorial_are_those_that_were_planted(tmp_path: Path) -> None:
+    """Two switches of 8 and 3 points and 6 more where both are on: each alone, left out of both, and their mean."""
+    arms = [
+        ArmModel({"signed": signed, "flip": flip}, effect=0.08 * signed + 0.03 * flip + 0.06 * signed * flip)
+        for signed in (False, True)
+        for flip in (False, True)
+    ]
+    write_study(tmp_path, StudyModel(arms=arms, seeds=range(6), cell_sd=0.001))
+    answer = printed(tmp_path)
+    signed, flip = answer["components"]
+    assert [(one["component"], one["off"], one["on"]) for one in (signed, flip)] == [
+        ("signed", "off", "on"),
+        ("flip", "off", "on"),
+    ]
+    for one, alone in ((signed, 0.08), (flip, 0.03)):
+        assert one["added"]["difference"] == pytest.approx(alone, abs=0.003)
+        assert one["left_out"]["difference"] == pytest.approx(alone + 0.06, abs=0.003)
+        assert one["disagreement"]["difference"] == pytest.approx(0.06, abs=0.004)
+        assert one["shapley"]["difference"] == pytest.approx(alone + 0.03, abs=0.003)
+        assert set(one["added"]) == set(answer["comparison"])
+    parts = {"signed": 0.11**2, "flip": 0.06**2, "both": 0.03**2}  # squared main effects and half the interaction's
+    importance = answer["importance"]
+    assert importance["method"] == "anova"
+    for one in importance["factors"]:
+        assert one["share"] == pytest.approx(parts[one["factor"]] / sum(parts.values()), abs=0.03)
+        assert 0 <= one["low"] <= one["share"] <= one["high"] <= 1
+        assert one["above"] is (one["share"] > one["floor"])
+        total = (parts[one["factor"]] + parts["both"]) / sum(parts.values())
+        assert one["total"] == pytest.approx(total, abs=0.03)
+    assert [one["above"] for one in importance["factors"]] == [True, True]
+
+
 def test_the_verdict_stands_beside_the_page(tmp_path: Path) -> None:
     write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1, 1: 0.15})))
     page = write_report(tmp_path)
