@@ -51,16 +51,14 @@ def prepare_manipulation(study: Study, verdict: BlockVerdict) -> tuple[Manipulat
     axis = value_axis([value for value, _, _ in verdict.points], verdict.axis.title)
     is_lambda = verdict.axis.name == LAMBDA
     published = [anchor for anchor in finegym_lambda_table() if is_lambda and anchor.lambda_ in axis.values]
+    is_ill = study.cells[COLLAPSED].eq(True).to_numpy()
     panels = []
     for name in QUANTITIES:
-        points = []
+        points, figures = [], study.numbers(name)
         for value, summary, _ in verdict.points:
-            rows = study.complete(summary.arm, name)
-            points += [
-                (axis.place(value), float(figure), flag is True)
-                for figure, flag in zip(rows[name], rows[COLLAPSED], strict=True)
-            ]
-        of_control = study.complete(verdict.control.arm, name)[name] if verdict.control else ()
+            rows, place = study.rows(summary.arm, name), axis.place(value)
+            points += [(place, *one) for one in zip(figures[rows].tolist(), is_ill[rows].tolist(), strict=True)]
+        of_control = figures[study.rows(verdict.control.arm, name)] if verdict.control else ()
         anchors = [(axis.place(a.lambda_), getattr(a, name)) for a in published] if name in _PUBLISHED else []
         if points:
             title = METRICS[name].title + (f" {METRICS[name].symbol}" if METRICS[name].symbol else "")

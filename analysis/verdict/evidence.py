@@ -48,6 +48,7 @@ class Evidence:
         self._summaries: dict[str, ArmSummary] = {}
         self._values: dict[tuple[str, bool], Floats] = {}
         self._tables: dict[str, np.ndarray] = {}
+        self._stds: dict[tuple[object, ...], tuple[StdComparison, ...]] = {}
         self._without: dict[Contrast, dict[str, Verdict]] = {}
 
     @cached_property
@@ -142,6 +143,12 @@ class Evidence:
 
     def compare_stds(self, family: Family) -> tuple[StdComparison, ...]:
         """Compare the standard deviations over seeds of the test accuracy in single pairs, as one family."""
+        key = tuple(sides.units_key for sides in family)
+        if key not in self._stds:
+            self._stds[key] = self._compare_stds(family)
+        return self._stds[key]
+
+    def _compare_stds(self, family: Family) -> tuple[StdComparison, ...]:
         values, pairs = self.values(self.study.test, survivors=True), []
         for sides in family:
             a, b = values[sides.arms[0].order], values[sides.references[0].order]
