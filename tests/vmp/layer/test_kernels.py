@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,8 @@ def test_bytes_give_what_their_normalised_clip_gives(
 @pytest.mark.parametrize("kernel", ["plain", *FUSED])
 def test_bytes_are_rounded_as_the_loader_rounds_them(kernel: str) -> None:
     """So that a training from bytes is the training from floats to the last digit."""
+    if kernel == "triton" and tuple(int(part) for part in version("triton").split(".")[:2]) < (3, 9):
+        pytest.skip("Triton's interpreter below 3.9 rounds the last digit otherwise")
     frames = torch.arange(256, dtype=torch.uint8).repeat(2, 1).view(1, 2, 16, 16, 1).expand(-1, -1, -1, -1, 3)
     layer = VideoMotionPrompt(MEAN, STD, kernel=kernel)
     from_bytes = layer(frames.permute(0, 4, 1, 2, 3)).prompt
