@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import matplotlib
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 
 from sweeps.chosen import Accuracies
+from sweeps.plan import Task
 from sweeps.predictions import PredictedClips, largest_gains, read_predictions
-from sweeps.record import CellRecord, ClipMap, ClipMaps, ClipMapsOfArm, DamagedRecord, StudyFolder, arm_key
+from sweeps.record import ClipMap, ClipMaps, ClipMapsOfArm, DamagedRecord, StudyFolder, arm_key
 from sweeps.weights import MODELS_FOLDER
 from vmp.core.config import from_plain
 from vmp.core.errors import InputError
@@ -31,32 +35,38 @@ from vmp.data.registry import load_data
 from vmp.data.sampling import sample_indices
 from vmp.experiment import Experiment, clip_frames
 from vmp.layer.base import PromptLayer
-from vmp.saved_model import CONFIG_FILE, load_model
+from vmp.saved_model import WEIGHTS_FILE
 
 NUMBER, STEPS, SIDE, GAP, QUALITY = 10, 5, 80, 2, 80
 COLOURS = "viridis"
+_OF_LAYER = "model.layer."  # in the names of a kept model's weights
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Wanted:
-    """The videos of one arm: cells as of `ClipMapsOfArm`, the record of its model, and the videos' names."""
+    """The videos of one arm: cells as of `ClipMapsOfArm`, the task of its model, and the videos' names."""
 
     cells: list[str]
-    record: CellRecord
+    task: Task
+    experiment: Experiment
     videos: list[str]
 
     def is_drawn_in(self, maps: ClipMaps) -> bool:
-        own = (self.cells, self.record.hash, self.videos)
+        own = (self.cells, self.task.hash, self.videos)
         return any((one.cells, one.model, [each.video for each in one.maps]) == own for one in maps.arms)
 
 
-def write_clip_maps(folder: StudyFolder) -> list[str]:
+def write_clip_maps(folder: StudyFolder, tasks: Mapping[str, Task]) -> list[str]:
     """Write ``clip_maps.json`` unless it is there for the same cells; returns what the user should know.
 
     Whatever keeps the videos from being read costs the pictures and nothing else, so it is said and not raised.
+
+    Args:
+        folder: The study's.
+        tasks: Its cells by hash. They, and not what the folder says, decide which data, code and layer are loaded.
     """
     try:
-        wanted = list(_wanted(folder))
+        wanted = list(_wanted(folder, tasks))
         if not wanted or all(one.is_drawn_in(_drawn(folder)) for one in wanted):
             return []
         made = ClipMaps(arms=[_draw(folder, one) for one in wanted])
@@ -74,7 +84,7 @@ def _drawn(folder: StudyFolder) -> ClipMaps:
         return ClipMaps(arms=[])
 
 
-def _wanted(folder: StudyFolder) -> Iterator[_Wanted]:
+def _wanted(folder: StudyFolder, tasks: Mapping[str, Task]) -> Iterator[_Wanted]:
     """For each block's chosen arm with a layer that attends and a model: what it wins and loses."""
     plan = folder.read_plan()
     records = {record.hash: record for record in folder.records(plan)}
@@ -86,14 +96,15 @@ def _wanted(folder: StudyFolder) -> Iterator[_Wanted]:
         paired = [[cells.get((side, seed), "") for side in sides] for seed in plan.seeds]
         read = [[read_predictions(folder.path, cell) if cell in complete else None for cell in pair] for pair in paired]
         kept = [(pair, both) for pair, both in zip(paired, read, strict=True) if None not in both]
-        models = [pair[0] for pair, _ in kept if (folder.path / MODELS_FOLDER / pair[0] / CONFIG_FILE).is_file()]
-        if not models or not _experiment(records[models[0]]).layer.has_attention:
+        models = [pair[0] for pair, _ in kept if (folder.path / MODELS_FOLDER / pair[0] / WEIGHTS_FILE).is_file()]
+        task = tasks.get(models[0]) if models else None
+        if task is None or not (experiment := from_plain(Experiment, task.settings, source="plan")).layer.has_attention:
             continue
         predicted = [[one for one in both if one is not None] for _, both in kept]
         videos = _won_and_lost(predicted)
         if videos:
             own, others = ([pair[side] for pair, _ in kept] for side in (0, 1))
-            yield _Wanted(cells=[*own, *others], record=records[models[0]], videos=videos)
+            yield _Wanted(cells=[*own, *others], task=task, experiment=experiment, videos=videos)
 
 
 def _won_and_lost(predicted: Sequence[Sequence[PredictedClips]]) -> list[str]:
@@ -107,10 +118,9 @@ def _won_and_lost(predicted: Sequence[Sequence[PredictedClips]]) -> list[str]:
 
 
 def _draw(folder: StudyFolder, wanted: _Wanted) -> ClipMapsOfArm:
-    experiment = _experiment(wanted.record)
-    data = load_data(experiment.data)
+    experiment, data = wanted.experiment, load_data(wanted.experiment.data)
     numbers = {video.id: i for i, video in enumerate(data.videos)}
-    layer = load_model(folder.path / MODELS_FOLDER / wanted.record.hash).model.layer
+    layer = _layer(experiment, folder.path / MODELS_FOLDER / wanted.task.hash / WEIGHTS_FILE)
     maps = []
     for video in wanted.videos:
         if video not in numbers:
@@ -130,11 +140,20 @@ def _draw(folder: StudyFolder, wanted: _Wanted) -> ClipMapsOfArm:
                 height=picture.height,
             )
         )
-    return ClipMapsOfArm(cells=wanted.cells, model=wanted.record.hash, seed=wanted.record.seed, maps=maps)
+    return ClipMapsOfArm(cells=wanted.cells, model=wanted.task.hash, seed=wanted.task.seed, maps=maps)
 
 
-def _experiment(record: CellRecord) -> Experiment:
-    return from_plain(Experiment, record.settings, source=f"record {record.hash}")
+def _layer(experiment: Experiment, weights: Path) -> PromptLayer:
+    """The layer of a kept model; of its backbone nothing is loaded."""
+    normalize = experiment.normalize
+    with torch.random.fork_rng(devices=[]):
+        layer = experiment.layer.build(normalize.mean, normalize.std, maps=experiment.sampling.num_frames)
+    try:
+        state = {k.removeprefix(_OF_LAYER): v for k, v in load_file(weights).items() if k.startswith(_OF_LAYER)}
+        layer.load_state_dict(state)
+    except (SafetensorError, RuntimeError) as error:
+        raise InputError(f"'{weights}' is damaged or of another layer ({str(error).splitlines()[0]})") from error
+    return layer.eval()
 
 
 def _clip(data: VideoSet, index: int, experiment: Experiment) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

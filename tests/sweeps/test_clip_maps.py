@@ -16,13 +16,14 @@ from analysis.sections.clips import CLIPS
 from analysis.study.cells import load_study
 from analysis.verdict.conclusions import conclude
 from sweeps.clip_maps import GAP, SIDE, write_clip_maps
-from sweeps.record import StudyFolder
+from sweeps.plan import Task, grid_tasks
+from sweeps.record import ClipMaps, StudyFolder
 from sweeps.run import run_study
 from sweeps.study import Study
 from tests.vmp.data.tiny_videos import write_video
 from vmp.core.power import shift_and_derivative, slope_and_derivative
 from vmp.data.registry import load_data
-from vmp.saved_model import load_model
+from vmp.saved_model import WEIGHTS_FILE, load_model
 from vmp.video import Geometry, decode
 
 
@@ -48,6 +49,11 @@ def study(videos: Path) -> Study:
         backbone={"kind": "cnn3d_tiny"},
         train={"epochs": 1, "batch_size": 8},
     )
+
+
+@pytest.fixture(scope="module")
+def tasks(study: Study) -> dict[str, Task]:
+    return {task.hash: task for task in grid_tasks(study)}
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +93,11 @@ def test_they_are_the_report_s_videos_with_the_attention_of_the_kept_model(
             assert shown.mean() == pytest.approx(right.mean(), abs=0.03)
 
 
-def test_they_are_in_the_page_and_drawn_once(ran: tuple[StudyFolder, list[str]], tmp_path: Path) -> None:
+def test_they_are_in_the_page_and_drawn_once(
+    ran: tuple[StudyFolder, list[str]], tasks: dict[str, Task], tmp_path: Path
+) -> None:
     folder, _ = ran
-    assert write_clip_maps(folder) == []
+    assert write_clip_maps(folder, tasks) == []
     write_report(folder.path, out=tmp_path / "report")
     page = (tmp_path / "report" / "index.html").read_text()
     (arm,) = folder.read_clip_maps().arms
@@ -98,7 +106,7 @@ def test_they_are_in_the_page_and_drawn_once(ran: tuple[StudyFolder, list[str]],
 
 
 def test_without_them_the_page_has_the_commands_and_the_sweep_says_why(
-    ran: tuple[StudyFolder, list[str]], videos: Path
+    ran: tuple[StudyFolder, list[str]], tasks: dict[str, Task], videos: Path
 ) -> None:
     folder, _ = ran
     drawn = folder.clip_maps_path.read_bytes()
@@ -109,9 +117,15 @@ def test_without_them_the_page_has_the_commands_and_the_sweep_says_why(
     moved = videos.rename(videos.with_name("elsewhere"))
     load_data.cache_clear()  # as in another process
     try:
-        (line,) = write_clip_maps(folder)
+        (line,) = write_clip_maps(folder, tasks)
     finally:
         moved.rename(videos)
     assert line.startswith("the report will show no attention maps of the test videos won and lost: ")
-    assert write_clip_maps(folder)[0].startswith("Attention maps of 8 test videos")
+    (arm,) = ClipMaps.model_validate_json(drawn).arms
+    weights = folder.path / "models" / arm.model / WEIGHTS_FILE
+    right = weights.read_bytes()
+    weights.write_bytes(right[:100])
+    assert "is damaged or of another layer" in write_clip_maps(folder, tasks)[0]
+    weights.write_bytes(right)
+    assert write_clip_maps(folder, tasks)[0].startswith("Attention maps of 8 test videos")
     assert folder.clip_maps_path.read_bytes() == drawn

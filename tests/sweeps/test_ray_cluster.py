@@ -24,7 +24,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]
 _SETTINGS = ("tries=1", "factors.prompt=[control, vmp]", "factors.lambda=[0, 1]")
 STUDY = ("lambda", *SMALL, *(f"--set={setting}" for setting in _SETTINGS))
 RACE = ("--search", "race", "--search-option", "max_seeds=3")
-OUR_LINES = ("[", "6 test clips", "6 cells planned", "9 cells planned", "The race ended", "Weights of")
+OUR_LINES = (
+    "[",
+    "6 test clips",
+    "6 cells planned",
+    "9 cells planned",
+    "The race ended",
+    "Weights of",
+    "Attention maps of",
+)
 
 
 def gated(gate: Path) -> tuple[str, ...]:
