@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from sweeps.chosen import Accuracies
+from sweeps.example_clips import central_clip
 from sweeps.plan import Task
 from sweeps.predictions import PredictedClips, largest_gains, read_predictions
 from sweeps.record import ClipMap, ClipMaps, ClipMapsOfArm, DamagedRecord, StudyFolder, arm_key
@@ -29,11 +29,8 @@ from sweeps.weights import MODELS_FOLDER
 from vmp.core.config import from_plain
 from vmp.core.errors import InputError
 from vmp.core.text import count
-from vmp.data.augment import view_crop
-from vmp.data.base import VideoSet
 from vmp.data.registry import load_data
-from vmp.data.sampling import sample_indices
-from vmp.experiment import Experiment, clip_frames
+from vmp.experiment import Experiment
 from vmp.layer.base import PromptLayer
 from vmp.saved_model import WEIGHTS_FILE
 
@@ -86,6 +83,8 @@ def _drawn(folder: StudyFolder) -> ClipMaps:
 
 def _wanted(folder: StudyFolder, tasks: Mapping[str, Task]) -> Iterator[_Wanted]:
     """For each block's chosen arm with a layer that attends and a model: what it wins and loses."""
+    if not (folder.path / MODELS_FOLDER).is_dir():
+        return
     plan = folder.read_plan()
     records = {record.hash: record for record in folder.records(plan)}
     accuracies = Accuracies.of(plan, records.values())
@@ -125,7 +124,7 @@ def _draw(folder: StudyFolder, wanted: _Wanted) -> ClipMapsOfArm:
     for video in wanted.videos:
         if video not in numbers:
             raise InputError(f"the data set has no video '{video}' any more")
-        frames, indices = _clip(data, numbers[video], experiment)
+        frames, indices = central_clip(data, numbers[video], experiment)
         attention = _attention(layer, frames, experiment)
         first = 0 if getattr(layer, "prompted_frame", "later") == "earlier" else len(frames) - len(attention)
         steps = np.unique(np.linspace(0, len(attention) - 1, STEPS).round().astype(int))
@@ -156,23 +155,6 @@ def _layer(experiment: Experiment, weights: Path) -> PromptLayer:
     return layer.eval()
 
 
-def _clip(data: VideoSet, index: int, experiment: Experiment) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The frames of a video's central test clip, as the cell sees them, and their numbers."""
-    video, sampling = data.videos[index], experiment.sampling
-    indices = sample_indices(
-        sampling,
-        video.num_frames,
-        video.fps,
-        frames=clip_frames(experiment),
-        train=False,
-        seed=0,
-        epoch=0,
-        video_id=video.id,
-        timeline=data.timeline(index, sampling.needs) if sampling.needs else None,
-    )
-    return view_crop(data.read(index, indices), experiment.data.size), indices
-
-
 @torch.no_grad()
 def _attention(layer: PromptLayer, frames: NDArray[np.uint8], experiment: Experiment) -> NDArray[np.float32]:
     """The attention that `layer` gives each step of a clip, ``(steps, h, w)``, the mean of several channels."""
@@ -184,6 +166,8 @@ def _attention(layer: PromptLayer, frames: NDArray[np.uint8], experiment: Experi
 
 def _picture(frames: NDArray[np.uint8], attention: NDArray[np.float32]) -> Image.Image:
     """Frames side by side, below them their attention, from dark (0) to bright (1)."""
+    import matplotlib  # slow to import, and needed at the end of a run alone
+
     colours = (255 * matplotlib.colormaps[COLOURS](attention.clip(0, 1))[..., :3]).round().astype(np.uint8)
     rows = []
     for pictures in (frames, colours):

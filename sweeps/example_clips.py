@@ -84,7 +84,10 @@ def example_clips(data: VideoSet, experiment: Experiment) -> ExampleClips:
     )
 
 
-def _clip(data: VideoSet, index: int, experiment: Experiment) -> ExampleClip:
+def central_clip(
+    data: VideoSet, index: int, experiment: Experiment, most: int | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The frames of a video's central test clip, as a cell sees them, and their numbers; the first `most` of them."""
     video, sampling = data.videos[index], experiment.sampling
     indices = sample_indices(
         sampling,
@@ -96,8 +99,13 @@ def _clip(data: VideoSet, index: int, experiment: Experiment) -> ExampleClip:
         epoch=0,
         video_id=video.id,
         timeline=data.timeline(index, sampling.needs) if sampling.needs else None,
-    )[:MAX_FRAMES]
-    frames = view_crop(data.read(index, indices), experiment.data.size)
+    )[:most]
+    return view_crop(data.read(index, indices), experiment.data.size), indices
+
+
+def _clip(data: VideoSet, index: int, experiment: Experiment) -> ExampleClip:
+    video = data.videos[index]
+    frames, indices = central_clip(data, index, experiment, MAX_FRAMES)
     return ExampleClip(
         video=video.id,
         label=data.classes[video.label],

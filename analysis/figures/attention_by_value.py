@@ -13,7 +13,7 @@ from analysis.figures.figure import ReportFigure
 from analysis.figures.style import CONTROL, INK, MUTED, PAPER, PUBLISHED, VMP, fill, new_figure, tidy
 from analysis.figures.value_axis import ValueAxis, value_axis
 from analysis.study.arms import LAMBDA
-from analysis.study.cells import COLLAPSED, Study
+from analysis.study.cells import Study
 from analysis.verdict.verdicts import BlockVerdict
 from vmp.core.metrics import METRICS
 from vmp.core.presets import finegym_lambda_table
@@ -51,7 +51,7 @@ def prepare_manipulation(study: Study, verdict: BlockVerdict) -> tuple[Manipulat
     axis = value_axis([value for value, _, _ in verdict.points], verdict.axis.title)
     is_lambda = verdict.axis.name == LAMBDA
     published = [anchor for anchor in finegym_lambda_table() if is_lambda and anchor.lambda_ in axis.values]
-    is_ill = study.cells[COLLAPSED].eq(True).to_numpy()
+    is_ill = study.is_collapsed
     panels = []
     for name in QUANTITIES:
         points, figures = [], study.numbers(name)

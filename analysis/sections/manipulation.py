@@ -11,7 +11,7 @@ from analysis.figures.attention_by_value import ANCHOR_SOURCE, manipulation_figu
 from analysis.figures.power_curve import power_figure
 from analysis.sections.base import Column, OnPage, Row, Section, SectionContent, Table, Value, block_figures, priorities
 from analysis.study.arms import Kind
-from analysis.study.cells import ATTENTION, COLLAPSED, Study, mean_of
+from analysis.study.cells import ATTENTION, Study, mean_of
 from analysis.study.provenance import collapse_rules
 from analysis.verdict.conclusions import Conclusions
 from vmp.core.metrics import METRICS
@@ -58,7 +58,7 @@ def manipulation_table(conclusions: Conclusions) -> Table:
         columns.append(Column(key="published_slope", header="published a", format="number"))
         columns.append(Column(key="published_shift", header="published b", format="number"))
     rows = []
-    is_ill = study.cells[COLLAPSED].eq(True).to_numpy()
+    is_ill = study.is_collapsed
     for arm in study.arms:
         of_arm = study.rows(arm)
         if arm.kind is not Kind.VMP or not _attends(study, of_arm):

@@ -10,9 +10,8 @@ from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.transfers import Transferred, transfers
 from analysis.words.claims import brief
 from analysis.words.findings import Finding
-from analysis.words.phrases import VERDICT_WORDS
-from sweeps.stats.decisions import Verdict
-from vmp.core.text import count, listing
+from analysis.words.phrases import VERDICT_WORDS, verdict_counts
+from vmp.core.text import count
 
 _COLUMNS = (
     Column(key="source", header="learnt on"),
@@ -56,10 +55,8 @@ def _compute(conclusions: Conclusions) -> SectionContent:
 
 def transfer_finding(made: tuple[Transferred, ...]) -> Finding:
     """How many comparisons have which verdict, and the lowest of them."""
-    verdicts = [one.contrast.verdict for one in made]
-    parts = [f"{verdicts.count(verdict)} {VERDICT_WORDS[verdict]}" for verdict in Verdict if verdict in verdicts]
     text = f"Against slope and shift learnt where they are used, {count(len(made), 'setting')} learnt on other videos "
-    text += f"{'is' if len(made) == 1 else 'are'}: {listing(parts)}."
+    text += f"{'is' if len(made) == 1 else 'are'}: {verdict_counts(one.contrast for one in made)}."
     known = [one for one in made if one.contrast.interval is not None]
     if known:
         low = min(known, key=lambda one: one.contrast.mean)

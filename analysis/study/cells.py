@@ -195,6 +195,11 @@ class Study:
             self._numbers[column] = self.cells[column].to_numpy(float)
         return self._numbers[column]
 
+    @cached_property
+    def is_collapsed(self) -> NDArray[np.bool_]:
+        """Whether each of `cells` is known to have collapsed."""
+        return self.cells[COLLAPSED].eq(True).to_numpy()
+
     def hashes(self, rows: NDArray[np.int64]) -> tuple[str, ...]:
         """The cells at some places."""
         return tuple(self._hashes[rows])

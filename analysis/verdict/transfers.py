@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.study.arms import Arm, Kind, factor_name, value_text
-from analysis.study.factors import block_factors
+from analysis.study.factors import block_factors, varied_factors
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
-from vmp.core.fingerprint import canonical_json
 
 TRANSFER = "transfer"
 _OF_DATA = f"{TRANSFER}.data."
@@ -34,7 +33,7 @@ class Transferred:
 def transfers(conclusions: Conclusions) -> tuple[Transferred, ...]:
     """Those among the study's comparisons; none where its reference is another one, or nothing is carried over."""
     study = conclusions.study
-    names = [name for name in study.plan.factors if _varies(study.arms, name)]
+    names = [factor.name for factor in varied_factors(study.arms, list(study.plan.factors))]
     sources = [name for name in names if name.startswith(_OF_DATA)]
     ways = [name for name in names if name.startswith(f"{TRANSFER}.") and name not in sources]
     blocks = block_factors(study)
@@ -62,7 +61,3 @@ def _words(arm: Arm, names: Sequence[str], prefix: str) -> str:
     """The values of data in words, alike for both sides: ``condition = moving_camera``."""
     values = [(name.removeprefix(prefix), arm.factors.get(name)) for name in names]
     return ", ".join(f"{name} = {value_text(value)}" for name, value in values if value is not None)
-
-
-def _varies(arms: Sequence[Arm], name: str) -> bool:
-    return len({canonical_json(value) for arm in arms if (value := arm.factors.get(name)) is not None}) > 1

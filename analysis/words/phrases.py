@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from analysis.study.arms import IN_SHORT, Arm, Kind
 from analysis.study.cells import Study
@@ -90,6 +91,12 @@ def pairs(contrast: Contrast) -> str:
     if contrast.sides.divisions is None:
         return count(contrast.n, "paired seed")
     return f"{count(contrast.n, 'division')} of the videos, each the mean of {count(len(contrast.seeds), 'seed')}"
+
+
+def verdict_counts(contrasts: Iterable[Contrast]) -> str:
+    """How many comparisons have which verdict: ``2 better and 5 undecided``."""
+    counts = Counter(contrast.verdict for contrast in contrasts)
+    return listing([f"{counts[verdict]} {VERDICT_WORDS[verdict]}" for verdict in Verdict if verdict in counts])
 
 
 def provisional(counts: Completeness, clause: str) -> str:

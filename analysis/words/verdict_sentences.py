@@ -11,7 +11,7 @@ from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.claims import brief, claim_clause, mixed_runs, short_comparison
 from analysis.words.effect_sentences import effect_findings, effects_claim
 from analysis.words.findings import Behind, Finding, collapse_findings, evidence_findings, exclusion_findings
-from analysis.words.phrases import VERDICT_WORDS, capital, names, percent, reference_name, subject_name
+from analysis.words.phrases import capital, names, percent, reference_name, subject_name, verdict_counts
 from sweeps.stats.decisions import Verdict
 from vmp.core.text import count, listing
 
@@ -62,9 +62,7 @@ def _without_choice(verdict: BlockVerdict, tool: str) -> tuple[str, tuple[Behind
     references = {reference_name(contrast) for contrast in known}
     if len(references) != 1:
         return clause, ()
-    verdicts = [contrast.verdict for contrast in known]
-    parts = [f"{verdicts.count(verdict)} {VERDICT_WORDS[verdict]}" for verdict in Verdict if verdict in verdicts]
-    return f"{clause}; against {references.pop()}, {len(known)} arms are: {listing(parts)}", tuple(known)
+    return f"{clause}; against {references.pop()}, {len(known)} arms are: {verdict_counts(known)}", tuple(known)
 
 
 def verdict_findings(verdict: BlockVerdict, study: Study, *, is_confirmed: bool = False) -> list[Finding]:
@@ -141,11 +139,9 @@ def _comparisons(topic: str, contrasts: list[Contrast]) -> list[Finding]:
     if len(contrasts) <= MAX_SHOWN:
         texts = [(c, short_comparison(f"{subject_name(c)} against {reference_name(c)}", c)) for c in contrasts]
         return [Finding(topic=topic, text=text, contrasts=(c,)) for c, text in texts]
-    verdicts = [contrast.verdict for contrast in contrasts]
-    parts = [f"{verdicts.count(verdict)} {VERDICT_WORDS[verdict]}" for verdict in Verdict if verdict in verdicts]
     references = {reference_name(contrast) for contrast in contrasts}
     against = references.pop() if len(references) == 1 else "their references"
-    text = f"Against {against}, {len(verdicts)} arms are: {listing(parts)}."
+    text = f"Against {against}, {len(contrasts)} arms are: {verdict_counts(contrasts)}."
     return [Finding(topic=topic, text=text, contrasts=tuple(contrasts))]
 
 
