@@ -166,30 +166,23 @@ def run_experiment(
     Raises:
         InputError: The configuration and the data do not fit (too few classes or frames, an empty split, ...).
     """
+    data = load_data(experiment.data)
+    common: dict[str, Any] = {"data": describe_data(data, [experiment]), "protocol": describe_protocol(experiment)}
+    common["collapse_rule"] = COLLAPSE_RULE
     learnt: dict[str, torch.Tensor] = {}
     if isinstance(experiment.transfer, LearntOn):
         try:
             learnt = learnt_layer(functools.partial(_learn_first, experiment, seed, runtime), checkpoint)
         except _FirstDiverged as cause:
-            data = load_data(experiment.data)
-            return Outcome(
-                status="diverged",
-                reason=f"on the data that the layer was to be learnt on, {cause}",
-                start={},
-                curves={},
-                data=describe_data(data, [experiment]),
-                protocol=describe_protocol(experiment),
-                collapse_rule=COLLAPSE_RULE,
-            )
-    data = load_data(experiment.data)
+            reason = f"on the data that the layer was to be learnt on, {cause}"
+            return Outcome(status="diverged", reason=reason, start={}, curves={}, **common)
     loaders = build_loaders(experiment, data, seed, runtime)
     trainer = build_trainer(experiment, data, seed, runtime)
     if isinstance(experiment.transfer, LearntOn):
         _bring_along(trainer.model, learnt, freeze=experiment.transfer.freeze)
-    start = start_figures(trainer.model.layer)
+    common["start"] = start_figures(trainer.model.layer)
     state = trainer.fit(loaders["train"], loaders["val"], checkpoint=checkpoint, on_epoch=on_epoch)
-    common: dict[str, Any] = {"start": start, "curves": state.curves, "data": describe_data(data, [experiment])}
-    common |= {"protocol": describe_protocol(experiment), "collapse_rule": COLLAPSE_RULE}
+    common["curves"] = state.curves
     if state.diverged is not None:
         return Outcome(status="diverged", reason=state.diverged, **common)
     at = -1 if state.stopped is not None else state.selected - 1

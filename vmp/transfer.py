@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from typing import Literal
 
 from torch import Tensor
 
@@ -12,9 +13,6 @@ from vmp.core.config import config
 from vmp.data.registry import DataConfig
 from vmp.training.checkpoint import load_checkpoint, save_checkpoint
 from vmp.training.loop import Checkpointing
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _FIRST = ".first.pt"
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from vmp.layer import functional as F
-from vmp.layer.base import MotionPrompt, PromptLayer, check_finite
+from vmp.layer.base import MotionPrompt, PromptLayer, check_finite, unweighted
 
 
 class AppendedMotion(PromptLayer):
@@ -43,7 +43,4 @@ class AppendedMotion(PromptLayer):
         if not torch.compiler.is_compiling():
             check_finite(clip.detach().sum(dtype=torch.float64))
         maps = maps if maps.ndim == 5 else maps.unsqueeze(1)
-        prompt = torch.cat([clip[:, :, 1:], (maps / self.scale).to(clip.dtype)], 1)
-        b, _, t, h, w = prompt.shape
-        one = torch.ones((), dtype=clip.dtype, device=clip.device)
-        return MotionPrompt(prompt, one.expand(b, t, h, w), torch.zeros((), device=clip.device))
+        return unweighted(torch.cat([clip[:, :, 1:], (maps / self.scale).to(clip.dtype)], 1))

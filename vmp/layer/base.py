@@ -66,6 +66,13 @@ def check_finite(total: float | Tensor) -> None:
         )
 
 
+def unweighted(prompt: Tensor) -> MotionPrompt:
+    """A prompt (b, c, t, h, w) that no attention weighs: A = 1, V = 0."""
+    b, _, t, h, w = prompt.shape
+    one = torch.ones((), dtype=prompt.dtype, device=prompt.device)
+    return MotionPrompt(prompt, one.expand(b, t, h, w), torch.zeros((), device=prompt.device))
+
+
 class FramesOnly(PromptLayer):
     """Passes frames through with attention 1: the control arm (later T-1 frames) or the bare backbone (all T frames).
 
@@ -95,7 +102,4 @@ class FramesOnly(PromptLayer):
         F.check_clip(clip, min_frames=1 + self.extra_frames)
         if self.check_finite:
             check_finite(clip.detach().sum(dtype=torch.float64))
-        prompt = clip[:, :, self.first_frame : clip.shape[2] - self.extra_frames + self.first_frame]
-        b, _, t, h, w = prompt.shape
-        one = torch.ones((), dtype=clip.dtype, device=clip.device)
-        return MotionPrompt(prompt, one.expand(b, t, h, w), torch.zeros((), device=clip.device))
+        return unweighted(clip[:, :, self.first_frame : clip.shape[2] - self.extra_frames + self.first_frame])
