@@ -83,6 +83,21 @@ def test_the_probe_does_find_an_appearance_shortcut_and_is_misled_where_it_turns
     assert misled["colour"] < 0.1 * trials
 
 
+def test_the_tag_of_a_clip_says_whose_tint_it_wears() -> None:
+    """Hues are read off the pixels here: channel means of a clip against those of its class."""
+    settings = MotionData(train=300, val=6, test=300, shortcut=0.5, test_shortcut=-0.5)
+    videos = settings.load().videos
+    hues = np.cos(2 * np.pi * (np.arange(len(CLASSES))[:, None] / len(CLASSES) + np.arange(3) / 3))
+    for split, own in (("train", 0.5 + 0.5 / 6), ("test", 0.5 / 6)):
+        frames, labels = pixels(settings, split)
+        channels = frames.mean(axis=(1, 2, 3))
+        wearers = ((channels - channels.mean(-1, keepdims=True)) @ hues.T).argmax(-1)
+        tags = np.array([dict(video.tags)["tint"] for video in videos if video.split == split])
+        np.testing.assert_array_equal(tags == "own", wearers == labels)
+        assert abs((tags == "own").mean() - own) < 0.08
+    assert "tint" not in dict(MotionData(train=12, val=6, test=6).load().videos[0].tags)
+
+
 def test_frame_differences_tell_the_classes_apart() -> None:
     """The label is in the motion: the disc's displacement, found by cross-correlation, is the class's."""
     settings = MotionData(train=120, val=6, test=6, background="plain", noise=0.0, speed=(2.0, 2.0))

@@ -66,6 +66,7 @@ class MotionData:
         background: 1/f ``texture``, or ``plain`` mid-grey.
         shortcut: Correlation rho between label and colour tint in train and val: with probability |rho| a clip
             wears the tint of its class (rho > 0) or of the next class (rho < 0), else a random class's. 0: no tint.
+            The tag ``tint`` of a clip says whether it wears that of its ``own`` class or of ``another``.
         test_shortcut: The same for test; None takes `shortcut`. Train at rho and test at -rho to see who relied on it.
         still: Further classes, at most 3, in which nothing moves and the tint alone tells one from another.
         condition: One of `CONDITIONS`: the name of settings in which real video differs from this one.
@@ -154,7 +155,7 @@ class MotionVideos:
                 split=split,
                 num_frames=settings.num_frames,
                 fps=fps,
-                tags=(("motion", _kind_of_motion(self.classes[i % len(self.classes)])),),
+                tags=_tags(settings, split, i),
             )
             for split in SPLITS
             for i in range(counts[split])
@@ -180,6 +181,13 @@ class MotionVideos:
         return Timeline(motion=motion_scores(self.read(index, np.arange(self.settings.num_frames))))
 
 
+def _tags(settings: MotionData, split: SplitName, number: int) -> tuple[tuple[str, str], ...]:
+    label = number % len(settings.classes)
+    motion = (("motion", _kind_of_motion(settings.classes[label])),)
+    wearer = _wearer(settings, split, f"{split}/{number}", label)
+    return motion if wearer is None else (*motion, ("tint", "own" if wearer == label else "another"))
+
+
 def _kind_of_motion(name: str) -> str:
     if name in STILL:
         return "still"
@@ -200,8 +208,8 @@ def _render_all(settings: MotionData, videos: tuple[Video, ...]) -> tuple[NDArra
         # One stream a video: neither the other videos nor the chunk size can change its pixels.
         streams = [generator(settings.seed, "motion", video.id) for video in chunk]
         grey[start : start + len(chunk)] = _render(settings, np.array([v.label for v in chunk]), streams)
-        for i, (video, stream) in enumerate(zip(chunk, streams, strict=True)):
-            tint[start + i] = _draw_tint(settings, video, stream)
+        for i, video in enumerate(chunk):
+            tint[start + i] = _tint(settings, video)
     return grey, tint
 
 
@@ -297,17 +305,25 @@ class _Faults:
             clip += self._noise * self._stream.standard_normal(clip.shape)
 
 
-def _draw_tint(settings: MotionData, video: Video, stream: np.random.Generator) -> NDArray[np.float64]:
-    """Channel gains of one clip: a hue for each class, around 1."""
+def _wearer(settings: MotionData, split: SplitName, name: str, label: int) -> int | None:
+    """The class whose tint a clip wears; None where the shortcut tints no clip, and in classes that stand still."""
     rho = settings.shortcut
-    if video.split == "test" and settings.test_shortcut is not None:
+    if split == "test" and settings.test_shortcut is not None:
         rho = settings.test_shortcut
+    if label >= len(CLASSES) or (settings.shortcut == 0 and not settings.test_shortcut):
+        return None
+    stream = generator(settings.seed, "tint", name)
+    linked = stream.random() < abs(rho)
+    return (label + (rho < 0)) % len(CLASSES) if linked else int(stream.integers(len(CLASSES)))
+
+
+def _tint(settings: MotionData, video: Video) -> NDArray[np.float64]:
+    """Channel gains of one clip: a hue for each class, around 1."""
     if video.label >= len(CLASSES):
         return 1 + _TINT * np.cos(2 * np.pi * (video.label - len(CLASSES) - np.arange(3)) / 3)
-    if settings.shortcut == 0 and not settings.test_shortcut:
+    wearer = _wearer(settings, video.split, video.id, video.label)
+    if wearer is None:
         return np.ones(3)
-    linked = stream.random() < abs(rho)
-    wearer = (video.label + (rho < 0)) % len(CLASSES) if linked else int(stream.integers(len(CLASSES)))
     hue = 2 * np.pi * (wearer / len(CLASSES) + np.arange(3) / 3)
     return 1 + _TINT * np.cos(hue)
 
