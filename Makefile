@@ -1,6 +1,7 @@
 # make install   everything into .venv        make demo   the main job, to a report to look at
 # make test      all tests                    make lint   style and types
 # make bench     every benchmark, in turn      make test-oldest   all tests, with the oldest dependencies
+# make reference every built-in study in reference size, anew, into results/anew, and their gallery (hours)
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,11 +9,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 WORKERS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 DEMO := results/demo
+ANEW := results/anew
+STUDIES := $(filter-out _base,$(notdir $(basename $(wildcard sweeps/studies/*.yaml))))
 OLDEST := .venv-oldest
 TOOLS := pytest pytest-timeout pytest-xdist hypothesis statsmodels playwright axe-playwright-python
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-oldest lint bench clean
+.PHONY: help install demo test test-oldest lint bench reference clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -52,5 +55,10 @@ lint: $(STAMP)
 bench: $(STAMP)
 	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
 
+reference: $(STAMP)
+	@set -e; for name in $(STUDIES); do \
+		$(BIN)/vmp sweep run $$name --size reference --out $(ANEW)/$$name --workers $(WORKERS); done
+	$(BIN)/vmp atlas $(STUDIES:%=$(ANEW)/%) --out $(ANEW)/gallery
+
 clean:
-	rm -rf $(VENV) $(OLDEST) results/demo build *.egg-info vmp/layer/kernels/*.so
+	rm -rf $(VENV) $(OLDEST) results/demo $(ANEW) build *.egg-info vmp/layer/kernels/*.so

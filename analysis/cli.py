@@ -188,6 +188,19 @@ def _report(conclusions: Conclusions, folder: Path, out: Path | None, as_json: b
     click.echo(str(page))
 
 
+@click.command(short_help="Write the questions and answers of several studies into one document.")
+@click.argument("sources", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", metavar="DIR2", required=True, type=click.Path(path_type=Path), help="The document's folder.")
+def atlas(sources: tuple[Path, ...], out: Path) -> None:
+    """Write README.md with the question, the answer and the figure of each study in DIR into the folder DIR2.
+
+    It opens with every arm that has the layer, of all the studies, against the control of its own other settings.
+    """
+    from analysis.atlas import read_all, write_atlas
+
+    click.echo(str(write_atlas(sources, read_all(sources), out)))
+
+
 @click.command(short_help="Recompute what a printed table claims from its own numbers.")
 @click.argument("table", metavar="TABLE.csv", type=click.Path(path_type=Path))
 def audit(table: Path) -> None:

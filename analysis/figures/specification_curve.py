@@ -21,6 +21,7 @@ from sweeps.stats.specification import Specification
 
 MAX_ARMS = 240
 MAX_LEVELS = 8
+MAX_NAMES = 24  # of a factor whose values have no order, and so no strip
 _STRIP = 3.0  # rows that a factor of many values takes
 
 
@@ -111,7 +112,7 @@ def prepare_specification(
 def _rows(factor: Factor, arms: Sequence[Contrast]) -> ChoiceRows:
     """A row for each value, ordered values rising upwards; a strip from lowest to highest where there are many."""
     levels, last = [factor.index(c.arm) for c in arms], len(factor.levels) - 1
-    if len(factor.levels) <= MAX_LEVELS:
+    if len(factor.levels) <= (MAX_LEVELS if factor.is_ordered else MAX_NAMES):
         up = factor.is_ordered
         places = tuple(math.nan if i is None else float(last - i if up else i) for i in levels)
         labels = tuple((float(last - i if up else i), factor.text([i])) for i in range(last + 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -41,7 +42,7 @@ _METHOD = (
 
 def _compute(conclusions: Conclusions) -> SectionContent:
     contrasts = _contrasts(conclusions)
-    curve = specification(_by_seed(contrasts))
+    curve = specification(differences_by_seed(contrasts))
     arms = [contrast.arm for contrast in contrasts]
     factors = varied_factors(arms, list(conclusions.study.plan.factors))
     rows = []
@@ -55,14 +56,15 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         "chance alone leaves that place of the curve."
     )
     return SectionContent(
-        findings=[("", [_finding(contrasts, curve)])],
+        findings=[("", [curve_finding(contrasts, curve)])],
         figures=[specification_figure(contrasts, curve, factors)],
         tables=[Table(name="specification", caption=caption, columns=_COLUMNS, rows=rows, max_rows=40)],
         method=[_METHOD],
     )
 
 
-def _finding(contrasts: list[Contrast], curve: Specification) -> Finding:
+def curve_finding(contrasts: Sequence[Contrast], curve: Specification) -> Finding:
+    """How many arms are ahead of their references, and how many lie outside what chance gives."""
     k, outside = len(contrasts), int(curve.is_outside.sum())
     text = f"{sum(contrast.mean > 0 for contrast in contrasts)} of {k} arms have a mean above that of their reference; "
     if curve.n < MIN_SEEDS_OUTSIDE:
@@ -72,7 +74,7 @@ def _finding(contrasts: list[Contrast], curve: Specification) -> Finding:
     return Finding(topic="All arms", text=text, contrasts=tuple(contrasts))
 
 
-def _by_seed(contrasts: list[Contrast]) -> np.ndarray:
+def differences_by_seed(contrasts: Sequence[Contrast]) -> np.ndarray:
     """Differences as (arms, seeds), NaN where an arm or its reference has no such seed."""
     seeds = sorted({seed for contrast in contrasts for seed in contrast.seeds})
     known = [dict(zip(contrast.seeds, contrast.differences, strict=True)) for contrast in contrasts]

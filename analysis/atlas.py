@@ -1,0 +1,235 @@
+"""Several studies in one document: the question and the answer of each, and every arm with the layer at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from analysis.figures.figure import ReportFigure
+from analysis.figures.specification_curve import specification_figure
+from analysis.report.draw import save_figures
+from analysis.sections.hero import HERO
+from analysis.sections.specification import curve_finding, differences_by_seed
+from analysis.study.arms import LAMBDA, Arm, Kind
+from analysis.study.cells import HASH, Study, load_study
+from analysis.study.factors import Factor
+from analysis.verdict.conclusions import Conclusions, conclude
+from analysis.verdict.contrasts import Contrast, Sides
+from analysis.words.findings import Finding
+from analysis.words.headline import beside_headline, findings, headline
+from sweeps.questions import CONTROL, counterpart
+from sweeps.record import CellRecord
+from sweeps.stats.means import MIN_SEEDS
+from sweeps.stats.specification import specification
+from vmp.core.errors import InputError
+from vmp.core.text import count
+
+PAGE = "README.md"
+FAMILY = "every arm against its control"
+_LAMBDAS = ("above 1", "above 0.1, to 1", "above 0, to 0.1", "0")
+_START = "n at the start"
+_STARTS = ("above 0", "0", "below 0", "drawn", "none")
+_CAPTION = (
+    "Above, every arm's difference to the control of its own other settings, by rising effect, with the interval that "
+    "holds for all such arms of its study together; the grey zone is where chance alone leaves each place in 95% of "
+    "the sign patterns. Open circles: arms of which some runs collapsed or diverged. Below, the study of the arm in that "
+    "column, its λ and its start: a pattern from left to right is a choice that matters. It is a picture and no test: "
+    "what is claimed stands in the studies."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What one study says.
+
+    Attributes:
+        study: The study.
+        headline: The sentence that answers its question.
+        findings: (block, sentences) pairs beside it, block "" for a study of one.
+        figure: The figure of the answer, named as the study; None where it has none.
+    """
+
+    study: Study
+    headline: str
+    findings: tuple[tuple[str, tuple[Finding, ...]], ...]
+    figure: ReportFigure | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EveryArm:
+    """Every arm with the layer of several studies against the control of its own other settings.
+
+    Attributes:
+        contrasts: One for each arm; an arm that several studies ran is that of the most seeds.
+        finding: How many are ahead, and how many lie outside what chance gives.
+        figure: Their specification curve.
+    """
+
+    contrasts: tuple[Contrast, ...]
+    finding: Finding
+    figure: ReportFigure
+
+
+def answer_of(conclusions: Conclusions) -> Answer:
+    """The answer of a study, as its report gives it."""
+    drawn = HERO.compute(conclusions).figures if HERO.applies(conclusions) is True else []
+    figure = replace(drawn[0], name=conclusions.study.name) if drawn else None
+    pairs = findings(conclusions)
+    beside = beside_headline(conclusions)
+    if beside is not None and not any(beside.text == one.text for _, some in pairs for one in some):
+        pairs = (("", (beside,)), *pairs)
+    return Answer(study=conclusions.study, headline=headline(conclusions).text, findings=pairs, figure=figure)
+
+
+def every_arm(studies: Sequence[Conclusions]) -> EveryArm | None:
+    """All arms of `studies` that have a control, as one specification curve; None where there are none.
+
+    Runs of one seed share their sign over all studies: equal settings and seed are one cell, whichever study ran it.
+    """
+    by_cell: dict[str, tuple[str, Contrast, CellRecord]] = {}
+    for conclusions in studies:
+        for contrast in _against_control(conclusions):
+            record = _first_record(conclusions.study, contrast.arm)
+            known = by_cell.get(record.hash)
+            if known is None or known[1].n < contrast.n:
+                by_cell[record.hash] = (conclusions.study.name, contrast, record)
+    if not by_cell:
+        return None
+    names = tuple(dict.fromkeys(name for name, _, _ in by_cell.values()))
+    contrasts = tuple(_described(*one, order) for order, one in enumerate(by_cell.values()))
+    curve = specification(differences_by_seed(contrasts))
+    levels = {"study": names, LAMBDA: _LAMBDAS, _START: _STARTS}
+    present = {name: {contrast.arm.factors[name] for contrast in contrasts} for name in levels}
+    factors = [
+        Factor(name=name, levels=tuple(v for v in values if v in present[name]), is_ordered=False)
+        for name, values in levels.items()
+    ]
+    drawn = specification_figure(contrasts, curve, factors)
+    figure = replace(drawn, name="every-arm", caption=_CAPTION)
+    return EveryArm(contrasts=contrasts, finding=curve_finding(contrasts, curve), figure=figure)
+
+
+def _against_control(conclusions: Conclusions) -> list[Contrast]:
+    arms = conclusions.study.arms
+    all_factors = [arm.factors for arm in arms]
+    pairs = [
+        Sides.pair(arm, arms[control])
+        for arm in arms
+        if arm.kind is Kind.VMP and (control := counterpart(arm.factors, all_factors, CONTROL)) is not None
+    ]
+    return [one for one in conclusions.evidence.compare(pairs, FAMILY) if one.n >= MIN_SEEDS]
+
+
+def _first_record(study: Study, arm: Arm) -> CellRecord:
+    return study.records[study.complete(arm)[HASH].iloc[0]]
+
+
+def _described(name: str, contrast: Contrast, record: CellRecord, order: int) -> Contrast:
+    """The comparison with its arm named by study, lambda and start, as the figure's matrix has them."""
+    value = round(float(record.metrics.get("lambda") or 0.0), 6)  # recorded in float32
+    chosen = _LAMBDAS[3 if value == 0 else 2 if value <= 0.1 else 1 if value <= 1 else 0]
+    factors = {"study": name, LAMBDA: chosen, _START: _start(record)}
+    arm = Arm(label=f"{name}: {contrast.sides.subject}", kind=Kind.VMP, factors=factors, order=2 * order)
+    control = replace(contrast.reference, label="the control", order=2 * order + 1)
+    return replace(contrast, sides=Sides.pair(arm, control))
+
+
+def _start(record: CellRecord) -> str:
+    layer = record.settings.get("layer")
+    normalization = layer.get("normalization") if isinstance(layer, dict) else None
+    start = normalization.get("start") if isinstance(normalization, dict) else None
+    if isinstance(start, dict) and start.get("kind") == "published":
+        return _STARTS[3]
+    n = record.start.get("n")
+    if not isinstance(n, float | int):
+        return _STARTS[4]
+    return _STARTS[0 if n > 1e-6 else 1 if n > -1e-6 else 2]
+
+
+def write_atlas(sources: Sequence[Path], studies: Sequence[Conclusions], out: Path) -> Path:
+    """Write the document, Markdown with its pictures, into the folder `out`.
+
+    Args:
+        sources: Where the studies are, as the document names them in its commands.
+        studies: Their conclusions, in that order.
+        out: The folder; files of the same names are replaced.
+
+    Returns:
+        The path of the document. The same records give the same text.
+
+    Raises:
+        InputError: Two studies have one name, or `out` cannot be written.
+    """
+    names = [one.study.name for one in studies]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"two of the folders hold a study named '{twice}', and both would be {twice}.png; give one")
+    answers, everything = [answer_of(one) for one in studies], every_arm(studies)
+    figures = [answer.figure for answer in answers if answer.figure]
+    figures += [everything.figure] if everything else []
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        save_figures(figures, out, meanwhile=lambda: None)
+        for figure in figures:
+            (out / f"{figure.name}.svg").unlink()
+        (out / PAGE).write_text(atlas_text(sources, answers, everything, out), encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise InputError(f"cannot write to '{out}': {error.strerror or error}; give --out another folder") from error
+    return out / PAGE
+
+
+def atlas_text(sources: Sequence[Path], answers: Sequence[Answer], everything: EveryArm | None, out: Path) -> str:
+    """The document in Markdown; `sources` as its commands name them."""
+    cells = sum(len(answer.study.cells) for answer in answers)
+    lines = [
+        "# Gallery of answers",
+        "",
+        f"{count(len(answers), 'study', 'studies')}, {count(cells, 'cell')}. Every sentence below is its report's own; "
+        "`vmp report` beside it makes the page with tables, methods and the cells behind it. This document was written "
+        f"by `vmp atlas {' '.join(map(os.fspath, sources))} --out {os.fspath(out)}`.",
+        "",
+    ]
+    if everything is not None:
+        lines += ["## Every arm with the layer against its control", ""]
+        lines += [f"> {everything.finding.text}", "", *_picture(everything.figure), everything.figure.caption, ""]
+    for source, answer in zip(sources, answers, strict=True):
+        lines += _section(source, answer)
+    return "\n".join(lines)
+
+
+def _section(source: Path, answer: Answer) -> list[str]:
+    study = answer.study
+    lines = [f"## {study.name}", ""]
+    lines += [f"**{study.question}**", ""] if study.question else []
+    lines += [f"> {answer.headline}", ""]
+    lines += _picture(answer.figure) if answer.figure else []
+    lines += ["<details markdown><summary>All findings</summary>", ""]
+    for block, some in answer.findings:
+        lines += [f"In {block}:", ""] if block else []
+        lines += [f"- *{finding.topic}.* {finding.text}" for finding in some]
+        lines += [""] if some else []
+    lines += ["</details>", ""]
+    seeds = count(len(study.plan.seeds), "seed")
+    lines += [f"{count(len(study.cells), 'cell')}, {seeds}: `vmp report {os.fspath(source)} --out DIR`", ""]
+    return lines
+
+
+def _picture(figure: ReportFigure) -> list[str]:
+    return [f"![{figure.alt.replace('[', '(').replace(']', ')')}]({figure.name}.png)", ""]
+
+
+def read_all(sources: Sequence[Path]) -> list[Conclusions]:
+    """The conclusions of every study folder.
+
+    Raises:
+        InputError: One of them holds no study, or has cells still to run.
+    """
+    made = []
+    for source in sources:
+        conclusions = conclude(load_study(source))
+        if not conclusions.completeness.is_finished:
+            raise InputError(f"'{source}' has cells still to run; `vmp sweep run` completes it")
+        made.append(conclusions)
+    return made
