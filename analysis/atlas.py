@@ -35,8 +35,8 @@ _CAPTION = (
     "Above, every arm's difference to the control of its own other settings, by rising effect, with the interval that "
     "holds for all such arms of its study together; the grey zone is where chance alone leaves each place in 95% of "
     "the sign patterns. Open circles: arms of which some runs collapsed or diverged. Below, the study of the arm in "
-    "that column, its λ and its start: a pattern from left to right is a choice that matters. It is a picture and no test: "
-    "what is claimed stands in the studies."
+    "that column, its λ and its start: a pattern from left to right is a choice that matters. It is a picture and no "
+    "test: what is claimed stands in the studies."
 )
 
 

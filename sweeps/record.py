@@ -5,6 +5,7 @@
     DIR/plan.json            every planned cell, written before anything runs
     DIR/cells/<hash>.json    one file per finished cell, written atomically, never edited
     DIR/clips.json           a few test clips as pictures, for the report's explorer; no number rests on them
+    DIR/videos.json          what the videos of each data set are like, for the report's rule for lambda
     DIR/predictions/         beside the records, see sweeps.predictions
 
 This module knows JSON and files, nothing else: it must stay importable without torch and ray. One file per cell and an
@@ -31,6 +32,7 @@ FORMAT: Literal[2] = 2
 PLAN_FILE = "plan.json"
 CELLS_FOLDER = "cells"
 CLIPS_FILE = "clips.json"
+VIDEOS_FILE = "videos.json"
 CLIP_MAPS_FILE = "clip_maps.json"
 
 Scalar = bool | int | float | str | None
@@ -337,6 +339,31 @@ class ExampleClips(Plain):
     clips: list[ExampleClip]
 
 
+class DataStatistics(Plain):
+    """What the videos of one data set are like, see `sweeps.video_statistics`; means over its training videos.
+
+    Attributes:
+        data: Hash of the data set.
+        videos: Number of videos looked at.
+        difference_sd: Root mean square of the difference of two frames of a clip, in units of the full gray range.
+        static_share: Share of pixels that differ by less than 10 of 255 between two frames of a clip.
+        camera_motion: Length of the shift of the picture between two frames of a clip, as a share of its height.
+    """
+
+    data: str
+    videos: int = Field(ge=1)
+    difference_sd: float = Field(ge=0)
+    static_share: float = Field(ge=0, le=1)
+    camera_motion: float = Field(ge=0)
+
+
+class DataStatisticsFile(Plain):
+    """``videos.json``: one entry for each data set of the study."""
+
+    format: Literal[2] = FORMAT
+    data_sets: list[DataStatistics]
+
+
 class ClipMap(Plain):
     """A test video that an arm wins or loses, as a picture.
 
@@ -410,6 +437,7 @@ class StudyFolder:
         self.plan_path = self.path / PLAN_FILE
         self.cells_path = self.path / CELLS_FOLDER
         self.clips_path = self.path / CLIPS_FILE
+        self.videos_path = self.path / VIDEOS_FILE
         self.clip_maps_path = self.path / CLIP_MAPS_FILE
 
     def create(self) -> None:
@@ -448,6 +476,13 @@ class StudyFolder:
 
     def write_example_clips(self, clips: ExampleClips) -> None:
         write_text(self.clips_path, _to_text(clips))
+
+    def read_data_statistics(self) -> list[DataStatistics]:
+        """What the videos of each data set are like, none without the file. Raises DamagedRecord for a damaged one."""
+        return _read(self.videos_path, DataStatisticsFile).data_sets if self.videos_path.is_file() else []
+
+    def write_data_statistics(self, data_sets: list[DataStatistics]) -> None:
+        write_text(self.videos_path, _to_text(DataStatisticsFile(data_sets=data_sets)))
 
     def read_clip_maps(self) -> ClipMaps:
         """The attention maps of videos won and lost, none without the file. Raises DamagedRecord for a damaged one."""

@@ -21,6 +21,7 @@ from sweeps.study import Study
 from sweeps.take_over import TakeOver
 from sweeps.track.base import Tracker, Trackers
 from sweeps.track.console import Reporter
+from sweeps.video_statistics import write_video_statistics
 from sweeps.weights import MODELS_FOLDER, Keep, KeptWeights
 from vmp.core.errors import InputError
 from vmp.core.text import count, duration
@@ -100,7 +101,7 @@ class Session:
                 self._refuse_other_plan(plan)
                 self.folder.write_plan(plan)
                 if is_first and self.clips:
-                    for line in write_example_clips(self.folder, tasks):
+                    for line in (*write_example_clips(self.folder, tasks), *write_video_statistics(self.folder, tasks)):
                         self.reporter.note(line)
                 missing += self._start(plan, list({task.hash: task for task in tasks}.values()))
                 is_first = False

@@ -129,7 +129,9 @@ def join(studies: Sequence[Study], out: Path) -> Study:
             "confirmation": None,
         }
     )
-    return assemble(out, Plan.model_validate(plan.model_dump()), records, _origin(studies))
+    videos = {data: one for study in studies for data, one in study.videos.items()}
+    joined = assemble(out, Plan.model_validate(plan.model_dump()), records, _origin(studies))
+    return replace(joined, videos=videos)
 
 
 def _reference(studies: Sequence[Study]) -> dict[str, Scalar] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis.sections.base import Column, Row, Section, SectionContent, Table
 from analysis.study.arms import LAMBDA, value_text
-from analysis.study.cells import Study
+from analysis.study.cells import ARM, HASH, Study
 from analysis.study.factors import block_factors
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.summaries import ArmSummary
@@ -22,8 +22,15 @@ from sweeps.stats.guidance import MIN_SETS, Rule, rules
 from vmp.core.metrics import METRICS
 from vmp.core.text import listing
 
-STATISTICS = ("frame_gap_seconds",)
-"""Of the videos, above 0, as cells record them; the SD of D and the share of static pixels are not recorded."""
+GAP = "frame_gap_seconds"
+STATISTICS = {
+    GAP: METRICS[GAP].title,
+    "difference_sd": "spread of the frame difference",
+    "static_share": "share of static pixels",
+    "camera_motion": "camera's motion",
+}
+"""Of the videos, with titles: the first as cells record it, the others as the study's ``videos.json`` has them."""
+_SMALLEST = 1e-3  # the rule goes by the logarithm; a statistic below counts as this
 _COLUMNS = (
     Column(key="statistic", header="rule by"),
     Column(key="data_sets", header="data sets", format="count"),
@@ -75,10 +82,8 @@ def _sets(conclusions: Conclusions) -> _Sets | str:
     known = {name: _statistic(study, [list(one.values()) for one in by_value], name) for name in STATISTICS}
     usable = {name: some for name, some in known.items() if (some > 0).all() and len(set(some.tolist())) > 1}
     if not usable:
-        titles = listing([METRICS[name].title for name in STATISTICS])
-        return (
-            f"the statistic of the videos that cells record, the {titles}, is not known or the same for all data sets"
-        )
+        titles = listing([f"the {title}" for title in STATISTICS.values()])
+        return f"each statistic of the videos ({titles}) is not known or the same for all data sets"
     return _Sets(
         names=tuple(verdict.block for verdict in verdicts),
         values=tuple(values),
@@ -89,19 +94,27 @@ def _sets(conclusions: Conclusions) -> _Sets | str:
 
 
 def _statistic(study: Study, sets: Sequence[Sequence[ArmSummary]], name: str) -> np.ndarray:
-    """The mean of a statistic over the cells of each data set; NaN where none recorded it."""
+    """The mean of a statistic over the cells of each data set; NaN where it is not known for one of them."""
     made = []
     for summaries in sets:
-        values = study.cells.loc[study.cells["arm"].isin([s.arm.label for s in summaries]), name].dropna()
-        made.append(float(values.mean()) if len(values) else math.nan)
+        cells = study.cells[study.cells[ARM].isin([s.arm.label for s in summaries])]
+        values = cells[GAP].dropna() if name == GAP else _of_videos(study, cells[HASH], name)
+        made.append(max(float(np.mean(values)), _SMALLEST) if len(values) else math.nan)
     return np.array(made)
+
+
+def _of_videos(study: Study, hashes: Iterable[str], name: str) -> list[float]:
+    """A statistic of the videos of each of these cells, those left out of whose videos nothing is known."""
+    records = (study.records.get(cell) for cell in hashes)
+    data_sets = (study.videos.get(record.data.hash) for record in records if record is not None and record.data)
+    return [float(getattr(one, name)) for one in data_sets if one is not None]
 
 
 def _compute(conclusions: Conclusions) -> SectionContent:
     sets = _sets(conclusions)
     assert isinstance(sets, _Sets)
     made = rules(np.stack(list(sets.statistics.values())), sets.chosen_on, sets.reported)
-    titled = [(METRICS[name].title, rule) for name, rule in zip(sets.statistics, made, strict=True)]
+    titled = [(STATISTICS[name], rule) for name, rule in zip(sets.statistics, made, strict=True)]
     rows = [
         Row(values=(title, len(sets.names), float(r.regret.mean()), float(r.constant_regret.mean()), r.p, r.slope))
         for title, r in titled

@@ -6,7 +6,7 @@ import itertools
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.study.arms import Arm, Kind, arms_of
-from sweeps.record import CellRecord, Plan, StudyFolder, arm_key, confirmation_plan
+from sweeps.record import CellRecord, DataStatistics, Plan, StudyFolder, arm_key, confirmation_plan
 from vmp.core.errors import InputError
 from vmp.core.metrics import COMPARED, METRICS
 
@@ -87,6 +87,7 @@ class Study:
         records: The records there are, by hash.
         strata: Tags that some test videos carry and others do not.
         origin: None for a study of this toolkit.
+        videos: What the videos of each data set are like, by its hash; empty where that is not known.
     """
 
     path: Path
@@ -96,6 +97,7 @@ class Study:
     records: Mapping[str, CellRecord]
     strata: tuple[str, ...]
     origin: Origin | None = None
+    videos: Mapping[str, DataStatistics] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -271,7 +273,8 @@ def _read(folder: StudyFolder, plan: Plan) -> Study:
                 f"'{folder.cell_path(cell.hash)}' says seed {record.seed} and factors {record.factors}, the plan "
                 f"says seed {cell.seed} and factors {cell.factors}; move the file away and run the study again"
             )
-    return assemble(folder.path, plan, records)
+    videos = {one.data: one for one in folder.read_data_statistics()}
+    return replace(assemble(folder.path, plan, records), videos=videos)
 
 
 def assemble(path: Path, plan: Plan, records: Mapping[str, CellRecord], origin: Origin | None = None) -> Study:
