@@ -56,8 +56,9 @@ bench: $(STAMP)
 	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
 
 reference: $(STAMP)
-	@set -e; for name in $(STUDIES); do \
-		$(BIN)/vmp sweep run $$name --size reference --out $(ANEW)/$$name --workers $(WORKERS); done
+	@set -e; reuse=; for name in $(STUDIES); do \
+		$(BIN)/vmp sweep run $$name --size reference --out $(ANEW)/$$name --workers $(WORKERS) $$reuse; \
+		reuse="$$reuse --reuse $(ANEW)/$$name"; done
 	$(BIN)/vmp atlas $(STUDIES:%=$(ANEW)/%) --out $(ANEW)/gallery
 
 clean:

@@ -16,6 +16,7 @@ TINY = ("data.train=24", "data.val=12", "data.test=12", "data.size=16", "train.e
 OTHERS = {  # what a study has beside that which takes time
     "transfer": ("transfer.data.train=24", "transfer.data.val=12", "transfer.data.test=12", "transfer.data.size=16"),
     "long": ("factors.data.num_frames=[16, 600]",),
+    "guidance": ("factors.lambda=[0, 1]", "factors.data.condition=[none, noisy, still_classes]"),
     "motion": ("factors.motion=[frame_difference, motion_tokens]",),
     "init": ("factors.n=[-0.3, 0.3]",),
     "collapse": ("factors.lambda=[1]",),

@@ -412,8 +412,8 @@ def test_plan_prints_cells_cost_and_what_they_can_show(call_vmp: Vmp, tmp_path: 
         (("sweep", "run", "lambda", "--set", "trian.epochs=1"), "did you mean 'train'"),
         (
             ("sweep", "run", "lamda"),
-            "built-in studies (appearance, baseline, collapse, init, lambda, long, motion, placement, regulariser, "
-            "robustness, sampling, transfer)",
+            "built-in studies (appearance, baseline, collapse, guidance, init, lambda, long, motion, placement, "
+            "regulariser, robustness, sampling, transfer)",
         ),
         (("sweep", "run", "absent.yaml"), "No such file"),
         (("sweep", "run", "lambda", "--set", "data.kind=manifest", "--set", "data.path=none.csv"), "none.csv"),
