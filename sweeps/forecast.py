@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ from sweeps.race_state import RACE
 from sweeps.record import Scalar, arm_key
 from sweeps.stats.collapse import largest_unseen_rate
 from sweeps.stats.decisions import sign_flip_floor
+from sweeps.stats.divisions import overlap_of
 from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.planner import min_seeds_by_sign_flips, power, seeds_by_t
 from sweeps.status import SCHEMA
@@ -181,11 +183,33 @@ class Forecast:
         return max(pairs, 1)
 
     @property
-    def smallest_p_value(self) -> float:
-        """What the sign-flip test cannot go below with these seeds, adjusted for the family."""
-        return float(sign_flip_floor(len(self.study.seeds), self.family))
+    def smallest_p_value(self) -> float | None:
+        """What the sign-flip test cannot go below with these seeds, adjusted for the family; None over divisions."""
+        return None if self._overlap else float(sign_flip_floor(len(self.study.seeds), self.family))
+
+    @property
+    def _overlap(self) -> float:
+        """Test over training videos where the verdict is over divisions of one data set, else 0."""
+        others = [name for name in self.study.factors if name.startswith("data.") and name not in RESAMPLINGS]
+        if len(self.divisions) < 2 or others:
+            return 0.0
+        splits = [one.splits for one in self.divisions.values()]
+        overlap = overlap_of(*([one.get(split, 0) for one in splits] for split in ("train", "test")))
+        return 0.0 if math.isnan(overlap) else overlap
+
+    def _what_divisions_can_show(self) -> list[str]:
+        n, family = len(self.divisions), math.ceil(self.family / len(self.divisions))
+        shown = [f"{power(n, e, family, overlap=self._overlap).item():.0%} for {e:g} SD" for e in (1.0, 2.0)]
+        seeds = count(len(self.study.seeds), "seed")
+        return [
+            f"The verdict is over {n} divisions of the videos, each the mean of its {seeds}: with "
+            f"{count(family, 'comparison')}, a difference is shown with probability {listing(shown)} of the "
+            "divisions' differences, at most (their training videos overlap: Nadeau and Bengio, 2003)."
+        ]
 
     def _what_seeds_can_show(self) -> list[str]:
+        if self._overlap:
+            return self._what_divisions_can_show()
         n, family = len(self.study.seeds), self.family
         if n < MIN_SEEDS:
             return [f"With {count(n, 'seed')} no comparison gets a verdict: that takes at least {MIN_SEEDS}."]

@@ -73,18 +73,21 @@ def sd_limits(sd: float, n: int, level: float = 0.95) -> tuple[float, float]:
     return float(sd * np.sqrt((n - 1) / low)), float(sd * np.sqrt((n - 1) / high))
 
 
-def power(n: npt.ArrayLike, effect: float, family: int = 1, alpha: float = 0.05) -> Floats:
+def power(n: npt.ArrayLike, effect: float, family: int = 1, alpha: float = 0.05, *, overlap: float = 0.0) -> Floats:
     """Exact power of the paired t test at two-sided alpha / family: what Holm has for the only arm that differs.
 
     Args:
-        n: Seeds, >= 2.
+        n: Seeds, >= 2; or divisions of one data set.
         effect: True difference in SDs of the paired differences.
         family: Comparisons.
         alpha: Family-wise error.
+        overlap: Test over training videos of divisions, which then share training videos as `sweeps.stats.divisions`
+            allows for; what seeds do alike in all divisions is not counted. 0 for seeds.
     """
     n = np.asarray(n, dtype=np.float64)
     critical = -special.stdtrit(n - 1, alpha / (2 * family))
-    shift = abs(effect) * np.sqrt(n)
+    # Differences of divisions correlate by overlap / (1 + overlap), so their sample SD is below the true one.
+    shift = abs(effect) / np.sqrt((1 / n + overlap) / (1 + overlap))
     beyond = np.clip(special.nctdtr(n - 1, shift, critical), 0.0, 1.0)
     return np.asarray(1 - beyond, dtype=np.float64)
 

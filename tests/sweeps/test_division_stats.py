@@ -13,6 +13,7 @@ from sweeps.stats.claims import OVER_DIVISIONS, claims, leave_one_out
 from sweeps.stats.collapse import Runs
 from sweeps.stats.decisions import Reason, Verdict
 from sweeps.stats.divisions import Divided, overlap_of
+from sweeps.stats.planner import power
 
 DIVISIONS = np.array([0.05, 0.02, 0.04, 0.03, 0.06])
 SEEDS = np.array([0.012, -0.02, 0.008])  # their effects, the same in every division
@@ -124,3 +125,16 @@ def test_each_part_of_the_error_is_needed() -> None:
     share = shares(many, 40)
     assert share["runs"] > 0.2, "with each run of a seed that collapses counted"
     assert share["ours"] <= 0.15
+
+
+def test_the_power_over_divisions_is_the_share_of_simulated_studies_that_show_the_difference() -> None:
+    """Differences of J divisions that correlate by n2 / (n1 + n2), as Nadeau and Bengio take them to."""
+    rng = np.random.default_rng(4)
+    for j, overlap, effect in ((5, 0.25, 1.5), (10, 0.25, 1.0), (3, 0.43, 2.0)):
+        rho = overlap / (1 + overlap)
+        common, own = rng.normal(size=(2, 20_000, j))
+        sample = effect + np.sqrt(rho) * common[:, :1] + np.sqrt(1 - rho) * own
+        error = sample.std(axis=1, ddof=1) * np.sqrt(1 / j + overlap)
+        shown = np.abs(sample.mean(axis=1) / error) > stats.t.ppf(0.975, j - 1)
+        assert power(j, effect, overlap=overlap) == pytest.approx(shown.mean(), abs=0.012)
+    assert power(5, 1.5, overlap=0.25) < power(5, 1.5)

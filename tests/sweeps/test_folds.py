@@ -48,6 +48,20 @@ def test_a_plan_has_the_data_of_its_first_fold_where_no_cell_uses_the_study_s_ow
     assert plan.data.groups == {"train": 5, "val": 1, "test": 3}
 
 
+def test_a_plan_says_what_the_divisions_can_show_and_not_what_seeds_could(study: Study, call_vmp: Vmp) -> None:
+    path = Path(study.data.path).parent / "folds.yaml"  # type: ignore[union-attr]
+    path.write_text(
+        "name: folds\nfactors: {prompt: [control, vmp], data.fold: [1/3, 2/3, 3/3]}\nseeds: [0, 1]\n"
+        "data: {kind: manifest, path: clips.csv, size: 16}\nsampling: {kind: uniform, num_frames: 4}\n"
+        "backbone: cnn3d_tiny\ntrain: {epochs: 1, batch_size: 8}\n"
+    )
+    said = call_vmp("sweep", "plan", str(path)).stdout
+    assert "The verdict is over 3 divisions of the videos, each the mean of its 2 seeds: with 1 comparison" in said
+    assert "paired seeds" not in said
+    assert "sign-flip" not in said
+    assert json.loads(call_vmp("sweep", "plan", str(path), "--json").stdout)["smallest_p_value"] is None
+
+
 def test_every_video_is_tested_once_and_arms_are_compared_within_folds(study: Study, tmp_path: Path) -> None:
     run_study(study, tmp_path / "out", workers=1)
     results = load_results(tmp_path / "out")
