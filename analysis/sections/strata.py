@@ -9,8 +9,13 @@ from analysis.figures.gains_by_part import gains_figure
 from analysis.sections.base import Column, Row, Section, SectionContent, Table, why_none
 from analysis.study.cells import mean_of, stratum_column
 from analysis.verdict.conclusions import Conclusions
+from analysis.verdict.contrasts import Contrast
+from analysis.words.claims import short_comparison
+from analysis.words.findings import Finding
+from analysis.words.phrases import reference_name
 
 STRATA_FAMILY = "strata of the test videos"
+CHOSEN_FAMILY = "strata of the test videos, the chosen arm"
 _COLUMNS = (
     Column(key="stratum", header="videos with"),
     Column(key="arm", header="arm"),
@@ -62,10 +67,29 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         "a stratum that was looked up because it stands out is a question for a new study."
     )
     figure = gains_figure(parts, "strata", "on the videos with each tag", "the arms of one tag", study)
+    blocks = [verdict.block for verdict in conclusions.verdicts if verdict.main]
     return SectionContent(
+        findings=[(block, _findings(main, conclusions)) for block, main in zip(blocks, mains, strict=True)],
         figures=[figure] if figure else [],
         tables=[Table(name="strata", caption=caption, columns=_COLUMNS, rows=rows, max_rows=24)],
     )
+
+
+def _findings(main: Contrast, conclusions: Conclusions) -> list[Finding]:
+    """The chosen arm against its reference in each stratum, as one family: the intervals hold for all strata."""
+    tags = conclusions.study.strata
+    columns = [stratum_column(tag) for tag in tags]
+    contrasts = conclusions.evidence.compare([main.sides] * len(tags), CHOSEN_FAMILY, columns)
+    subject = f"The chosen arm against {reference_name(main)}"
+    texts = [
+        short_comparison(f"{subject}, on the videos with {tag}", contrast)
+        for tag, contrast in zip(tags, contrasts, strict=True)
+    ]
+    return [
+        Finding(topic="Strata", text=text, contrasts=(contrast,))
+        for text, contrast in zip(texts, contrasts, strict=True)
+        if text
+    ]
 
 
 def _applies(conclusions: Conclusions) -> Literal[True] | str:

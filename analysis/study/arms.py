@@ -77,7 +77,7 @@ def arms_of(plan: Plan, fixed_prompt: str | None = None) -> tuple[Arm, ...]:
     values = {name: [factors.get(name) for factors in distinct.values()] for name in names}
     written = {name: _spellings(values[name]) for name in names}
     varied = [name for name in names if len(written[name]) > 1]
-    base = _single_base(plan)
+    base = _first_base(plan)
     arms: list[Arm] = []
     for order, factors in enumerate(distinct.values()):
         kind = _KIND_OF_PROMPT.get(str(factors.get(PROMPT, fixed_prompt or PROMPTED)), Kind.VMP)
@@ -95,10 +95,11 @@ def arms_of(plan: Plan, fixed_prompt: str | None = None) -> tuple[Arm, ...]:
     return tuple(_distinct_labels(arms))
 
 
-def _single_base(plan: Plan) -> Mapping[str, Scalar]:
-    """The base that a design varies one factor at a time around: its arms are named by what they change. Else empty."""
+def _first_base(plan: Plan) -> Mapping[str, Scalar]:
+    """The first base of a one-at-a-time design, by whose changes arms are named; empty for another design."""
     design = plan.study.design
-    base = design.settings.get("base") if design is not None and design.kind == "one_at_a_time" else None
+    bases = design.settings.get("base") if design is not None and design.kind == "one_at_a_time" else None
+    base = bases[0] if isinstance(bases, list) and bases else bases
     return base if isinstance(base, dict) else {}  # type: ignore[return-value]
 
 
