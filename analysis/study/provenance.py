@@ -72,7 +72,7 @@ def provenance(study: Study) -> ProvenanceFacts:
         fact("protocol", lambda r: r.protocol, alike=False),
         fact("collapse rule", lambda r: r.collapse_rule),
         ("code hash", plan.code.hash or NOT_RECORDED),
-        fact("commit", lambda r: r.provenance.commit),
+        fact("commit", lambda r: r.provenance.commit, alike=False),  # the code of each cell is in its hash
         fact("versions", lambda r: r.provenance.versions),
         fact("kernel", lambda r: r.provenance.kernel, alike=False),
         fact("hardware", lambda r: r.provenance.hardware),

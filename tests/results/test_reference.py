@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from analysis.atlas import PAGE, answer_of, atlas_text, every_arm, read_all
 from analysis.cli import report
+from analysis.report.compose import compose
+from analysis.sections.catalogue import SECTIONS
 from analysis.study.cells import load_study
 from analysis.verdict.conclusions import conclude
 from analysis.words.headline import beside_headline, findings, headline
@@ -41,19 +45,55 @@ def test_a_reference_study_is_complete_and_says_what_made_it(path: Path) -> None
         assert record.hash == cell_hash(record.science, record.provenance.code)
 
 
-def test_every_quotation_of_the_readme_is_a_sentence_of_a_reference_report() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    parts = re.findall(r"(?:^> .*\n)+", text, re.MULTILINE)
-    quoted = [" ".join(part.replace("\n> ", " ")[2:].split()) for part in parts]
+def quotations(text: str) -> list[str]:
+    """The blockquotes of a page, each as one line."""
+    return [" ".join(part.replace("\n> ", " ")[2:].split()) for part in re.findall(r"(?:^> .*\n)+", text, re.MULTILINE)]
+
+
+@functools.cache
+def said_by(name: str) -> frozenset[str]:
+    """Every sentence of the report of a reference study: the headline, what stands beside it, and of all sections."""
+    conclusions = conclude(load_study(ROOT / "results" / "reference" / name))
+    supporting = [finding for _, some in findings(conclusions) for finding in some]
+    sections = compose(conclusions, SECTIONS).sections
+    supporting += [finding for _, content in sections for _, some in content.findings for finding in some]
+    found = [headline(conclusions), beside_headline(conclusions), *supporting]
+    return frozenset(one.text for one in found if one)
+
+
+def said_in(text: str) -> set[str]:
+    """What the commands of a part of a page print: reports of reference studies, and comparisons within them."""
     sentences: set[str] = set()
-    for path in REFERENCES:
-        conclusions = conclude(load_study(path))
-        supporting = [finding for _, some in findings(conclusions) for finding in some]
-        found = [headline(conclusions), beside_headline(conclusions), *supporting]
-        sentences |= {one.text for one in found if one}
-    for command in re.findall(r"`vmp report (\S+) --compare (\S+) (\S+)`", text):
-        if command[0].startswith("results/reference"):
-            printed = CliRunner().invoke(report, [str(ROOT / command[0]), "--compare", *command[1:]])
-            sentences |= set(printed.stdout.splitlines())
-    assert len(quoted) >= 6
-    assert set(quoted) <= sentences, set(quoted) - sentences
+    for name in re.findall(r"`vmp report results/reference/([\w-]+)", text):
+        sentences |= said_by(name)
+    for path, arm, reference in re.findall(r"`vmp report (results/reference/\S+) --compare (\S+) (\S+)`", text):
+        printed = CliRunner().invoke(report, [str(ROOT / path), "--compare", arm, reference])
+        sentences |= set(printed.stdout.splitlines())
+    return sentences
+
+
+@pytest.mark.parametrize(("page", "least"), [("README.md", 6), ("docs/findings.md", 20)])
+def test_every_quotation_is_a_sentence_that_the_command_of_its_part_prints(page: str, least: int) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    parts = re.split(r"^## ", text, flags=re.MULTILINE)
+    assert sum(len(quotations(part)) for part in parts) >= least
+    for part in parts:
+        wrong = set(quotations(part)) - said_in(part)
+        assert not wrong, wrong
+
+
+def test_the_findings_name_no_figure_but_in_quotations() -> None:
+    """Prose there says what a quotation beside it shows; a figure of its own would be held to nothing."""
+    text = (ROOT / "docs" / "findings.md").read_text(encoding="utf-8")
+    prose = re.sub(r"^>.*$|^```.*?^```|`[^`]*`|\]\([^)]*\)|<[^>]*>", "", text, flags=re.MULTILINE | re.DOTALL)
+    assert not re.findall(r".*\d.*", prose)
+
+
+def test_the_gallery_is_what_the_records_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    out = Path("docs/gallery")
+    written = (out / PAGE).read_text(encoding="utf-8")
+    sources = [path.relative_to(ROOT) for path in REFERENCES]
+    made = read_all(sources)
+    assert atlas_text(sources, [answer_of(one) for one in made], every_arm(made), out) == written
+    assert {path.name for path in out.iterdir()} == {PAGE, *re.findall(r"\]\(([\w-]+\.png)\)", written)}
