@@ -1,15 +1,13 @@
-"""What the site needs beyond mkdocs.yml: pages from outside docs/, links as GitHub reads them, settings as calls."""
+"""What the site needs beyond mkdocs.yml: pages from outside docs/, and links as GitHub reads them."""
 
 from __future__ import annotations
 
-import ast
 import posixpath
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import griffe
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -95,13 +93,3 @@ def _fitted(entry: Any, gone: set[str], notes: list[str]) -> Any:
         fitted = {title: _fitted(inner, gone, notes) for title, inner in entry.items()}
         return {title: inner for title, inner in fitted.items() if inner}
     return notes if entry == NOTES else None if entry in gone else entry
-
-
-class Settings(griffe.Extension):
-    """Shows a class that `vmp.core.config.config` decorates with the settings that it is called with."""
-
-    def on_class_instance(self, *, cls: griffe.Class, **_: Any) -> None:
-        for decorator in cls.decorators:
-            if decorator.callable_path == "vmp.core.config.config":
-                call = ast.parse("dataclasses.dataclass(kw_only=True)", mode="eval").body
-                decorator.value = griffe.get_expression(call, parent=cls.module)
