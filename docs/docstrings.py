@@ -25,4 +25,4 @@ class Docstrings(griffe.Extension):
         for decorator in cls.decorators:
             if decorator.callable_path == "vmp.core.config.config":
                 call = ast.parse("dataclasses.dataclass(kw_only=True)", mode="eval").body
-                decorator.value = griffe.get_expression(call, parent=cls.module)
+                decorator.value = griffe.get_expression(call, parent=cls.module) or decorator.value

@@ -6,11 +6,14 @@ import ast
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 import zlib
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -18,6 +21,8 @@ from tests.conftest import ROOT
 
 for tool in ("material", "mkdocstrings_handlers"):
     pytest.importorskip(tool, reason="the site's tools are not installed (pip install -e '.[docs]')")
+
+pytestmark = pytest.mark.xdist_group("site")  # one process: the site is built once
 
 ELSEWHERE = ("index", "benchmarks", "results", "changelog", "contributing", "decisions/index")
 LOADED_BY = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href"}
@@ -80,6 +85,19 @@ def test_links_as_github_reads_them_work_in_the_site(site: Path) -> None:
     assert f"benchmarks.html#{anchor}" in Parsed(site / "studies.html").links
     assert f'id="{anchor}"' in (site / "benchmarks.html").read_text(encoding="utf-8")
     assert "decisions/index.html" in Parsed(site / "architecture.html").links
+
+
+def test_a_link_to_what_the_site_lacks_is_its_name_and_code_stays_as_it_is() -> None:
+    hooks: Any = SimpleNamespace(**runpy.run_path(str(ROOT / "docs" / "hooks.py")))
+    page = SimpleNamespace(file=SimpleNamespace(src_uri="decisions/race.md"))
+    config = SimpleNamespace(config_file_path=str(ROOT / "mkdocs.yml"))
+    text = (
+        "[the race](../../sweeps/stats/race.py), [`race.py`](../../sweeps/stats/race.py), [x](none.md), `[a](race.md)`"
+    )
+    shown = hooks.on_page_markdown(
+        text, page=page, config=config, files=SimpleNamespace(src_uris={"decisions/race.md"})
+    )
+    assert shown == "the race (`sweeps/stats/race.py`), `race.py`, [x](none.md), `[a](race.md)`"
 
 
 def test_every_public_name_is_in_the_api(site: Path) -> None:
