@@ -1,6 +1,7 @@
 # make install   everything into .venv        make demo   the main job, to a report to look at
 # make test      all tests                    make lint   style and types
 # make bench     every benchmark, in turn      make test-oldest   all tests, with the oldest dependencies
+# make docs      the documentation as a site, with the API, into site/
 # make reference every built-in study in reference size, anew, into results/anew, and their gallery (hours)
 
 PYTHON ?= python3
@@ -12,10 +13,11 @@ DEMO := results/demo
 ANEW := results/anew
 STUDIES := $(filter-out _base,$(notdir $(basename $(wildcard sweeps/studies/*.yaml))))
 OLDEST := .venv-oldest
-TOOLS := pytest pytest-timeout pytest-xdist hypothesis statsmodels playwright axe-playwright-python
+TOOLS := pytest pytest-timeout pytest-xdist hypothesis statsmodels playwright axe-playwright-python \
+	mkdocs mkdocs-material 'mkdocstrings[python]'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-oldest lint bench reference clean
+.PHONY: help install demo test test-oldest lint bench docs reference clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -55,6 +57,11 @@ lint: $(STAMP)
 bench: $(STAMP)
 	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
 
+docs: export NO_MKDOCS_2_WARNING = 1
+docs: $(STAMP)
+	$(BIN)/mkdocs build --strict
+	@echo "The documentation: site/index.html"
+
 reference: $(STAMP)
 	@set -e; reuse=; for name in $(STUDIES); do \
 		$(BIN)/vmp sweep run $$name --size reference --out $(ANEW)/$$name --workers $(WORKERS) $$reuse; \
@@ -62,4 +69,4 @@ reference: $(STAMP)
 	$(BIN)/vmp atlas $(STUDIES:%=$(ANEW)/%) --out $(ANEW)/gallery
 
 clean:
-	rm -rf $(VENV) $(OLDEST) results/demo $(ANEW) build *.egg-info vmp/layer/kernels/*.so
+	rm -rf $(VENV) $(OLDEST) results/demo $(ANEW) build site *.egg-info vmp/layer/kernels/*.so
