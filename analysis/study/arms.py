@@ -85,8 +85,8 @@ def arms_of(plan: Plan, fixed_prompt: str | None = None) -> tuple[Arm, ...]:
         applied = [n for n in varied if factors.get(n) is not None and n not in at_base]
         applied = [n for n in applied if n != PROMPT or str(factors[n]) not in _KIND_OF_PROMPT]
         settings = ", ".join(f"{factor_name(n)} = {written[n][canonical_json(factors[n])]}" for n in applied)
-        if base and not settings and kind is Kind.VMP:
-            settings = _AT_BASE
+        if base and kind is Kind.VMP and not any(name in base for name in applied):
+            settings = f"{settings}, {_AT_BASE}" if settings else _AT_BASE  # after the block's own
         if kind in (Kind.BASELINE, Kind.CONTROL):
             label = f"{_KIND_NAME[kind]}, {settings}" if settings else _KIND_NAME[kind]
         else:

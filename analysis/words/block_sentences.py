@@ -82,7 +82,7 @@ def _block_by_block(verdicts: Sequence[BlockVerdict]) -> tuple[str, tuple[Behind
             continue
         part = f"{verdict.best.arm.label}" if verdict.block in verdict.best.arm.label else (
             f"{verdict.best.arm.label} for {verdict.block}")  # fmt: skip
-        if verdict.main is not None and verdict.main.interval is not None:
+        if verdict.main is not None and verdict.main.verdict is not Verdict.NONE:
             part += f" ({brief(verdict.main)}: {VERDICT_WORDS[verdict.outcome]})"
             behind.append(verdict.main)
         parts.append(part)

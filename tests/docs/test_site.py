@@ -58,7 +58,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_document_is_a_page_that_the_navigation_leads_to(site: Path) -> None:
-    documents = {str(path.relative_to(ROOT / "docs").with_suffix("")) for path in (ROOT / "docs").rglob("*.md")}
+    sources = [path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*.md")]
+    documents = {str(path.with_name("index") if path.stem == "README" else path.with_suffix("")) for path in sources}
     pages = {str(path.relative_to(site).with_suffix("")) for path in site.rglob("*.html")}
     assert pages == documents | {*ELSEWHERE, "404"}
     home = (site / "index.html").read_text(encoding="utf-8")
