@@ -21,7 +21,7 @@ import numpy.typing as npt
 from scipy import special
 
 from sweeps.stats.choice import best_of, may_be_best, winners_curse
-from sweeps.stats.collapse import rate
+from sweeps.stats.collapse import Runs, rate
 from sweeps.stats.decisions import Decisions, Verdict, decide
 from sweeps.stats.means import moments
 from sweeps.stats.planner import power
@@ -305,6 +305,34 @@ def curse(design: Design) -> Iterator[Row]:
 SETTINGS = 4  # of the other factors, over which an effect is averaged
 
 
+def guarded_effects(design: Design) -> Iterator[Row]:
+    """Effects over four settings whose subject collapses at times; old: each run counts as a seed of its own."""
+    rng, shape = design.rng, (design.studies, design.k, design.n, SETTINGS)
+    noise = SD * (rng.normal(size=shape) + rng.normal(size=(*shape[:3], 1)))
+    whole = rng.random(size=(design.studies, 1, design.n, 1))  # a seed collapses in all settings of all factors alike
+    draws = {"each run by itself": rng.random(size=shape), "a seed in all its settings": np.broadcast_to(whole, shape)}
+    for rate_ in (0.1, 0.2):
+        for family, uniform in draws.items():
+            collapsed = (uniform < rate_).astype(np.float64)
+            by_seed, singly = _of_effects(noise + DROP * (rate_ - collapsed), collapsed)
+            what = "false better, effect over settings"
+            yield design.row(what, f"{family}, p = {rate_}", singly, by_seed, max_=0.05)
+    by_seed, singly = _of_effects(noise + 0.08, np.zeros(shape))
+    yield design.row("power, effect over settings", "+8 points, none collapsed", singly, by_seed)
+
+
+def _of_effects(differences: Floats, collapsed: Floats) -> tuple[Bools, Bools]:
+    """Whether any effect is called better: seeds counted once, and each run by itself."""
+    flat = (*differences.shape[:2], -1, 1)
+    each = Runs(differences=differences.reshape(flat), collapsed=collapsed.reshape(flat))
+    shown = (
+        decide(differences.mean(axis=-1), margin=MARGIN, collapsed=runs).are(Verdict.BETTER).any(axis=1)
+        for runs in (Runs(differences=differences, collapsed=collapsed), each)
+    )
+    by_seed, singly = shown
+    return by_seed, singly
+
+
 def factors(design: Design) -> Iterator[Row]:
     """k two-level factors over four settings each, without any effect: on accuracy and on collapse."""
     rng, n = design.rng, design.n
@@ -366,7 +394,9 @@ def interactions(design: Design) -> Iterator[Row]:
         )
 
 
-PARTS = (false_better, false_equal, coverage, power_of_verdicts, selection, curse, factors, interactions)
+PARTS = (
+    false_better, false_equal, coverage, power_of_verdicts, selection, curse, factors, interactions, guarded_effects,
+)  # fmt: skip
 
 
 def rows(studies: int, seeds: Sequence[int] = SEEDS, arms: Sequence[int] = ARMS) -> list[Row]:

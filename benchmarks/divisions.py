@@ -128,6 +128,12 @@ def draw(design: Design, studies: int, seed: int = 0) -> Studies:
     return Studies(differences=d, collapsed=collapsed, overlap=share / (1 - share))
 
 
+def singly(runs: Runs) -> Runs:
+    """The same runs, each counted as a seed of its own."""
+    shape = (*runs.differences.shape[:-2], -1, 1)
+    return Runs(differences=runs.differences.reshape(shape), collapsed=runs.collapsed.reshape(shape))
+
+
 def procedures(studies: Studies) -> dict[str, Decisions]:
     """What each procedure decides."""
     d = studies.differences
@@ -135,11 +141,11 @@ def procedures(studies: Studies) -> dict[str, Decisions]:
     averaged = np.repeat(of_division[..., None], d.shape[3], axis=3)
     runs = None
     if studies.collapsed is not None:
-        runs = Runs(differences=d, collapsed=studies.collapsed.astype(float), shares_seeds=True)
+        runs = Runs(differences=d, collapsed=studies.collapsed.astype(float), seeds_last=True)
     ours = Divided(differences=d, overlap=studies.overlap)
     return {
         "ours": decide(ours, margin=MARGIN, collapsed=runs),
-        "runs": decide(ours, margin=MARGIN, collapsed=runs and replace(runs, shares_seeds=False)),
+        "runs": decide(ours, margin=MARGIN, collapsed=runs and singly(runs)),
         "videos": decide(Divided(differences=averaged, overlap=studies.overlap), margin=MARGIN),
         "divisions": decide(of_division, margin=MARGIN),
         "seeds": decide(of_seed, margin=MARGIN),

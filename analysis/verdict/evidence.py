@@ -213,7 +213,7 @@ class Evidence:
                 padded[:, i, : one.shape[1], : one.shape[2]] = one
         differences, flags = padded
         return None if np.isnan(flags).all() else Runs(
-            differences=differences, collapsed=flags, shares_seeds=are_divisions)  # fmt: skip
+            differences=differences, collapsed=flags, seeds_last=are_divisions)  # fmt: skip
 
     def _rows_of(self, parts: Sequence[tuple[Floats, np.ndarray]], *, are_divisions: bool) -> Floats:
         """Differences and flags of the runs of one comparison, (2, n, r); those of a division by seed."""
@@ -221,10 +221,7 @@ class Evidence:
         if not are_divisions:
             return np.stack(rows[0])
         # Several runs of a seed in one division, of other settings, are one run here as well.
-        of_divisions = [
-            Runs(differences=differences.T, collapsed=flags.T, shares_seeds=True).counted()
-            for differences, flags in rows
-        ]
+        of_divisions = [Runs(differences=differences, collapsed=flags).counted() for differences, flags in rows]
         return np.stack(of_divisions, axis=1)
 
     def _compare(self, family: Family, name: str, metrics: Sequence[str]) -> tuple[Contrast, ...]:

@@ -118,11 +118,12 @@ def mixed_runs(contrast: Contrast) -> str:
 
 
 def _collapsed(contrast: Contrast, collapse: Collapse) -> str:
-    """How many runs collapsed; over divisions of the data, how many seeds did in any of them."""
+    """How many runs collapsed; of what is averaged over, how many seeds did in any setting or division."""
     rate = collapse.rate
-    if contrast.sides.divisions is None:
+    if len(contrast.sides.units) == 1 and contrast.is_pair:
         return f"{rate.count} of its {count(rate.n, 'run')} collapsed"
-    return f"{rate.count} of its {count(rate.n, 'seed')} collapsed in some division"
+    where = "setting" if contrast.sides.divisions is None else "division"
+    return f"{rate.count} of its {count(rate.n, 'seed')} collapsed in some {where}"
 
 
 def stability_sentence(contrast: Contrast, without_one: Mapping[str, Verdict]) -> str:

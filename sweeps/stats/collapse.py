@@ -110,18 +110,20 @@ def fill_diverged(values: npt.ArrayLike, diverged: npt.ArrayLike, chance: float 
 class Runs:
     """The single runs behind differences that are means over several runs of a seed, such as the effect of a factor.
 
+    A seed that collapses in one setting, or on one division of the data, collapses in others too: its runs say no more
+    of how often that happens than one of them does. Counted one by one they make arms "better" that are not in up to
+    three of four studies (``python benchmarks/divisions.py``, ``python benchmarks/claims.py``). So a seed counts once.
+
     Attributes:
         differences: Of each run to what it is compared with, arm - reference, (..., k, n, r); NaN where there is none.
         collapsed: 1 where that run collapsed or diverged, 0 where not, NaN where unknown or impossible; same shape.
-        shares_seeds: Whether the n are divisions of the data and the r the same seeds in each of them. A start that
-            collapses on one division collapses on others too: its runs say no more of how often that happens than one
-            of them does. Counted one by one they make arms "better" that are not in up to three of four studies
-            (``python benchmarks/divisions.py``).
+        seeds_last: Whether the r are the seeds and the n divisions of the data; else the n are seeds, each with r
+            settings of what the difference is averaged over.
     """
 
     differences: Floats
     collapsed: Floats
-    shares_seeds: bool = False
+    seeds_last: bool = False
 
     def without_each(self) -> Runs:
         """n copies, each without the runs of one of the n."""
@@ -130,20 +132,20 @@ class Runs:
         differences, collapsed = (np.where(out, np.nan, one) for one in (self.differences, self.collapsed))
         return replace(self, differences=differences, collapsed=collapsed)
 
-    def counted(self) -> tuple[Floats, Floats]:
-        """Differences and flags as they count: each run, (..., k, n * r), or each seed, (..., k, r).
+    @property
+    def is_shared(self) -> bool:
+        """Whether seeds have several runs, so that the comparisons of a family average over the same ones."""
+        return not self.seeds_last and self.differences.shape[-1] > 1
 
-        A seed counts with the mean difference of its runs, and as collapsed where any of them did.
-        """
-        if not self.shares_seeds:
-            differences, collapsed = (one.reshape(*one.shape[:-2], -1) for one in (self.differences, self.collapsed))
-            return differences, collapsed
+    def counted(self) -> tuple[Floats, Floats]:
+        """Each seed's mean difference over its runs, and whether any of them collapsed, (..., k, seeds)."""
+        axis = -2 if self.seeds_last else -1
         paired = ~np.isnan(self.differences)
         flagged = paired & ~np.isnan(self.collapsed)
         with np.errstate(divide="ignore", invalid="ignore"):
-            mean = np.where(paired, self.differences, 0.0).sum(axis=-2) / paired.sum(axis=-2)
-        hit = (flagged & (self.collapsed == 1)).any(axis=-2)
-        return mean, np.where(flagged.any(axis=-2), hit.astype(np.float64), np.nan)
+            mean = np.where(paired, self.differences, 0.0).sum(axis=axis) / paired.sum(axis=axis)
+        hit = (flagged & (self.collapsed == 1)).any(axis=axis)
+        return mean, np.where(flagged.any(axis=axis), hit.astype(np.float64), np.nan)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +188,12 @@ class Risk:
 
 
 def collapse_risk(
-    differences: Floats, collapsed: Floats, unseen_drop: float = UNSEEN_DROP, unseen_runs: int = 0
+    differences: Floats,
+    collapsed: Floats,
+    unseen_drop: float = UNSEEN_DROP,
+    unseen_runs: int = 0,
+    *,
+    is_shared: bool = False,
 ) -> Risk:
     """Risk of a family from paired differences and the arms' collapsed runs.
 
@@ -195,6 +202,8 @@ def collapse_risk(
         collapsed: 1 where the arm's run collapsed or diverged, 0 where not, NaN where unknown or impossible.
         unseen_drop: Assumed loss of a collapsed run while the family has none, a fraction.
         unseen_runs: Further runs, counted while the family has no collapsed one.
+        is_shared: Whether the comparisons are averages over the same runs, as the effects of factors are; while none
+            has collapsed, a seed then counts once for all of them together.
     """
     paired = ~np.isnan(differences)
     hit, flagged = (collapsed == 1) & paired, ~np.isnan(collapsed) & paired
@@ -214,6 +223,6 @@ def collapse_risk(
         healthy=healthy,
         drop=np.where(n > 0, drop[..., None], np.nan),
         count=np.where(unseen, 0.0, count),
-        n=np.where(unseen, all_n[..., None] + unseen_runs, n),
+        n=np.where(unseen, (n.max(axis=-1) if is_shared else all_n)[..., None] + unseen_runs, n),
         pooled=np.broadcast_to(unseen, n.shape),
     )

@@ -139,7 +139,14 @@ def decide(
     n, df, enough = means.n, means.df, means.enough
     mean, sd, error = (np.where(enough, one, np.nan) for one in (means.mean, means.sd, means.error))
     risk, other = (
-        None if flags is None else collapse_risk(*_runs(d, sign, flags), unseen_drop, unseen_runs)
+        None
+        if flags is None
+        else collapse_risk(
+            *_runs(d, sign, flags),
+            unseen_drop,
+            unseen_runs,
+            is_shared=isinstance(flags, Runs) and flags.is_shared,
+        )
         for sign, flags in ((1, collapsed), (-1, reference_collapsed))
     )
     above = _direction(mean, error, df, risk, alpha, share)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.divisions import Design, designs, shares
+from benchmarks.divisions import Design, designs, shares, singly
 from sweeps.stats.claims import OVER_DIVISIONS, claims, leave_one_out
 from sweeps.stats.collapse import Runs
 from sweeps.stats.decisions import Reason, Verdict
@@ -96,16 +96,16 @@ def test_a_seed_that_collapses_in_some_division_counts_once_against_a_gain() -> 
     collapsed = np.zeros((1, 5, 3))
     collapsed[0, :3, 0] = 1.0
     (claim,) = claims(
-        divided(d), margin=0.02, collapsed=Runs(differences=d[None], collapsed=collapsed, shares_seeds=True)
+        divided(d), margin=0.02, collapsed=Runs(differences=d[None], collapsed=collapsed, seeds_last=True)
     )
     assert claim.collapse is not None
     assert (claim.collapse.rate.count, claim.collapse.rate.n) == (1, 3)
     assert claims(divided(d), margin=0.02)[0].verdict is Verdict.BETTER
-    clean = Runs(differences=d[None], collapsed=np.zeros((1, 5, 3)), shares_seeds=True)
+    clean = Runs(differences=d[None], collapsed=np.zeros((1, 5, 3)), seeds_last=True)
     (unseen,) = claims(divided(d), margin=0.02, collapsed=clean)
-    (singly,) = claims(divided(d), margin=0.02, collapsed=Runs(differences=d[None], collapsed=clean.collapsed))
+    (each,) = claims(divided(d), margin=0.02, collapsed=singly(clean))
     assert (unseen.verdict, unseen.reason) == (Verdict.AHEAD, Reason.COLLAPSE), "three seeds say little"
-    assert singly.verdict is Verdict.BETTER
+    assert each.verdict is Verdict.BETTER
 
 
 @pytest.mark.parametrize(
