@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from vmp.core.choices import lookup
-from vmp.core.config import keys_of
+from vmp.core.config import Choice, keys_of
 from vmp.core.overrides import NotReadError, get, kinds_first, put
 from vmp.data.sampling import SAMPLERS
 from vmp.experiment import Settings
@@ -129,16 +128,16 @@ def _translate_factors(plain: dict[str, Any], notes: list[str]) -> None:
 
 def _choose_sampler(plain: dict[str, Any], found: dict[str, Any], notes: list[str]) -> None:
     """Old sections held what any sampler reads: keep what the chosen one, or one of the study's factor, reads."""
-    section = plain["sampling"]
+    section, choice = plain["sampling"], Choice(SAMPLERS, "sampler")  # which finds kinds of one's own, too
     kind = found.get("sampling.strategy", "uniform")
     factors: Any = plain.get("factors") or {}
     kinds = factors.get("sampling", factors.get("sampling.kind", []))
     extra = {key for key in section if key not in keys_of(SAMPLERS["uniform"])} - {"strategy"}
-    reading = [k for k in (kind, *kinds) if extra <= set(keys_of(lookup(SAMPLERS, str(k), "sampler")))]
+    reading = [k for k in (kind, *kinds) if extra <= set(keys_of(choice.find(str(k))))]
     if extra and reading:
         found["sampling.strategy"] = reading[0]
     elif extra:
-        for key in extra - set(keys_of(lookup(SAMPLERS, str(kind), "sampler"))):
+        for key in extra - set(keys_of(choice.find(str(kind)))):
             del section[key]
             notes.append(f"sampling.{key} did nothing for the sampler {kind!r} and is ignored")
 

@@ -255,6 +255,23 @@ def test_study_files_of_the_first_release_keep_working(old: Path) -> None:
     ]
 
 
+def test_a_sampler_of_ones_own_is_a_value_of_a_factor_beside_a_section_without_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "last_frames.py").write_text(
+        "from vmp.core.config import config\n"
+        "from vmp.data.sampling import Uniform\n"
+        "@config\n"
+        "class Last(Uniform):\n"
+        "    kind: str = 'last_frames:Last'\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    path = tmp_path / "own.yaml"
+    path.write_text("name: own\nfactors: {sampling: [uniform, 'last_frames:Last']}\nsampling: {num_frames: 4}\n")
+    kinds = [experiment.sampling.kind for _, experiment in load_study(path).arms()]
+    assert kinds == ["uniform", "last_frames:Last"]
+
+
 def test_what_old_files_said_in_other_words_is_translated(tmp_path: Path) -> None:
     path = tmp_path / "old.yaml"
     path.write_text(

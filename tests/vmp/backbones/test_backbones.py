@@ -29,10 +29,10 @@ from vmp.layer.published import VideoMotionPrompt
 FRAMES = 8
 
 
-@pytest.mark.parametrize("name", DESIGNS)
+@pytest.mark.parametrize("name", [name for name in BACKBONES if name != "custom"])  # that one has no network of its own
 def test_contract(name: str) -> None:
     torch.manual_seed(0)
-    size = max(32, DESIGNS[name].min_size)
+    size = max(32, DESIGNS[name].min_size if name in DESIGNS else 0)
     backbone = build_backbone(BACKBONES[name](), num_classes=5, num_frames=FRAMES, size=size)
     model = MotionPrompted(backbone, VideoMotionPrompt((0.45,) * 3, (0.225,) * 3)).eval()
     clip = torch.randn(2, 3, FRAMES + 1, size, size)
