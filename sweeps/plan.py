@@ -195,7 +195,7 @@ def explain_changes(folder: StudyFolder, plan: Plan, tasks: Iterable[Task]) -> l
         reasons.append(f"the data changed: {old.data.hash} is now {plan.data.hash}")
     reasons += _changed_settings(folder.read_cell(dropped[0].hash), dropped[0], new.values())
     if len(reasons) == 1:
-        reasons.append("the backbone's checkpoint or the source of its module changed")
+        reasons.append("the backbone's checkpoint or the source of a part of your own changed")
     return reasons
 
 

@@ -106,7 +106,7 @@ def _cause(task: Task, differences: Sequence[_Difference], plan: Plan) -> str:
         parts.append("its seed is new")
     if nearest.provenance.code != task.code and len(keys) <= _MANY:
         parts.append(f"the code that computes a cell changed{_modules(plan, nearest)}")
-    return "; ".join(parts) or "the data, the backbone's checkpoint or the source of its module changed"
+    return "; ".join(parts) or "the data, the backbone's checkpoint or the source of a part of your own changed"
 
 
 def _modules(plan: Plan, record: CellRecord) -> str:

@@ -238,7 +238,7 @@ def test_a_hash_follows_the_weights_that_a_cell_starts_from(tmp_path: Path) -> N
     changed = grid_tasks(study)
     assert not {t.hash for t in tasks} & {t.hash for t in changed}
     why = explain_changes(folder, make_plan(study, changed), changed)
-    assert why[1:] == ["the backbone's checkpoint or the source of its module changed"]
+    assert why[1:] == ["the backbone's checkpoint or the source of a part of your own changed"]
 
 
 @pytest.mark.parametrize("old", sorted(OLD.iterdir()), ids=lambda path: path.stem)

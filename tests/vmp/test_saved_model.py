@@ -187,7 +187,7 @@ def test_a_model_of_a_stranger_runs_no_code_and_reads_nothing_else(
     assert len(whole["predictions"]) == 1
 
 
-def test_code_of_ones_own_is_run_on_request(tmp_path: Path) -> None:
+def test_code_of_ones_own_is_run_on_request(tmp_path: Path, call_vmp: Vmp) -> None:
     study = small_study(
         "factors.prompt=[vmp]", "factors.lambda=null", "seeds=[0]", *backbone("gated", gate=str(tmp_path / "g"), free=9)
     )
@@ -198,6 +198,12 @@ def test_code_of_ones_own_is_run_on_request(tmp_path: Path) -> None:
     model = load_model(kept, trust_code=True)
     frames = np.repeat(np.stack([picture(i, height=16, width=16) for i in range(6)])[..., None], 3, axis=-1)
     assert model.probabilities(frames, 25.0).sum() == pytest.approx(1)
+    write_video(tmp_path / "v.mp4", 8)
+    show = ("show", tmp_path / "v.mp4", "--model", kept, "--out", tmp_path / "v.png")
+    refused = call_vmp(*show)
+    assert (refused.returncode, "--trust-code" in refused.stderr) == (2, True)
+    assert call_vmp(*show, "--trust-code").returncode == 0
+    assert (tmp_path / "v.png").is_file()
 
 
 @pytest.mark.parametrize("keep", ["chosen", "all", "none"])

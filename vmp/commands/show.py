@@ -17,6 +17,7 @@ from vmp.commands.parameters import UserPath
 @click.option("--shift", type=float, help="Shift b, in (-0.6, 0.6).")
 @click.option("--checkpoint", type=UserPath(), help="Take slope and shift from a training state.")
 @click.option("--model", help="Take the layer, the sampler and the size of a kept model (its folder).")
+@click.option("--trust-code", is_flag=True, help="Run code of its own that the model names.")
 @click.option("--channel-order", default="RGB", show_default=True, help="RGB, or BGR for the authors' swapped weights.")
 @click.option("--frames", type=click.IntRange(2, 64), help="Frames to show [9, or the model's].")
 @click.option("--rate", type=float, help="Frames from one to the next, for the sampler 'random' [2].")
@@ -30,6 +31,7 @@ def show(
     shift: float | None,
     checkpoint: Path | None,
     model: str | None,
+    trust_code: bool,
     channel_order: str,
     frames: int | None,
     rate: float | None,
@@ -51,7 +53,7 @@ def show(
     if model is not None:
         if (slope, shift, checkpoint) != (None, None, None):
             raise InputError("give either a model, or a checkpoint, or slope and shift: each holds both")
-        loaded = load_model(model)
+        loaded = load_model(model, trust_code=trust_code)
         layer = layer_of(loaded)
         geometry = loaded.settings.geometry if size is None else geometry
         if sampling is None:
