@@ -30,10 +30,10 @@ _COLUMNS = (
 )
 _METHOD = (
     "Sensitivity",
-    "A method is what shares a prompt and all named choices (backbone, sampler, motion map); its settings are the "
-    f"values of its numeric factors. Sensitivity is the standard deviation of {MIN_SETTINGS} settings' test means or "
-    "more, over the ranges that the study chose, so it compares methods tuned over equal ranges only (Adkins et al. "
-    "2024). Expected best validation: the mean over all subsets of so many settings (Dodge et al. 2019, in the "
+    "A method is what shares a prompt, the data and all named choices (backbone, sampler, motion map); its settings "
+    f"are the values of its numeric factors. Sensitivity is the standard deviation of {MIN_SETTINGS} settings' test "
+    "means or more, over the ranges that the study chose, so it compares methods tuned over equal ranges only (Adkins "
+    "et al. 2024). Expected best validation: the mean over all subsets of so many settings (Dodge et al. 2019, in the "
     "unbiased form of Tang et al. 2020), as if settings were drawn at random; the best of many is flattered by its "
     "noise. Gains are those of the families of comparisons; everything else here describes and claims nothing.",
 )

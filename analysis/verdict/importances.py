@@ -13,6 +13,9 @@ from analysis.verdict.evidence import Evidence
 from sweeps.stats.importance import MIN_ARMS, Importance, importance, is_factorial
 from sweeps.stats.means import MIN_SEEDS
 
+AROUND = ("one_at_a_time", "ablation")
+"""Designs whose arms lie around a base, or around two."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Importances:
@@ -36,6 +39,8 @@ class Importances:
 def importances(evidence: Evidence) -> Importances | str:
     """The importances, or the reason why the study has none."""
     study = evidence.study
+    if study.plan.study.design is not None and study.plan.study.design.kind in AROUND:
+        return "arms around a base vary one factor at a time, which does not divide their variance among factors"
     arms = [arm for arm in study.arms if arm.kind is Kind.VMP] or list(study.arms)
     factors = varied_factors(arms, list(study.plan.factors))
     if len(factors) < 2:

@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.study.arms import Kind
 from analysis.study.cells import HASH
-from analysis.study.factors import Factor, varied_factors
+from analysis.study.factors import Factor, block_factors, varied_factors
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.summaries import ArmSummary
@@ -54,7 +54,8 @@ def methods_of(conclusions: Conclusions) -> tuple[Method, ...]:
     """The methods of a study, in the plan's order."""
     study = conclusions.study
     factors = varied_factors(study.arms, list(study.plan.factors))
-    names = [factor for factor in factors if not factor.is_ordered]
+    blocks = block_factors(study)  # a data set is no setting, also where a number tells it from another
+    names = [factor for factor in factors if not factor.is_ordered or factor.name in blocks]
     groups: dict[tuple[object, ...], list[ArmSummary]] = {}
     for summary in conclusions.summaries:
         if summary.seeds and not summary.stopped:
