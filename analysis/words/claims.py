@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from analysis.study.arms import IN_SHORT, Kind
 from analysis.verdict.contrasts import Contrast
 from analysis.words.phrases import VERDICT_WORDS, limits, p_value, pairs, points, reference_name
 from sweeps.stats.claims import Collapse
@@ -181,6 +182,9 @@ def healthy_note(contrast: Contrast) -> str:
     collapse = contrast.collapse
     if collapse is None or not collapse.rate.count or math.isnan(collapse.healthy):
         return ""
+    kind = contrast.reference.kind
+    against = IN_SHORT[kind] if kind in (Kind.CONTROL, Kind.BASELINE) else contrast.sides.against
     return (
-        f"{points(collapse.healthy)} points on average where it did not collapse (a split seen afterwards, not a test)"
+        f"{points(collapse.healthy)} points on average against {against} where it did not collapse (a split seen "
+        "afterwards, not a test)"
     )
