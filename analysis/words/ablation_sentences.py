@@ -8,7 +8,7 @@ from analysis.verdict.evidence import Evidence
 from analysis.words.claims import brief
 from analysis.words.effect_sentences import interaction_findings
 from analysis.words.findings import Finding
-from analysis.words.phrases import VERDICT_WORDS, capital, limits, percent, points
+from analysis.words.phrases import VERDICT_WORDS, limits, percent, points
 from sweeps.stats.decisions import Verdict
 from vmp.core.text import count, listing
 
@@ -80,7 +80,7 @@ def _interactions(verdict: ComponentVerdict) -> list[Finding]:
         each = "each" if len(titles) > 1 else "it"
         more = "more" if contrast.mean > 0 else "less"
         text = f"{whom}: {each} brings {more} in the full arm than in the bare one: {brief(contrast)}."
-        findings.append(Finding(topic="Interactions", text=capital(text), contrasts=(contrast,)))
+        findings.append(Finding(topic="Interactions", text=text, contrasts=(contrast,)))
     return findings[:MAX_SHOWN]
 
 
