@@ -37,6 +37,9 @@ def percent(fraction: float) -> str:
     return "–" if math.isnan(fraction) else f"{100 * fraction:.1f}%"
 
 
+_NONE = "0.0"
+
+
 def points(fraction: float) -> str:
     """A difference of accuracies as signed percentage points, ``"+11.7"``, with a true minus sign."""
     if math.isnan(fraction):
@@ -46,11 +49,12 @@ def points(fraction: float) -> str:
 
 def limits(interval: Interval) -> str:
     """An interval of a difference in percentage points: ``"+1.0 to +3.2"``, with an open end ``"above 0 to +3.2"``."""
-    if interval.is_open and interval.low == 0:
-        return f"above 0 to {points(interval.high)}"
-    if interval.is_open and interval.high == 0:
-        return f"{points(interval.low)} to below 0"
-    return f"{points(interval.low)} to {points(interval.high)}"
+    low, high = points(interval.low), points(interval.high)
+    if interval.is_open and interval.low >= 0 and low == _NONE:
+        return f"above 0 to {high}"
+    if interval.is_open and interval.high <= 0 and high == _NONE:
+        return f"{low} to below 0"
+    return f"{low} to {high}"
 
 
 def p_value(p: float) -> str:
