@@ -11,11 +11,21 @@ from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.claims import brief, claim_clause, mixed_runs, short_comparison
 from analysis.words.effect_sentences import effect_findings, effects_claim
 from analysis.words.findings import Behind, Finding, collapse_findings, evidence_findings, exclusion_findings
-from analysis.words.phrases import capital, names, percent, reference_name, subject_name, verdict_counts
+from analysis.words.phrases import (
+    capital,
+    limits,
+    names,
+    percent,
+    points,
+    reference_name,
+    subject_name,
+    verdict_counts,
+)
 from sweeps.stats.decisions import Verdict
 from vmp.core.text import count, listing
 
 MAX_SHOWN = 5
+MAX_NAMED = 6  # of the established ones among many
 
 
 def verdict_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behind, ...]]:
@@ -142,6 +152,14 @@ def _comparisons(topic: str, contrasts: list[Contrast]) -> list[Finding]:
     references = {reference_name(contrast) for contrast in contrasts}
     against = references.pop() if len(references) == 1 else "their references"
     text = f"Against {against}, {len(contrasts)} arms are: {verdict_counts(contrasts)}."
+    shown = sorted(
+        (c for c in contrasts if c.verdict in (Verdict.BETTER, Verdict.WORSE) and c.interval),
+        key=lambda c: -abs(c.mean),
+    )
+    if shown:
+        named = [f"{c.sides.subject} {points(c.mean)} ({limits(c.interval)})" for c in shown[:MAX_NAMED] if c.interval]
+        more = f"; {len(shown) - MAX_NAMED} more are in the table" if len(shown) > MAX_NAMED else ""
+        text += f" Established, in points with 95% intervals: {'; '.join(named)}{more}."
     return [Finding(topic=topic, text=text, contrasts=tuple(contrasts))]
 
 
