@@ -29,10 +29,11 @@ class OverBlocks:
     """The same settings in every block.
 
     Attributes:
-        contrasts: For each setting that all blocks have, its difference to the references, averaged over blocks.
+        contrasts: For each setting that all blocks have, its difference to each of its references, averaged over
+            blocks.
         chosen: The setting with the highest validation accuracy, averaged over blocks; its arms are those of the first
             block. None below 3 shared seeds.
-        main: Its comparison.
+        main: Its comparison, with the first of its references.
         arms: The arm of the chosen setting in each block.
         losing: The comparisons of these arms that show the layer worse or leaning so, block by block.
         unfit: The blocks in which that setting is shown to be more than the margin worse than another one.
@@ -61,12 +62,18 @@ def over_blocks(evidence: Evidence, verdicts: Sequence[BlockVerdict]) -> OverBlo
         for summary in verdict.candidates:
             by_setting.setdefault(setting_key(summary.arm, names), {})[verdict.block] = summary.arm
     common = [arms for arms in by_setting.values() if len(arms) == len(verdicts)]
-    reference = {c.arm: c.reference for verdict in verdicts for c in verdict.contrasts if c.is_pair}
-    common = [arms for arms in common if all(arm in reference for arm in arms.values())]
+    references = _references(verdicts)
+    common = [arms for arms in common if all(arm in references for arm in arms.values())]
     if not common:
         return None
     divisions = _divisions(evidence.study, common[0], names)  # every setting has an arm in each block
-    family = [_averaged(arms, reference, names, divisions) for arms in common]
+    pairs = [
+        [{arm: references[arm][place] for arm in arms.values()} for place in range(_shared(arms, references))]
+        for arms in common
+    ]
+    family = [
+        _averaged(arms, of_arm, names, divisions) for arms, some in zip(common, pairs, strict=True) for of_arm in some
+    ]
     contrasts = evidence.compare(family, OVER_BLOCKS)
     validation = evidence.values(evidence.study.val)
     values = np.stack([validation[[arm.order for arm in arms.values()]].mean(axis=0) for arms in common])
@@ -80,11 +87,25 @@ def over_blocks(evidence: Evidence, verdicts: Sequence[BlockVerdict]) -> OverBlo
     return OverBlocks(
         contrasts=contrasts,
         chosen=chosen,
-        main=contrasts[index],
+        main=contrasts[sum(map(len, pairs[:index]))],
         arms=arms,
         losing=tuple(contrast for contrast in own if contrast.verdict in (Verdict.WORSE, Verdict.BEHIND)),
         unfit=tuple(v.block for v in verdicts if v.chosen and arms[v.block] not in v.chosen.possible),
     )
+
+
+def _references(verdicts: Sequence[BlockVerdict]) -> dict[Arm, list[Arm]]:
+    """What each arm is compared with, in the order of the question: the first is what its verdict is about."""
+    references: dict[Arm, list[Arm]] = {}
+    for verdict in verdicts:
+        for contrast in verdict.contrasts:
+            if contrast.is_pair:
+                references.setdefault(contrast.arm, []).append(contrast.reference)
+    return references
+
+
+def _shared(arms: Mapping[str, Arm], references: Mapping[Arm, Sequence[Arm]]) -> int:
+    return min(len(references[arm]) for arm in arms.values())
 
 
 def _averaged(

@@ -44,9 +44,12 @@ def blocks_findings(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) -
     if over is None:
         text = "The blocks have no setting in common, so there is no verdict over all of them."
         return [*findings, Finding(topic="One for all", text=text)]
+    name = "all blocks" if over.divisions is None else "all divisions"
+    has_several = len({contrast.sides.against for contrast in over.contrasts}) > 1
     for contrast in over.contrasts:
-        name = "all blocks" if over.divisions is None else "all divisions"
-        if contrast is not over.main and (text := short_comparison(f"{contrast.sides.subject} over {name}", contrast)):
+        against = f" against {contrast.sides.against}" if has_several else ""
+        text = short_comparison(f"{contrast.sides.subject}{against} over {name}", contrast)
+        if contrast is not over.main and text:
             findings.append(Finding(topic="One for all", text=text, contrasts=(contrast,)))
     return findings
 

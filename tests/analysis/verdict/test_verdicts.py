@@ -331,6 +331,24 @@ def test_blocks_are_no_candidates_and_losses_are_said_first(tmp_path: Path) -> N
     assert beside_headline(conclusions) is not None
 
 
+def test_several_references_are_each_compared_over_all_blocks_and_the_first_leads(tmp_path: Path) -> None:
+    arms = [
+        ArmModel({"backbone": backbone, "prompt": prompt}, effect=effect)
+        for backbone in ("slow", "x3d")
+        for prompt, effect in (("none", 0.02), ("control", 0.0), ("vmp", 0.1))
+    ]
+    pairs = [[{"prompt": "vmp"}, {"prompt": reference}] for reference in ("control", "none")]
+    conclusions = conclude_on(tmp_path, arms, seeds=range(8), extra={"compare": pairs})
+    over = conclusions.over_blocks
+    assert over is not None
+    assert over.main is over.contrasts[0]
+    assert [c.sides.against for c in over.contrasts] == ["the control", "the backbone alone"]
+    assert all(c.family == 2 for c in over.contrasts)
+    assert over.contrasts[0].mean - over.contrasts[1].mean == pytest.approx(0.02, abs=0.01)
+    assert headline(conclusions).text.startswith("Over 2 blocks, VMP beats the control: ")
+    assert "VMP against the backbone alone over all blocks: +" in words_of(conclusions)
+
+
 def divided(effects: dict[str, float], **blocks: object) -> list[ArmModel]:
     """Control and layer in each fold, the layer's effect by fold; further factors as they are given."""
     return [
