@@ -48,7 +48,7 @@ def blocks_findings(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) -
     has_several = len({contrast.sides.against for contrast in over.contrasts}) > 1
     for contrast in over.contrasts:
         against = f" against {contrast.sides.against}" if has_several else ""
-        text = short_comparison(f"{contrast.sides.subject}{against} over {name}", contrast)
+        text = short_comparison(capital(f"{contrast.sides.subject}{against} over {name}"), contrast)
         if contrast is not over.main and text:
             findings.append(Finding(topic="One for all", text=text, contrasts=(contrast,)))
     return findings
