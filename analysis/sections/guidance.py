@@ -124,7 +124,10 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         f"Choosing λ among {values} for a data set that was left out: the accuracy lost against its own best value, in "
         "percentage points, mean over data sets."
     )
-    findings = [Finding(topic="Guidance", text=_sentence(title, rule, len(sets.names))) for title, rule in titled]
+    findings = [
+        Finding(topic="Guidance", text=_sentence(title, rule, len(sets.names)), contrasts=(rule,))
+        for title, rule in titled
+    ]
     table = Table(name="guidance", caption=caption, columns=_COLUMNS, rows=rows)
     return SectionContent(findings=[("", findings)], tables=[table], method=[_METHOD])
 

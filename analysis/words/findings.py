@@ -17,11 +17,12 @@ from analysis.words.phrases import names, percent
 from sweeps.race_state import RaceState
 from sweeps.stats.collapse import Rate
 from sweeps.stats.decisions import Verdict
+from sweeps.stats.guidance import Rule
 from sweeps.stats.regret import Ranks
 from sweeps.stats.variances import StdComparison
 from vmp.core.text import count, listing
 
-Behind = Contrast | StdComparison | Rates | Rate | RaceState | Importances | Regrets | Ranks
+Behind = Contrast | StdComparison | Rates | Rate | RaceState | Importances | Regrets | Ranks | Rule
 
 
 @dataclass(frozen=True, kw_only=True)
