@@ -18,7 +18,7 @@ from vmp.core.text import listing
 
 
 def blocks_claim(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) -> tuple[str, tuple[Behind, ...]]:
-    """The headline's clause over several blocks: losses first."""
+    """The headline's clause over several blocks: losses first, but for divisions of one data set."""
     if over is None or over.chosen is None or over.main is None:
         return _block_by_block(verdicts)
     setting = over.main.sides.subject
@@ -26,13 +26,13 @@ def blocks_claim(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) -> t
     subject = vmp if setting == "VMP" else f"{vmp}, the best on validation over all blocks,"
     parts: list[str] = []
     behind: list[Behind] = []
-    if over.losing:
+    if over.losing and over.divisions is None:
         blocks = {arm: block for block, arm in over.arms.items()}
         losses = [f"{blocks[c.arm]} ({brief(c)}: {VERDICT_WORDS[c.verdict]})" for c in over.losing]
         parts.append(f"{vmp} loses for {listing(losses)}")
         behind += over.losing
     parts.append(f"over {over.main.sides.over}, {claim_clause(subject, over.main)}")
-    if over.unfit:
+    if over.unfit and over.divisions is None:
         parts.append(f"it does not serve {listing(list(over.unfit))}, where another value is shown to be better")
     return "; ".join(parts), (*behind, over.main)
 
