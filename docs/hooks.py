@@ -28,7 +28,7 @@ _CODE_OR_LINK = re.compile(r"^```.*?^```|`[^`\n]+`|(\[[^\]]*\])\(([^)\s:]+)\)", 
 
 
 def on_files(files: Files, *, config: MkDocsConfig) -> Files:
-    """Add the pages from elsewhere, and fit the navigation to the pages that there are."""
+    """Add the pages from elsewhere, and the notes on decisions to the navigation."""
     root = Path(config.config_file_path).parent
     for page, source in ELSEWHERE.items():
         files.append(File.generated(config, page, abs_src_path=str(root / source)))
@@ -36,8 +36,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     lines = [f"- [{_title(file)}]({posixpath.basename(file.src_uri)})" for file in notes]
     index = "# Decisions\n\nShort notes on roads not taken, and why.\n\n" + "\n".join(lines) + "\n"
     files.append(File.generated(config, f"{NOTES}index.md", content=index))
-    gone = set(config.extra["expected"]) - files.src_uris.keys()
-    config.nav = _fitted(config.nav, gone, [f"{NOTES}index.md", *(file.src_uri for file in notes)])
+    config.nav = _with_notes(config.nav, [f"{NOTES}index.md", *(file.src_uri for file in notes)])
     return files
 
 
@@ -85,11 +84,10 @@ def _title(file: File) -> str:
     return file.content_string.partition("\n")[0].removeprefix("# ")
 
 
-def _fitted(entry: Any, gone: set[str], notes: list[str]) -> Any:
-    """A part of the navigation, None if it is one of the pages `gone`; the folder of the `notes` becomes these."""
+def _with_notes(entry: Any, notes: list[str]) -> Any:
+    """A part of the navigation, in which the folder of the `notes` becomes these."""
     if isinstance(entry, list):
-        return [inner for inner in (_fitted(inner, gone, notes) for inner in entry) if inner]
+        return [_with_notes(inner, notes) for inner in entry]
     if isinstance(entry, dict):
-        fitted = {title: _fitted(inner, gone, notes) for title, inner in entry.items()}
-        return {title: inner for title, inner in fitted.items() if inner}
-    return notes if entry == NOTES else None if entry in gone else entry
+        return {title: _with_notes(inner, notes) for title, inner in entry.items()}
+    return notes if entry == NOTES else entry
