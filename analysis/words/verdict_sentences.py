@@ -158,7 +158,8 @@ def _comparisons(topic: str, contrasts: list[Contrast]) -> list[Finding]:
     )
     if shown:
         named = [f"{c.sides.subject} {points(c.mean)} ({limits(c.interval)})" for c in shown[:MAX_NAMED] if c.interval]
-        more = f"; {len(shown) - MAX_NAMED} more are in the table" if len(shown) > MAX_NAMED else ""
+        rest = len(shown) - MAX_NAMED
+        more = f"; {rest} more {'is' if rest == 1 else 'are'} in the table" if rest > 0 else ""
         text += f" Established, in points with 95% intervals: {'; '.join(named)}{more}."
     return [Finding(topic=topic, text=text, contrasts=tuple(contrasts))]
 
