@@ -526,10 +526,18 @@ class StudyFolder:
             return None
 
     def records(self, plan: Plan, on_damage: Callable[[str], None] | None = None) -> Iterator[CellRecord]:
-        """The records there are for the plan's cells, in the plan's order; see `find_cell` for damaged ones."""
+        """The records there are for the plan's cells, in the plan's order; see `find_cell` for damaged ones.
+
+        A cell keeps its name where a study gains or drops a factor, so its record may name other factors than the plan;
+        it then comes with the plan's. A record whose values contradict the plan's comes as it is.
+        """
         for cell in plan.cells:
-            if (record := self.find_cell(cell.hash, on_damage)) is not None:
-                yield record
+            record = self.find_cell(cell.hash, on_damage)
+            if record is None:
+                continue
+            if record.factors != cell.factors and not contradict(record.factors, cell.factors):
+                record = record.model_copy(update={"factors": cell.factors})
+            yield record
 
     def heads(self, plan: Plan, on_damage: Callable[[str], None]) -> Iterator[CellHead]:
         """As `records`, with no more of each than its status needs; a torn file goes to `on_damage` as a sentence."""
@@ -545,6 +553,12 @@ class StudyFolder:
         """Move a damaged record out of the way of the one that will replace it, and return its new place."""
         path = self.cell_path(cell_hash)
         return path.replace(path.with_suffix(".damaged"))
+
+
+def contradict(recorded: Mapping[str, Scalar], planned: Mapping[str, Scalar]) -> bool:
+    """Whether a factor has two values. One that only the plan or only the record names was added or dropped since."""
+    both = [name for name in recorded if recorded[name] is not None and planned.get(name) is not None]
+    return arm_key({name: recorded[name] for name in both}) != arm_key({name: planned[name] for name in both})
 
 
 def _to_text(record: Plain) -> str:

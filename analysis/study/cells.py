@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.study.arms import Arm, Kind, arms_of
-from sweeps.record import CellRecord, DataStatistics, Plan, StudyFolder, arm_key, confirmation_plan
+from sweeps.record import CellRecord, DataStatistics, Plan, StudyFolder, arm_key, confirmation_plan, contradict
 from vmp.core.errors import InputError
 from vmp.core.metrics import COMPARED, METRICS
 
@@ -268,7 +268,7 @@ def _read(folder: StudyFolder, plan: Plan) -> Study:
     records = {record.hash: record for record in folder.records(plan)}
     for cell in plan.cells:
         record = records.get(cell.hash)
-        if record is not None and (record.seed != cell.seed or arm_key(record.factors) != arm_key(cell.factors)):
+        if record is not None and (record.seed != cell.seed or contradict(record.factors, cell.factors)):
             raise InputError(
                 f"'{folder.cell_path(cell.hash)}' says seed {record.seed} and factors {record.factors}, the plan "
                 f"says seed {cell.seed} and factors {cell.factors}; move the file away and run the study again"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from analysis.study.cells import STATUS, curve_table, load_study
@@ -74,6 +75,23 @@ def test_nearly_equal_proposals_stay_two_arms(tmp_path: Path) -> None:
     write_study(tmp_path, StudyModel(arms=lambda_arms({0.12345678: 0, 0.12345679: 0}), seeds=(0, 1)))
     labels = [arm.label for arm in load_study(tmp_path).arms]
     assert labels[2:] == ["λ = 0.12345678", "λ = 0.12345679"]
+
+
+def test_a_factor_that_was_added_or_dropped_since_is_no_contradiction(tmp_path: Path) -> None:
+    """The cell is the same one, by its hash: a study may call it by more factors, or fewer, than when it ran."""
+    folder = write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1, 1: 0.2})))
+    before = load_study(tmp_path).cells
+    for cell in folder.read_plan().cells:
+        factors = {**cell.factors, "rate": 2}
+        del factors["lambda"]
+        change(folder.cell_path(cell.hash), factors=factors)
+    study = load_study(tmp_path)
+    pd.testing.assert_frame_equal(study.cells, before)
+    assert all(record.factors == cell.factors for record, cell in zip(
+        folder.records(study.plan), study.plan.cells, strict=True))  # fmt: skip
+    change(a_cell(tmp_path, prompt="vmp", rate=2), factors={"prompt": "control"})
+    with pytest.raises(InputError, match=r"says seed .* and factors {'prompt': 'control'}"):
+        load_study(tmp_path)
 
 
 @pytest.mark.parametrize(
