@@ -17,6 +17,7 @@ from analysis.study.cells import load_study
 from analysis.verdict.conclusions import conclude
 from analysis.words.headline import beside_headline, findings, headline
 from sweeps.record import StudyFolder, cell_hash, confirmation_plan
+from sweeps.study_files import load_study as read_definition
 from tests.conftest import ROOT
 
 LOCK = ROOT / "results" / "reference" / "requirements.txt"
@@ -99,3 +100,12 @@ def test_the_gallery_is_what_the_records_say(monkeypatch: pytest.MonkeyPatch) ->
     made = read_all(sources)
     assert atlas_text(sources, [answer_of(one) for one in made], every_arm(made), out) == written
     assert {path.name for path in out.iterdir()} == {PAGE, *re.findall(r"\]\(([\w-]+\.png)\)", written)}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "results" / "reference").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_study_of_real_clips_is_defined_beside_its_records(path: Path) -> None:
+    study = read_definition(str(path))
+    assert study.name == path.stem
+    assert study.factors["data.fold"] == ("1/5", "2/5", "3/5", "4/5", "5/5")
+    if (folder := path.with_suffix("")).is_dir():
+        assert len(StudyFolder(folder).read_plan().cells) == len(list(study.arms())) * len(study.seeds)
