@@ -225,7 +225,7 @@ def test_races_in_blocks_are_planned_replayed_and_shown(in_blocks: StudyFolder, 
     [
         (("--search", "tpi"), "Did you mean 'tpe'?"),
         (("--search", "tpe", "--search-option", "first_seeds=40"), "first_seeds is 40"),
-        (("--search-option", "max_seeds=20"), "arms for its next look, and"),
+        (("--search-option", "max_seeds=30"), "arms for its next look, and"),
         (("--search-option", "max_seeds=2"), "max_seeds"),
         (("--search-option", "cap=4"), "cap"),
     ],
