@@ -20,11 +20,11 @@ from vmp.core.fingerprint import canonical_json
 from vmp.data.base import VideoSet
 from vmp.data.registry import load_data
 from vmp.experiment import Experiment
+from vmp.layer.functional import LUMA
 from vmp.layer.motion.camera import camera_shift
 
 MAX_VIDEOS = 48
 STATIC = 10 / 255  # differences below it count as none: two or three times the noise of a camera
-_LUMA = (0.299, 0.587, 0.114)
 
 
 def write_video_statistics(folder: StudyFolder, tasks: Sequence[Task]) -> list[str]:
@@ -70,7 +70,7 @@ def video_statistics(data: VideoSet, experiment: Experiment) -> DataStatistics:
 
 def _gray(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Frames ``(t, h, w, 3)`` as gray in [0, 1], ``(t, h, w)``."""
-    return ((frames / 255) @ np.array(_LUMA)).astype(np.float32)
+    return ((frames / 255) @ np.array(LUMA["RGB"])).astype(np.float32)
 
 
 def _camera_motion(gray: NDArray[np.float32]) -> float:

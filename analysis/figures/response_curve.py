@@ -174,10 +174,10 @@ def draw_response_curve(data: ResponseCurve, *, ax: Axes, part: str = "") -> Axe
         top = max([y, *(v for v in tops if math.isfinite(v))])
         floor, ceiling = ax.get_ylim()
         has_room = ceiling - top > 0.08 * (ceiling - floor)  # else it would lie on the panel's title: beside the point
-        is_last = at > (x[0] + x[-1]) / 2
+        is_right = at > (x[0] + x[-1]) / 2
         place: dict[str, Any] = {"xy": (at, top), "xytext": (0, 8), "ha": "center"}
         if not has_room:
-            place = {"xy": (at, y), "xytext": (-11 if is_last else 11, 0), "ha": "right" if is_last else "left"}
+            place = {"xy": (at, y), "xytext": (-11 if is_right else 11, 0), "ha": "right" if is_right else "left"}
         ax.annotate("chosen on validation", textcoords="offset points", va="bottom" if has_room else "center",
                     fontsize=9, color=INK, zorder=7, annotation_clip=False, **place,
                     bbox={"facecolor": PAPER, "alpha": 0.75, "linewidth": 0, "pad": 1.5})  # fmt: skip
