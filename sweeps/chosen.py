@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sweeps.questions import Pair, block_names, candidates_by_block, compared_pairs, main_pair
+from sweeps.questions import Pair, block_names, candidates_by_block, compared_pairs, main_pair, same_on_validation
 from sweeps.record import CellRecord, Plan, Scalar, arm_key
 from sweeps.stats.choice import Choice, choosable, choose
 from sweeps.stats.collapse import fill_diverged
@@ -66,8 +66,10 @@ class Accuracies:
     def choices(self) -> Iterator[tuple[list[int], Choice]]:
         """For each block in which an arm can be chosen: the candidates, as indices into `arms`, and the choice."""
         names = block_names(self.arms, list(self.plan.factors), self.plan.study.blocks)
+        out = self.stopped.copy()
+        out[same_on_validation(self.arms)] = True
         for members in candidates_by_block(self.arms, names).values():
-            rows = [members[i] for i in choosable(self.val[members], self.stopped[members])]
+            rows = [members[i] for i in choosable(self.val[members], out[members])]
             made = choose(self.val[rows]) if rows else None
             if made is not None:
                 yield rows, made

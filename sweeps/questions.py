@@ -160,6 +160,21 @@ def candidates(arms: Sequence[Factors]) -> list[int]:
     return prompted or list(range(len(arms)))
 
 
+def same_on_validation(arms: Sequence[Factors]) -> list[int]:
+    """The arms that differ from an earlier one in settings of `test` alone, which validation never sees.
+
+    Their figures on validation are those of the earlier arm, so nothing chooses between the two.
+    """
+    seen: set[str] = set()
+    found = []
+    for i, arm in enumerate(arms):
+        trained = canonical_json({name: value for name, value in arm.items() if name.split(".")[0] != "test"})
+        if trained in seen:
+            found.append(i)
+        seen.add(trained)
+    return found
+
+
 def candidates_by_block(arms: Sequence[Factors], blocks: Sequence[str]) -> dict[tuple[Scalar, ...], list[int]]:
     """The candidates of each block, by its values of the factors `blocks`, in the order of their first arms."""
     groups: dict[tuple[Scalar, ...], list[int]] = {}

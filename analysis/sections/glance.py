@@ -32,7 +32,7 @@ def _choice(conclusions: Conclusions) -> list[Tile]:
     study, verdict = conclusions.study, conclusions.verdicts[0]
     best, axis = verdict.best, verdict.axis
     tiles = []
-    if best is not None and len(verdict.candidates) > 1:
+    if best is not None and verdict.choices > 1:
         name = f"{axis.title} chosen on validation" if axis else "best on validation"
         value = value_text(best.arm.factors.get(axis.name)) if axis else best.arm.label
         tiles.append(Tile(name=name, value=value, note=f"{percent(best.test_mean)} on {study.split}"))

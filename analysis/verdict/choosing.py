@@ -8,13 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.study.arms import Arm
+from analysis.study.cells import Study
 from analysis.verdict.evidence import Evidence
 from analysis.verdict.summaries import ArmSummary
+from sweeps.questions import same_on_validation
 from sweeps.stats.choice import choosable, choose, winners_curse
 from sweeps.stats.stepdown import Floats
 from vmp.core.text import count
 
 SEED_OF_CURSE = 0
+UNSEEN = "on validation the same as an earlier arm, from which it differs in settings of the test alone"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +60,13 @@ def choose_arm(
     # A search gives the best arms more seeds: one without them lost to another on the seeds that it has.
     search = evidence.study.plan.search
     most = max(summary.planned for summary in candidates) if search.factor is not None else 0
-    rows = choosable(values, [summary.stopped > 0 or summary.planned < most for summary in candidates])
-    out = tuple((s.arm, _reason(s, values[i], most)) for i, s in enumerate(candidates) if i not in rows)
+    unseen = _unseen(evidence.study)
+    rows = choosable(values, [s.arm in unseen or s.stopped > 0 or s.planned < most for s in candidates])
+    out = tuple(
+        (s.arm, UNSEEN if s.arm in unseen else _reason(s, values[i], most))
+        for i, s in enumerate(candidates)
+        if i not in rows
+    )
     if not rows:
         return None, out
     orders = [candidates[i].arm.order for i in rows]
@@ -78,6 +86,13 @@ def choose_arm(
         one_se=candidates[rows[made.one_se]].arm,
         curse=curse,
     ), out
+
+
+def _unseen(study: Study) -> set[Arm]:
+    """The arms that validation cannot set apart from an earlier one; other tools name their factors freely."""
+    if study.origin is not None:
+        return set()
+    return {study.arms[i] for i in same_on_validation([arm.factors for arm in study.arms])}
 
 
 def _reason(summary: ArmSummary, values: Floats, most: int) -> str:

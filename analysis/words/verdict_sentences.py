@@ -55,11 +55,11 @@ def choice_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behind
         clause = f"the reference ({best.arm.label}) is itself best on validation; of the others, "
         return clause + claim_clause(subject_name(main), main) + mixed_runs(main), (main,)
     subject = subject_name(main)
-    if len(verdict.candidates) > 1:
+    if verdict.choices > 1:
         if main.verdict in (Verdict.WORSE, Verdict.BEHIND):
-            subject = f"even {subject}, the best of {len(verdict.candidates)} on validation,"
+            subject = f"even {subject}, the best of {verdict.choices} on validation,"
         else:
-            subject += f", the best of {len(verdict.candidates)} on validation,"
+            subject += f", the best of {verdict.choices} on validation,"
     return claim_clause(subject, main) + mixed_runs(main), (main,)
 
 
@@ -166,7 +166,7 @@ def _comparisons(topic: str, contrasts: list[Contrast]) -> list[Finding]:
 
 def _choice(verdict: BlockVerdict, study: Study) -> list[Finding]:
     chosen = verdict.chosen
-    if chosen is None or len(verdict.candidates) < 2:
+    if chosen is None or verdict.choices < 2:
         return []
     others = [arm for arm in chosen.possible if arm != chosen.best.arm]
     within = f"{100 * study.margin:g} points"
@@ -178,7 +178,8 @@ def _choice(verdict: BlockVerdict, study: Study) -> list[Finding]:
         )
         text += f"{names(others)}. With 95% the true best is among these {len(chosen.possible)}."
     else:
-        text = f"Every other arm is shown to be more than {within} worse on validation."
+        every = "Every other arm that could be chosen" if verdict.excluded else "Every other arm"
+        text = f"{every} is shown to be more than {within} worse on validation."
     findings = [Finding(topic="Choice", text=text)]
     if verdict.axis is not None:
         simplest = (
@@ -228,7 +229,7 @@ def _limits(verdict: BlockVerdict, study: Study, is_confirmed: bool) -> list[Fin
         text = f"The study has no control arm (attention fixed at 1 on the same later frames), so {instead}."
         findings.append(Finding(topic="Not yet shown", text=text))
     chosen = verdict.chosen
-    if chosen is None or len(verdict.candidates) < 2 or is_confirmed:
+    if chosen is None or verdict.choices < 2 or is_confirmed:
         return findings
     curse = "" if math.isnan(chosen.curse) else (
         f", which is expected to flatter it by about {100 * max(chosen.curse, 0.0):.1f} points (the winner's curse, "
@@ -236,7 +237,7 @@ def _limits(verdict: BlockVerdict, study: Study, is_confirmed: bool) -> list[Fin
         "from these cells)")  # fmt: skip
     how = " (vmp sweep run --confirm)" if study.origin is None else ""
     text = (
-        f"The choice among {count(len(verdict.candidates), 'arm')} was made on validation and is reported on "
+        f"The choice among {count(verdict.choices, 'arm')} was made on validation and is reported on "
         f"{study.split}, with the same trained networks{curse}; it is not yet confirmed on fresh seeds{how}."
     )
     return [*findings, Finding(topic="Not yet shown", text=text)]

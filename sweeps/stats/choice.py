@@ -49,17 +49,16 @@ def shared_seeds(values: npt.ArrayLike) -> Bools:
     return np.asarray(~np.isnan(np.asarray(values, dtype=np.float64)).any(axis=-2))
 
 
-def choosable(values: npt.ArrayLike, stopped: npt.ArrayLike | None = None) -> list[int]:
+def choosable(values: npt.ArrayLike, out: npt.ArrayLike | None = None) -> list[int]:
     """The candidates (k, n) that can be chosen among: rows with 3 values, as many of them as share 3 seeds.
 
-    While they do not, the row with the fewest values is left out, the last of equals. Rows in which a rule `stopped` a
-    run, (k,), are out: what their other runs would have to be compared with is not there.
+    While they do not, the row with the fewest values is left out, the last of equals. Rows marked in `out`, (k,), are
+    no choice whatever their values, such as those in which a rule stopped a run: what their other runs would have to
+    be compared with is not there.
     """
     known = ~np.isnan(np.asarray(values, dtype=np.float64))
-    out = known.sum(axis=1) < MIN_SEEDS
-    if stopped is not None:
-        out |= np.asarray(stopped, dtype=bool)
-    rows = [int(i) for i in np.flatnonzero(~out)]
+    few = known.sum(axis=1) < MIN_SEEDS
+    rows = [int(i) for i in np.flatnonzero(~few if out is None else ~(few | np.asarray(out, dtype=bool)))]
     while len(rows) > 1 and known[rows].all(axis=0).sum() < MIN_SEEDS:
         rows.remove(min(reversed(rows), key=lambda i: known[i].sum()))
     return rows

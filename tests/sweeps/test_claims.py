@@ -345,7 +345,7 @@ def test_who_can_be_chosen_shares_three_seeds() -> None:
     nan = np.nan
     values = np.array([[1, 1, 1, 1], [nan, nan, 1, 1], [1, 1, 1, nan], [nan, 1, 1, 1], [1, 1, 1, 1]], dtype=float)
     assert choosable(values) == [0, 2, 4]  # rows 2 and 3 share two seeds: the later of the two is out
-    assert choosable(values, stopped=[True, False, False, False, False]) == [2, 4]
+    assert choosable(values, [True, False, False, False, False]) == [2, 4]
     assert choosable(values[1:2]) == []
 
 

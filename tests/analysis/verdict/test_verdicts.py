@@ -15,6 +15,8 @@ from analysis.study.cells import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.headline import answer, beside_headline, findings, headline
+from sweeps.chosen import Accuracies
+from sweeps.record import StudyFolder
 from sweeps.stats.decisions import Reason, Verdict
 from tests.analysis.study_records import STARTS, ArmModel, StudyModel, lambda_arms, write_study
 from vmp.core.errors import InputError
@@ -127,6 +129,26 @@ def test_an_incomplete_study_is_provisional(tmp_path: Path) -> None:
     assert headline(conclusions).text.startswith("Provisional, with 22 of 25 planned cells complete: VMP with λ = ")
     assert best_label(conclusions.verdicts[0]) != "λ = 0.1"  # two of five seeds carry no verdict
     assert "Could not be chosen: λ = 0.1 (2 of 5 seeds complete)." in words_of(conclusions)
+
+
+def test_settings_that_validation_never_sees_are_no_choice(tmp_path: Path) -> None:
+    """Arms that differ in `test` alone have the same figures on validation: the earlier one stands for both."""
+    arms = [
+        ArmModel({"prompt": prompt, "lambda": value, "test.views": views}, effect=value or 0.0)
+        for prompt, value in (("control", None), ("vmp", 0.1), ("vmp", 0.2))
+        for views in (8, 1)
+    ]
+    conclusions = conclude_on(tmp_path, arms)
+    assert best_label(conclusions.verdicts[0]) == "λ = 0.2, test.views = 8"
+    assert "the best of 2 on validation" in words_of(conclusions)
+    left_out = "Could not be chosen: λ = 0.1, test.views = 1; λ = 0.2, test.views = 1 (on validation the same as an"
+    assert left_out in words_of(conclusions)
+    assert "Every other arm that could be chosen is shown to be more than 2 points worse" in words_of(conclusions)
+    study = StudyFolder(tmp_path)
+    plan = study.read_plan()
+    rows, made = next(Accuracies.of(plan, study.records(plan)).choices())
+    assert [plan.cells[5 * row].factors["test.views"] for row in rows] == [8, 8]
+    assert made.best == 1
 
 
 def test_one_missing_cell_does_not_turn_the_choice(tmp_path: Path) -> None:
