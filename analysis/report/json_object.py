@@ -101,11 +101,11 @@ def _over_blocks(conclusions: Conclusions) -> dict[str, Any]:
         chosen = {name: value for name, value in arms[0].factors.items() if all(a.factors[name] == value for a in arms)}
     return {
         "chosen": chosen,
-        **_compared(over.main if over else None),
+        **_compared(answer(conclusions)),
         "equivalent": [],
         "possible": [],
         "collapse": None,
-        "effects": [],
+        "effects": [_effect(effect) for effect in over.effects] if over else [],
     }
 
 

@@ -46,13 +46,21 @@ _METHOD = (
 
 
 def _compute(conclusions: Conclusions) -> SectionContent:
+    over = conclusions.over_blocks
+    over_all = [(f"over {over.over}", effect) for effect in over.effects] if over else []
     effects = [(verdict.block, effect) for verdict in conclusions.verdicts for effect in verdict.effects]
     interactions = [(verdict.block, one) for verdict in conclusions.verdicts for one in verdict.interactions]
-    figure = forest_figure([effect.contrast for _, effect in effects], "effects")
+    figure = forest_figure([effect.contrast for _, effect in over_all or effects], "effects")
     accuracy = conclusions.study.accuracy
     caption = f"Main effects on the {accuracy}, in percentage points, and on how many runs collapsed or diverged."
     tables = [
-        Table(name="effects", caption=caption, columns=_EFFECTS, rows=[_effect(b, e) for b, e in effects], max_rows=60)
+        Table(
+            name="effects",
+            caption=caption,
+            columns=_EFFECTS,
+            rows=[_effect(b, e) for b, e in over_all + effects],
+            max_rows=60,
+        )
     ]
     if interactions:
         caption = "Interactions: how much an effect differs between two groups of values of another factor, in points."

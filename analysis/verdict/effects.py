@@ -85,8 +85,8 @@ def effect_family(study: Study, arms: Sequence[Arm], factors: Sequence[Factor]) 
     for prompt, kind in ((CONTROL, Kind.CONTROL), (BASELINE, Kind.BASELINE)) if made else ():
         gains = [gain for arm in arms if (gain := _gain(study, [arm], prompt))]
         if gains:
-            references = {study.arms[order] for gain in gains for order, weight in gain.items() if weight < 0}
-            against = references.pop().label if len(references) == 1 else f"{IN_SHORT[kind]} of each setting"
+            references = {order for gain in gains for order, weight in gain.items() if weight < 0}
+            against = IN_SHORT[kind] if len(references) == 1 else f"{IN_SHORT[kind]} of each setting"
             layer = _sides(study, gains, "VMP", against)
             made.append((None, replace(layer, over=f"its {count(len(gains), 'setting')}")))
             break

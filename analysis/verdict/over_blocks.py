@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.study.arms import IN_SHORT, Arm, value_text
+from analysis.study.arms import IN_SHORT, Arm, Kind, value_text
 from analysis.study.cells import Study
 from analysis.study.factors import block_factors
 from analysis.verdict.choosing import Chosen, choose_arm
 from analysis.verdict.contrasts import Contrast, Divisions, Sides
+from analysis.verdict.effects import Effect, compare_collapse
 from analysis.verdict.evidence import Evidence
-from analysis.verdict.verdicts import BlockVerdict
-from sweeps.questions import RESAMPLINGS
+from analysis.verdict.verdicts import EFFECTS, OTHER_EFFECTS, BlockVerdict
+from sweeps.questions import RESAMPLINGS, asked_factors
 from sweeps.stats.decisions import Verdict
 from sweeps.stats.divisions import overlap_of
 from vmp.core.fingerprint import canonical_json
@@ -31,6 +32,7 @@ class OverBlocks:
     Attributes:
         contrasts: For each setting that all blocks have, its difference to each of its references, averaged over
             blocks.
+        effects: Of each factor that all blocks cross, averaged over its other settings and over blocks.
         chosen: The setting with the highest validation accuracy, averaged over blocks; its arms are those of the first
             block. None below 3 shared seeds.
         main: Its comparison, with the first of its references.
@@ -40,11 +42,17 @@ class OverBlocks:
     """
 
     contrasts: tuple[Contrast, ...]
+    effects: tuple[Effect, ...]
     chosen: Chosen | None
     main: Contrast | None
     arms: Mapping[str, Arm]
     losing: tuple[Contrast, ...]
     unfit: tuple[str, ...]
+
+    @property
+    def over(self) -> str:
+        """What its comparisons are averaged over, in words: ``"5 divisions"``."""
+        return self.contrasts[0].sides.over
 
     @property
     def divisions(self) -> Divisions | None:
@@ -75,23 +83,56 @@ def over_blocks(evidence: Evidence, verdicts: Sequence[BlockVerdict]) -> OverBlo
         _averaged(arms, of_arm, names, divisions) for arms, some in zip(common, pairs, strict=True) for of_arm in some
     ]
     contrasts = evidence.compare(family, OVER_BLOCKS)
+    effects = _effects(evidence, verdicts, divisions)
     validation = evidence.values(evidence.study.val)
     values = np.stack([validation[[arm.order for arm in arms.values()]].mean(axis=0) for arms in common])
     first = [next(iter(arms.values())) for arms in common]
     chosen, _ = choose_arm(evidence, [evidence.summary(arm) for arm in first], values, [None] * len(first))
     if chosen is None:
-        return OverBlocks(contrasts=contrasts, chosen=None, main=None, arms={}, losing=(), unfit=())
+        return OverBlocks(contrasts=contrasts, effects=effects, chosen=None, main=None, arms={}, losing=(), unfit=())
     index = first.index(chosen.best.arm)
     arms = common[index]
     own = [contrast for verdict in verdicts if (contrast := verdict.contrast_of(arms[verdict.block]))]
     return OverBlocks(
         contrasts=contrasts,
+        effects=effects,
         chosen=chosen,
         main=contrasts[sum(map(len, pairs[:index]))],
         arms=arms,
         losing=tuple(contrast for contrast in own if contrast.verdict in (Verdict.WORSE, Verdict.BEHIND)),
         unfit=tuple(v.block for v in verdicts if v.chosen and arms[v.block] not in v.chosen.possible),
     )
+
+
+def _effects(evidence: Evidence, verdicts: Sequence[BlockVerdict], divisions: Divisions | None) -> tuple[Effect, ...]:
+    """The effects that every block has, each over all of its blocks: those asked about are a family, others another."""
+    by_words: dict[tuple[str, str], list[Effect]] = {}
+    for verdict in verdicts:
+        for effect in verdict.effects:
+            by_words.setdefault((effect.contrast.sides.subject, effect.contrast.sides.against), []).append(effect)
+    asked = asked_factors(evidence.study.plan.study)
+    made = []
+    for is_asked, name in ((True, EFFECTS), (False, OTHER_EFFECTS)):
+        family = []
+        for some in by_words.values():
+            factor = some[0].factor
+            if len(some) == len(verdicts) and (not asked or (factor is not None and factor.name in asked)) is is_asked:
+                family.append((factor, _effect_over_blocks([effect.contrast.sides for effect in some], divisions)))
+        contrasts = evidence.compare([sides for _, sides in family], f"{name}, {OVER_BLOCKS}")
+        for (factor, _), contrast, rates in zip(family, contrasts, compare_collapse(evidence, contrasts), strict=True):
+            # A test of rates over seeds would say nothing of other divisions.
+            of_runs = rates if rates is None or divisions is None else replace(rates, p=math.nan)
+            made.append(Effect(contrast=contrast, factor=factor, rates=of_runs))
+    return tuple(made)
+
+
+def _effect_over_blocks(blocks: Sequence[Sides], divisions: Divisions | None) -> Sides:
+    """One effect with the units of every block."""
+    units = tuple(unit for sides in blocks for unit in sides.units)
+    if divisions is not None:
+        of_unit = tuple(i for i, sides in zip(divisions.of_unit, blocks, strict=True) for _ in sides.units)
+        divisions = replace(divisions, of_unit=of_unit)
+    return replace(blocks[0], units=units, divisions=divisions)
 
 
 def _references(verdicts: Sequence[BlockVerdict]) -> dict[Arm, list[Arm]]:
@@ -112,14 +153,18 @@ def _averaged(
     arms: Mapping[str, Arm], reference: Mapping[Arm, Arm], names: Sequence[str], divisions: Divisions | None
 ) -> Sides:
     units = tuple({arm: 1.0, reference[arm]: -1.0} for arm in arms.values())
-    kinds = {reference[arm].kind for arm in arms.values()}
-    against = "the references" if len(kinds) > 1 else IN_SHORT[kinds.pop()]
+    settings = {_reference_words(reference[arm], names) for arm in arms.values()}
+    against = settings.pop() if len(settings) == 1 else "the references"
     over = blocks = count(len(arms), "block")
     if divisions is not None:
         over = count(len(divisions.names), "division")
         over += f" ({blocks})" if len(divisions.names) < len(arms) else ""
     subject = setting_words(next(iter(arms.values())), names)
     return Sides(units=units, subject=subject, against=against, over=over, divisions=divisions)
+
+
+def _reference_words(arm: Arm, names: Sequence[str]) -> str:
+    return IN_SHORT[arm.kind] if arm.kind in (Kind.CONTROL, Kind.BASELINE) else setting_words(arm, names)
 
 
 def _divisions(study: Study, arms: Mapping[str, Arm], names: Sequence[str]) -> Divisions | None:

@@ -10,6 +10,7 @@ from analysis.study.factors import block_factors
 from analysis.verdict.over_blocks import OverBlocks
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.claims import brief, claim_clause, short_comparison
+from analysis.words.effect_sentences import effect_findings, effects_claim, named_effects
 from analysis.words.findings import Behind, Finding
 from analysis.words.phrases import VERDICT_WORDS, capital
 from sweeps.questions import RESAMPLINGS
@@ -17,8 +18,18 @@ from sweeps.stats.decisions import Verdict
 from vmp.core.text import listing
 
 
-def blocks_claim(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) -> tuple[str, tuple[Behind, ...]]:
-    """The headline's clause over several blocks: losses first, but for divisions of one data set."""
+def blocks_claim(
+    over: OverBlocks | None, verdicts: Sequence[BlockVerdict], study: Study
+) -> tuple[str, tuple[Behind, ...]]:
+    """The headline's clause over several blocks: on the factors that the study names, else on the chosen setting."""
+    if over is not None and named_effects(over.effects, study):
+        clause, behind = effects_claim(over.effects, verdicts[0].factors, study)
+        return f"over {over.over}, {clause}", behind
+    return _setting_claim(over, verdicts)
+
+
+def _setting_claim(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) -> tuple[str, tuple[Behind, ...]]:
+    """What is shown of the setting chosen for all blocks: losses first, but for divisions of one data set."""
     if over is None or over.chosen is None or over.main is None:
         return _block_by_block(verdicts)
     setting = over.main.sides.subject
@@ -37,13 +48,18 @@ def blocks_claim(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) -> t
     return "; ".join(parts), (*behind, over.main)
 
 
-def blocks_findings(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) -> list[Finding]:
+def blocks_findings(over: OverBlocks | None, verdicts: Sequence[BlockVerdict], study: Study) -> list[Finding]:
     """What stands beside the headline over several blocks."""
     clause, behind = _block_by_block(verdicts)
     findings = [Finding(topic="Block by block", text=f"{capital(clause)}.", contrasts=behind)]
     if over is None:
         text = "The blocks have no setting in common, so there is no verdict over all of them."
         return [*findings, Finding(topic="One for all", text=text)]
+    if over.effects:
+        findings += effect_findings(over.effects, study, over=over.over)
+    if named_effects(over.effects, study) and over.main is not None:
+        clause, behind = _setting_claim(over, verdicts)
+        findings.append(Finding(topic="One for all", text=f"{capital(clause)}.", contrasts=behind))
     name = "all blocks" if over.divisions is None else "all divisions"
     has_several = len({contrast.sides.against for contrast in over.contrasts}) > 1
     for contrast in over.contrasts:

@@ -6,12 +6,12 @@ import math
 from collections.abc import Sequence
 
 from analysis.study.cells import Study
+from analysis.study.factors import Factor
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.effects import Effect, Rates
-from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.claims import brief, short_comparison
 from analysis.words.findings import Behind, Finding
-from analysis.words.phrases import VERDICT_WORDS, capital, limits, p_value, points
+from analysis.words.phrases import VERDICT_WORDS, capital, limits, p_value, pairs, points
 from sweeps.questions import asked_factors
 from sweeps.stats.decisions import Verdict
 from vmp.core.text import count, listing
@@ -19,26 +19,34 @@ from vmp.core.text import count, listing
 MAX_EFFECTS = 6
 
 
-def leading_effects(verdict: BlockVerdict, study: Study) -> tuple[Effect, ...]:
-    """The effects that answer the question: those of the factor that it names, else the clearest one."""
+def named_effects(effects: Sequence[Effect], study: Study) -> tuple[Effect, ...]:
+    """The effects of the factors that the question names."""
     asked = asked_factors(study.plan.study)
-    named = tuple(effect for effect in verdict.effects if effect.factor and effect.factor.name in asked)
-    if named:
-        return named
-    of_factors = [effect for effect in verdict.effects if effect.factor]
-    return tuple(sorted(of_factors, key=clarity)[-1:])
+    return tuple(effect for effect in effects if effect.factor and effect.factor.name in asked)
 
 
-def effects_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behind, ...]]:
-    """The headline's clause of a factorial, and the comparisons that it makes."""
-    effects = leading_effects(verdict, study)
+def leading_effects(effects: Sequence[Effect], study: Study) -> tuple[Effect, ...]:
+    """The effects that answer the question: those of the factors that it names, else the clearest one."""
+    of_factors = [effect for effect in effects if effect.factor]
+    return named_effects(effects, study) or tuple(sorted(of_factors, key=clarity)[-1:])
+
+
+def effects_claim(every: Sequence[Effect], factors: Sequence[Factor], study: Study) -> tuple[str, tuple[Behind, ...]]:
+    """The headline's clause of a factorial, and the comparisons that it makes.
+
+    Args:
+        every: The effects of a block, or of all of them.
+        factors: What the factorial varies.
+        study: Names the factors that it asks about.
+    """
+    effects = leading_effects(every, study)
     behind = _behind(effects)
     names = list(dict.fromkeys(effect.factor.title for effect in effects if effect.factor))
     if len(effects) == 1:
         (effect,) = effects
         if asked_factors(study.plan.study):
             return effect_text(effect), behind
-        all_names = listing([factor.title for factor in verdict.factors])
+        all_names = listing([factor.title for factor in factors])
         start = f"of {all_names}, {names[0]} matters" if _is_shown(effect) else (
             f"no effect of {all_names} is established; the clearest is that of {names[0]}")  # fmt: skip
         return f"{start}: {effect_text(effect)}", behind
@@ -54,9 +62,8 @@ def effects_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behin
     over = _over(effects[0])
     if len(against) == 1:
         first = effects[0].contrast
-        allowing = (
-            f"allowing for {first.family} comparisons; {count(min(e.contrast.n for e in effects), 'paired seed')}"
-        )
+        fewest = min((effect.contrast for effect in effects), key=lambda contrast: contrast.n)
+        allowing = f"allowing for {first.family} comparisons; {pairs(fewest)}"
         parts = ", ".join(_part(effect) for effect in effects)
         return f"{_on(first)}against {against.pop()}{over} ({allowing}): {parts}{_rates_of_all(effects)}", behind
     shown = tuple(effect for effect in effects if _is_shown(effect)) or effects
@@ -72,17 +79,20 @@ def _in_headline(effects: Sequence[Effect]) -> tuple[Effect, ...]:
     return tuple(shown[:3]) or (max(effects, key=clarity),)
 
 
-def effect_findings(verdict: BlockVerdict, study: Study) -> list[Finding]:
-    """A sentence on each effect that the headline has not, and on the interactions."""
-    lead = _in_headline(leading_effects(verdict, study))
-    others = [e for e in verdict.effects if e not in lead and e.contrast.verdict is not Verdict.NONE]
+def effect_findings(effects: Sequence[Effect], study: Study, *, over: str = "") -> list[Finding]:
+    """A sentence on each effect that the headline has not; `over` is what all of them are averaged over, in words."""
+    lead = _in_headline(leading_effects(effects, study))
+    others = [e for e in effects if e not in lead and e.contrast.verdict is not Verdict.NONE]
     shown = others
     if len(others) > MAX_EFFECTS:
         shown = [effect for effect in others if effect.contrast.verdict.established][:MAX_EFFECTS]
-    findings = [Finding(topic="Effects", text=f"{capital(effect_text(e))}.", contrasts=_behind([e])) for e in shown]
+    start = f"over {over}, " if over else ""
+    findings = [
+        Finding(topic="Effects", text=f"{capital(start + effect_text(e))}.", contrasts=_behind([e])) for e in shown
+    ]
     if hidden := len(others) - len(shown):
         findings.append(Finding(topic="Effects", text=f"{count(hidden, 'more effect')} are in the table."))
-    return findings + interaction_findings(verdict.interactions)
+    return findings
 
 
 def effect_text(effect: Effect) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
+from analysis.verdict.effects import Effect
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.block_sentences import blocks_claim, blocks_findings, divisions_finding
 from analysis.words.claims import claim_clause, mixed_runs, stability_sentence
-from analysis.words.effect_sentences import clarity, leading_effects
+from analysis.words.effect_sentences import clarity, leading_effects, named_effects
 from analysis.words.findings import Behind, Finding
 from analysis.words.phrases import provisional, subject_name
 from analysis.words.verdict_sentences import verdict_claim, verdict_findings
@@ -34,7 +35,7 @@ def beside_headline(conclusions: Conclusions) -> Finding | None:
     contrast, fresh = answer(conclusions), conclusions.confirmed
     if contrast is None or contrast.verdict is Verdict.NONE:
         return None
-    if len(leading_effects(conclusions.verdicts[0], conclusions.study)) > 1:  # the headline makes several comparisons
+    if len(_leading(conclusions)) > 1:  # the headline makes several comparisons
         return None
     is_fresh = fresh is not None and contrast in fresh.contrasts
     evidence = fresh.evidence if fresh and is_fresh else conclusions.evidence
@@ -48,6 +49,8 @@ def answer(conclusions: Conclusions) -> Contrast | None:
     if confirmation is not None:
         return confirmation
     if len(conclusions.verdicts) > 1:
+        if leading := _leading(conclusions):
+            return max(leading, key=clarity).contrast
         return conclusions.over_blocks.main if conclusions.over_blocks else None
     return block_answer(conclusions.verdicts[0], conclusions)
 
@@ -55,7 +58,7 @@ def answer(conclusions: Conclusions) -> Contrast | None:
 def block_answer(verdict: BlockVerdict, conclusions: Conclusions) -> Contrast | None:
     """The comparison that the answer for one block rests on."""
     if verdict.effects:
-        return max(leading_effects(verdict, conclusions.study), key=clarity).contrast
+        return max(leading_effects(verdict.effects, conclusions.study), key=clarity).contrast
     return verdict.main
 
 
@@ -67,7 +70,7 @@ def findings(conclusions: Conclusions) -> tuple[tuple[str, tuple[Finding, ...]],
     decides = len(verdicts) > 1 and conclusions.race is None  # races decide in a section of their own
     if decides:
         divisions = divisions_finding(study, conclusions.over_blocks)
-        over = blocks_findings(conclusions.over_blocks, verdicts)
+        over = blocks_findings(conclusions.over_blocks, verdicts, study)
         pairs.append(("", (*over, *([divisions] if divisions else []))))
     for verdict in verdicts:
         supporting = verdict_findings(verdict, study, is_confirmed=is_confirmed)
@@ -81,9 +84,17 @@ def findings(conclusions: Conclusions) -> tuple[tuple[str, tuple[Finding, ...]],
     return tuple(pairs)
 
 
+def _leading(conclusions: Conclusions) -> tuple[Effect, ...]:
+    """The effects that the headline is about; over blocks only where the study names factors."""
+    if len(conclusions.verdicts) == 1:
+        return leading_effects(conclusions.verdicts[0].effects, conclusions.study)
+    over = conclusions.over_blocks
+    return named_effects(over.effects, conclusions.study) if over else ()
+
+
 def _claim(conclusions: Conclusions) -> tuple[str, tuple[Behind, ...]]:
     if len(conclusions.verdicts) > 1:
-        return blocks_claim(conclusions.over_blocks, conclusions.verdicts)
+        return blocks_claim(conclusions.over_blocks, conclusions.verdicts, conclusions.study)
     return verdict_claim(conclusions.verdicts[0], conclusions.study)
 
 

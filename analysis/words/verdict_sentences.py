@@ -9,7 +9,7 @@ from analysis.study.cells import Study
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.claims import brief, claim_clause, mixed_runs, short_comparison
-from analysis.words.effect_sentences import effect_findings, effects_claim
+from analysis.words.effect_sentences import effect_findings, effects_claim, interaction_findings
 from analysis.words.findings import Behind, Finding, collapse_findings, evidence_findings, exclusion_findings
 from analysis.words.phrases import (
     capital,
@@ -31,7 +31,7 @@ MAX_NAMED = 6  # of the established ones among many
 def verdict_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behind, ...]]:
     """The headline's clause on one block, and the comparisons that it makes."""
     if verdict.effects:
-        return effects_claim(verdict, study)
+        return effects_claim(verdict.effects, verdict.factors, study)
     return choice_claim(verdict, study)
 
 
@@ -83,7 +83,9 @@ def verdict_findings(verdict: BlockVerdict, study: Study, *, is_confirmed: bool 
         study: The study.
         is_confirmed: Whether fresh seeds were run, so that the choice needs no warning.
     """
-    findings = effect_findings(verdict, study) if verdict.effects else []
+    findings = []
+    if verdict.effects:
+        findings += [*effect_findings(verdict.effects, study), *interaction_findings(verdict.interactions)]
     findings += _levels(verdict, study)
     if verdict.effects and verdict.main is not None:
         clause, behind = choice_claim(verdict, study)

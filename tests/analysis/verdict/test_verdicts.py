@@ -408,6 +408,36 @@ def test_folds_of_one_data_set_are_the_unit_and_share_training_videos(tmp_path: 
     assert math.isnan(main.p_sign_flip)
 
 
+def test_factors_that_a_study_names_lead_over_folds_too(tmp_path: Path) -> None:
+    """An effect over folds is the mean of those within each, and allows for the training videos that they share."""
+    folds = [f"{i}/5" for i in range(1, 6)]
+    arms = [ArmModel({"prompt": "control", "m": None, "n": None, "data.fold": fold}) for fold in folds] + [
+        ArmModel({"prompt": "vmp", "m": m, "n": n, "data.fold": fold}, effect=0.1 * (n > 0))
+        for fold in folds
+        for m in (0.1, 1.0)
+        for n in (-0.3, 0.3)
+    ]
+    conclusions = conclude_on(tmp_path, arms, cell_sd=0.004, extra={"compare": ["m", "n"]})
+    over = conclusions.over_blocks
+    assert over is not None
+    found = {effect.factor.name if effect.factor else "layer": effect.contrast for effect in over.effects}
+    assert {name: (c.n, c.unit, c.family) for name, c in found.items()} == {
+        "m": (5, "division", 2),
+        "n": (5, "division", 2),
+        "layer": (5, "division", 1),
+    }
+    of_folds = [e.contrast for v in conclusions.verdicts for e in v.effects if e.factor and e.factor.name == "n"]
+    assert found["n"].differences == pytest.approx([c.mean for c in of_folds])
+    differences = np.array(found["n"].differences)
+    between = (1 / 5 + 600 / 800) * differences.var(ddof=1)  # test over training videos of the records
+    within = np.array([c.differences for c in of_folds]).mean(axis=0).var(ddof=1) / 5
+    df = (between + within) ** 2 / (between**2 / 4 + within**2 / 4)
+    assert found["n"].p_alone == pytest.approx(2 * stats.t(df).sf(differences.mean() / math.sqrt(between + within)))
+    assert headline(conclusions).text.startswith("Over 5 divisions, of m and n, n matters: n = 0.3 against n = -0.3, ")
+    assert answer(conclusions) is found["n"]
+    assert "Over 5 divisions, m = 1 against m = 0.1, averaged over n: " in words_of(conclusions)
+
+
 def test_backbones_are_averaged_within_folds_and_other_data_are_not(tmp_path: Path) -> None:
     folds = {f"{i}/3": 0.05 + 0.01 * i for i in range(1, 4)}
     both = [*divided(folds, backbone="a"), *divided(folds, backbone="b")]
