@@ -38,10 +38,12 @@ class Design:
         clips: Drawn from the population.
         divide: "folds", "splits" (30% tested) or "groups" (one of J is left out; groups have levels of their own).
         divisions, seeds, arms: J, R and k.
+        settings: Of other factors, over which each difference is averaged: arms are then levels of a factor.
         features: Of the reference and of each arm; more of them are weaker each.
         projected: Dimensions that a seed's projection keeps; few make seeds differ.
         collapse: Rate at which a run of an arm collapses. by_seed: In all divisions at once.
         loss: Of a collapsed run; None for a fall to chance.
+        unequal: Whether the first group has half of the clips, and the others the rest.
         missing: Cells without a run, of each study.
         gain: Added to every arm.
     """
@@ -52,17 +54,19 @@ class Design:
     divisions: int = 5
     seeds: int = 3
     arms: int = 1
+    settings: int = 1
     features: tuple[int, ...] = ()
     projected: int = 4
     collapse: float = 0.0
     by_seed: bool = False
     loss: float | None = None
+    unequal: bool = False
     missing: int = 0
     gain: float = 0.0
 
     @property
     def widths(self) -> tuple[int, ...]:
-        return self.features or (10,) * (self.arms + 1)
+        return (self.features or (10,) * (self.arms + 1)) * self.settings
 
 
 def tested(design: Design, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -76,10 +80,12 @@ def tested(design: Design, groups: np.ndarray, rng: np.random.Generator) -> np.n
 
 
 def accuracies(design: Design, rng: np.random.Generator) -> Floats:
-    """One study's accuracies, (1 + k, J, R), the reference first."""
+    """One study's accuracies, (settings, 1 + k, J, R), the reference first."""
     n = design.clips
     labels = np.arange(n) % 2
     groups = np.arange(n) // 2 % design.divisions
+    if design.unequal:  # pairs of both classes, so that every division trains on both
+        groups = np.where(np.arange(n) // 2 % 2, 0, 1 + np.arange(n) // 4 % (design.divisions - 1))
     test = tested(design, groups, rng)
     train = ~test
     sides = np.stack([labels == 0, labels == 1])
@@ -96,7 +102,7 @@ def accuracies(design: Design, rng: np.random.Generator) -> Floats:
         side = np.einsum("nw,jrw->jrn", x, normal) > np.einsum("jw,jrw->jr", (one + zero) / 2, normal)[..., None]
         hits = (side == labels.astype(bool)) & test[:, None]
         made[a] = hits.sum(axis=-1) / test.sum(axis=-1)[:, None]
-    return made
+    return made.reshape(design.settings, -1, design.divisions, design.seeds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,12 +118,13 @@ def draw(design: Design, studies: int, seed: int = 0) -> Studies:
     """Draw the studies of a design; the same seed draws the same ones."""
     rng = generator(seed, "divisions", design.name, design.arms)
     values = np.stack([accuracies(design, rng) for _ in range(studies)])
-    arms, collapsed = values[:, 1:], None
+    arms, collapsed = values[:, :, 1:], None
     if design.collapse:
-        shape = arms.shape if not design.by_seed else (*arms.shape[:2], 1, arms.shape[3])
-        collapsed = np.broadcast_to(rng.random(shape) < design.collapse, arms.shape)
-        arms = np.where(collapsed, 0.5 if design.loss is None else arms - design.loss, arms)
-    d = arms - values[:, :1]
+        shape = arms.shape if not design.by_seed else (len(arms), 1, design.arms, 1, design.seeds)
+        hit = np.broadcast_to(rng.random(shape) < design.collapse, arms.shape)
+        arms = np.where(hit, 0.5 if design.loss is None else arms - design.loss, arms)
+        collapsed = hit.any(axis=1)  # several runs of a seed in one division count once
+    d = (arms - values[:, :, :1]).mean(axis=1)
     if design.features or design.collapse:
         d = d - d.mean(axis=(0, 2, 3), keepdims=True)
     d = d + design.gain
@@ -163,6 +170,7 @@ def designs() -> list[Design]:
         Design(name="10 repeated splits", divide="splits", divisions=10, arms=4),
         Design(name="30 repeated splits", divide="splits", divisions=30, arms=4),
         Design(name="8 groups, one left out each", divide="groups", divisions=8, arms=4),
+        Design(name="8 groups of unequal size", divide="groups", divisions=8, arms=4, unequal=True),
     ]
     hard = []
     for divide, divisions in (("splits", 3), ("folds", 5), ("splits", 10)):
@@ -178,6 +186,10 @@ def designs() -> list[Design]:
             replace(at, name=f"{name}, 3 cells missing", missing=3),
             replace(at, name=f"{name}, collapse of 20% of cells", collapse=0.2),
             replace(at, name=f"{name}, collapse of 20% of seeds", collapse=0.2, by_seed=True),
+            replace(at, name=f"{name}, effects over 2 settings", settings=2),
+            replace(at, name=f"{name}, the same, unequal spread", settings=2, features=(10, 2, 4, 20, 60)),
+            replace(at, name=f"{name}, the same, collapse of 20% of cells", settings=2, collapse=0.2),
+            replace(at, name=f"{name}, the same, collapse of 20% of seeds", settings=2, collapse=0.2, by_seed=True),
             replace(at, name=f"{name}, 10 points better (power)", projected=200, gain=0.1),
         ]
     many = Design(name="", divide="splits", clips=1500, divisions=10, arms=4, projected=200, by_seed=True)
@@ -205,12 +217,12 @@ def main() -> None:
     studies = parser.parse_args().studies
     print(f"Share of {studies} studies with any claim of better or worse; but for power, all are false.")
     columns = f"{'ours':>7} {'by runs':>8} {'videos alone':>13} {'t, divisions':>13} {'t, seeds':>9}"
-    print(f"{'':<44} {'arms':>4} {'seeds':>5} {columns}")
+    print(f"{'':<50} {'arms':>4} {'seeds':>5} {columns}")
     for design in designs():
         share = shares(design, studies)
         by_runs = f"{share['runs']:.1%}" if design.collapse else "-"
         print(
-            f"{design.name:<44} {design.arms:>4} {design.seeds:>5} {share['ours']:>7.1%} {by_runs:>8}"
+            f"{design.name:<50} {design.arms:>4} {design.seeds:>5} {share['ours']:>7.1%} {by_runs:>8}"
             f" {share['videos']:>13.1%} {share['divisions']:>13.1%} {share['seeds']:>9.1%}"
         )
 

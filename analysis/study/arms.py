@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sweeps.questions import BASELINE, CONTROL, PROMPT, PROMPTED, matches
+from sweeps.questions import BASELINE, CONTROL, PROMPT, PROMPTED, block_names, matches
 from sweeps.record import Plan, Scalar
 from vmp.core.fingerprint import canonical_json
 
@@ -78,6 +78,7 @@ def arms_of(plan: Plan, fixed_prompt: str | None = None) -> tuple[Arm, ...]:
     written = {name: _spellings(values[name]) for name in names}
     varied = [name for name in names if len(written[name]) > 1]
     base = _first_base(plan)
+    blocks = block_names(list(distinct.values()), list(plan.factors), plan.study.blocks)
     arms: list[Arm] = []
     for order, factors in enumerate(distinct.values()):
         kind = _KIND_OF_PROMPT.get(str(factors.get(PROMPT, fixed_prompt or PROMPTED)), Kind.VMP)
@@ -87,7 +88,8 @@ def arms_of(plan: Plan, fixed_prompt: str | None = None) -> tuple[Arm, ...]:
         settings = ", ".join(f"{factor_name(n)} = {written[n][canonical_json(factors[n])]}" for n in applied)
         if base and kind is Kind.VMP and not any(name in base for name in applied):
             settings = f"{settings}, {_AT_BASE}" if settings else _AT_BASE  # after the block's own
-        if kind in (Kind.BASELINE, Kind.CONTROL):
+        is_all_block = kind is Kind.VMP and not base and all(name in blocks for name in applied)
+        if kind in (Kind.BASELINE, Kind.CONTROL) or is_all_block:
             label = f"{_KIND_NAME[kind]}, {settings}" if settings else _KIND_NAME[kind]
         else:
             label = settings or _KIND_NAME[kind]

@@ -6,6 +6,7 @@ Nothing is filled in: what no cell recorded is reported as not recorded, and wha
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -134,12 +135,14 @@ def _of_the_data(study: Study) -> list[str]:
     notes: dict[str, None] = dict.fromkeys(study.plan.data.notes)
     for record in study.records.values():
         notes |= dict.fromkeys(record.data.notes if record.data else ())
-    data = study.plan.data
-    for split, number in data.short.items():
-        if number:
-            clips = f"a clip of {data.clip_frames} frames, which then repeats frames: their differences are zero"
-            notes[f"{number} of {data.splits.get(split, number)} {split} videos are too short for {clips}."] = None
-    return [f"Data: {note}" for note in notes]
+    # Divisions of one data set, such as folds, differ in what they say of each split: in brackets.
+    of_all: dict[str, list[str]] = {}
+    for note in notes:
+        of_all.setdefault(_BRACKETS.sub("", note), []).append(note)
+    return [f"Data: {some[0] if len(some) == 1 else whole}" for whole, some in of_all.items()]
+
+
+_BRACKETS = re.compile(r" \([^()]*\)")
 
 
 def _alike(values: Iterable[Any]) -> list[tuple[Any, int]]:

@@ -17,7 +17,7 @@ from sweeps.stats.stepdown import Floats
 from vmp.core.text import count
 
 SEED_OF_CURSE = 0
-UNSEEN = "on validation the same as an earlier arm, from which it differs in settings of the test alone"
+UNSEEN = "on validation the same as an earlier arm, with other settings of the test alone"
 
 
 @dataclass(frozen=True, kw_only=True)

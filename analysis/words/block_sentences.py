@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from analysis.study.arms import Kind
 from analysis.study.cells import Study
 from analysis.study.factors import block_factors
-from analysis.verdict.over_blocks import OverBlocks
+from analysis.verdict.over_blocks import OverBlocks, setting_words
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.claims import brief, claim_clause, short_comparison
 from analysis.words.effect_sentences import effect_findings, effects_claim, named_effects
 from analysis.words.findings import Behind, Finding
-from analysis.words.phrases import VERDICT_WORDS, capital
+from analysis.words.phrases import MAX_NAMES, VERDICT_WORDS, capital, vmp_with
 from sweeps.questions import RESAMPLINGS
+from sweeps.stats.collapse import Rate, rate
 from sweeps.stats.decisions import Verdict
-from vmp.core.text import listing
+from vmp.core.text import count, listing
 
 
 def blocks_claim(
@@ -33,7 +34,7 @@ def _setting_claim(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) ->
     if over is None or over.chosen is None or over.main is None:
         return _block_by_block(verdicts)
     setting = over.main.sides.subject
-    vmp = setting if setting == "VMP" or over.main.arm.kind is not Kind.VMP else f"VMP with {setting}"
+    vmp = setting if over.main.arm.kind is not Kind.VMP else vmp_with(setting)
     subject = vmp if setting == "VMP" else f"{vmp}, the best on validation over all blocks,"
     parts: list[str] = []
     behind: list[Behind] = []
@@ -67,7 +68,25 @@ def blocks_findings(over: OverBlocks | None, verdicts: Sequence[BlockVerdict], s
         text = short_comparison(capital(f"{contrast.sides.subject}{against} over {name}"), contrast)
         if contrast is not over.main and text:
             findings.append(Finding(topic="One for all", text=text, contrasts=(contrast,)))
-    return findings
+    return findings + _collapse(over, verdicts, block_factors(study))
+
+
+def _collapse(over: OverBlocks, verdicts: Sequence[BlockVerdict], names: Sequence[str]) -> list[Finding]:
+    """How many runs of each setting that all blocks have collapsed or diverged; none where no run did."""
+    counted: dict[str, list[Rate]] = {}
+    for verdict in verdicts:
+        for summary in verdict.candidates:
+            if summary.endings is not None:
+                counted.setdefault(setting_words(summary.arm, names), []).append(summary.endings.rate)
+    common = {setting: some for setting, some in counted.items() if len(some) == len(verdicts)}
+    totals = {s: rate(sum(r.count for r in some), sum(r.n for r in some)) for s, some in common.items()}
+    parts = [f"{total.count} of {total.n} with {setting}" for setting, total in totals.items() if total.count]
+    if not parts:
+        return []
+    more = f" and {count(len(parts) - MAX_NAMES, 'setting')} more" if len(parts) > MAX_NAMES else ""
+    rest = "" if len(parts) == len(common) else "; none with another setting"
+    text = f"Over {over.over}, of all runs collapsed or diverged: {'; '.join(parts[:MAX_NAMES])}{more}{rest}."
+    return [Finding(topic="Collapse", text=text, contrasts=tuple(totals.values()))]
 
 
 def divisions_finding(study: Study, over: OverBlocks | None) -> Finding | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.effects import Effect
@@ -10,9 +12,12 @@ from analysis.words.block_sentences import blocks_claim, blocks_findings, divisi
 from analysis.words.claims import claim_clause, mixed_runs, stability_sentence
 from analysis.words.effect_sentences import clarity, leading_effects, named_effects
 from analysis.words.findings import Behind, Finding
-from analysis.words.phrases import provisional, subject_name
+from analysis.words.phrases import provisional, subject_name, within_block
 from analysis.words.verdict_sentences import verdict_claim, verdict_findings
 from sweeps.stats.decisions import Verdict
+
+_OF_A_DIVISION = ("Verdict", "Choice", "Collapse")
+"""Topics said of a single division: its seeds are few, and nobody asks about it."""
 
 
 def headline(conclusions: Conclusions) -> Finding:
@@ -80,6 +85,9 @@ def findings(conclusions: Conclusions) -> tuple[tuple[str, tuple[Finding, ...]],
             supporting.insert(0, Finding(topic="Verdict", text=text, contrasts=behind))
         elif (stable := beside_headline(conclusions)) is not None:
             supporting.insert(0, stable)
+        if decides and conclusions.over_blocks is not None and conclusions.over_blocks.divisions is not None:
+            supporting = [finding for finding in supporting if finding.topic in _OF_A_DIVISION]
+        supporting = [replace(finding, text=within_block(finding.text, verdict.block)) for finding in supporting]
         pairs.append((verdict.block, tuple(supporting)))
     return tuple(pairs)
 

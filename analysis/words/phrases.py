@@ -122,7 +122,20 @@ def subject_name(contrast: Contrast) -> str:
     """The subject in words, with ``VMP with`` where its reference is no prompted arm."""
     if not contrast.is_pair or contrast.arm.kind is not Kind.VMP:
         return contrast.sides.subject
-    return "VMP" if contrast.sides.subject == "VMP" else f"VMP with {contrast.sides.subject}"
+    return vmp_with(contrast.sides.subject)
+
+
+def vmp_with(setting: str) -> str:
+    """The layer with a setting by its label: ``VMP with λ = 0.1``; ``VMP`` where nothing but a block is set."""
+    return setting if setting.split(", ")[0] == "VMP" else f"VMP with {setting}"
+
+
+def within_block(text: str, block: str) -> str:
+    """A sentence under the heading of its block, whose arms need not repeat it; empty for a study of one block."""
+    for part in block.split(", ") if block else ():
+        value = re.escape(part) + r"(?![\w/]|\.\d)"
+        text = re.sub(rf", {value}|(?<![\w.]){value}, ", "", text)
+    return text
 
 
 def reference_name(contrast: Contrast) -> str:

@@ -159,8 +159,11 @@ def test_a_plan_that_no_longer_fits_the_code_is_said(tmp_path: Path) -> None:
 def test_notes_on_the_data_are_warnings(tmp_path: Path) -> None:
     folder = write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1}), seeds=(0, 1, 2)))
     plan = folder.read_plan()
-    data = plan.data.model_copy(update={"notes": ["no groups are known"], "short": {"train": 12}, "clip_frames": 9})
+    short = [
+        f"12 of 800 videos are short for the sampler ({where}): a clip repeats frames" for where in ("9 test", "12 val")
+    ]
+    data = plan.data.model_copy(update={"notes": ["no groups are known", *short]})
     folder.write_plan(plan.model_copy(update={"data": data}))
     warnings = provenance(load_study(tmp_path)).warnings
     assert "Data: no groups are known" in warnings
-    assert any(warning.startswith("Data: 12 of 800 train videos are too short") for warning in warnings)
+    assert "Data: 12 of 800 videos are short for the sampler: a clip repeats frames" in warnings, "one for all folds"
