@@ -206,7 +206,7 @@ def main() -> None:
     trial = function_trainables(tasks[:TRIALS])  # beside the last engine, which is ours on Ray
     print(
         f"{'ray tune, function':<24} {trial:.3f} s per cell, {trial / direct:.1f} x baseline, "
-        f"{trial - direct:+.3f} s overhead, {(trial - direct) / (cell - direct):.0f} x that of {engine}"
+        f"{trial - direct:+.3f} s overhead, {trial / cell:.0f} x a cell of {engine}"
     )
 
 
