@@ -1,27 +1,27 @@
 """Runs cells as Ray Tune trials, on this machine or on the cluster that ``RAY_ADDRESS`` names.
 
-A trial is a cell and its steps are the cell's epochs. Actors are reused: torch is imported and the data are held once
-an actor, so a cell costs a fraction of a second of overhead where a fresh trial costs seconds. Tune schedules and
-nothing more: records are written by the sweep, from the same `run_cell` as everywhere else. Tasks travel as JSON text.
+A trial is a cell and its steps are the cell's epochs. Actors are reused, also between two calls of `run`: torch is
+imported and the data are held once an actor, so a cell costs a fraction of a second of overhead where a fresh trial
+costs seconds. Tune schedules and nothing more: records are written by the sweep, from the same `run_cell` as everywhere
+else. Tasks travel as JSON text.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import logging
 import math
 import os
-import queue
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import uuid
+import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -32,152 +32,24 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # else Ctrl-C ends th
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports to its makers, with a page about it
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else a warning for each start of a worker
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # else a page about each experiment on standard output
+os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1000")  # else actors start one after the other
 
 import ray
 from ray import tune
+from ray._private import worker as ray_driver
 
-from sweeps.executors.base import Event, More, OnEvent, Predicted, Progress, Resources, failed_record, no_more
-from sweeps.executors.cell import run_cell
+from sweeps.executors.base import Event, More, OnEvent, Resources, failed_record, no_more
+from sweeps.executors.ray_trials import Beginnings, Cells, CellTrainable, Conversation, Died, Keeper
 from sweeps.plan import Task
 from sweeps.record import CellRecord
 from vmp.core.errors import InputError
-from vmp.core.outcome import Figures, Predictions
 from vmp.core.text import count
-from vmp.experiment import Runtime
 
-_DIED = "the actor died"
+_STARTS = 10  # actors that died in turn before one could begin: then something is wrong that trying again does not mend
 _LONGEST_PLACE = 25  # Ray puts sockets about 80 characters below it, and the path of a socket has at most 107
 
 # Tune prints a page for every failed trial; ours end as failed records with their reason.
 logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-
-
-class CellTrainable(tune.Trainable):
-    """An actor that runs one cell, an epoch a step, and the next trial's cell after that.
-
-    The cell runs in a thread that waits for the answer to each epoch. The next step brings the answer: Tune calls it
-    once the sweep has seen the result of this one.
-    """
-
-    def setup(self, config: dict[str, Any]) -> None:
-        self._config = config
-        with contextlib.suppress(OSError):  # on another node the sweep's folder need not exist
-            os.chdir(config["folder"])
-        self._answers: queue.SimpleQueue[str | None] | None = None
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.setup(new_config)
-        return True
-
-    def step(self) -> dict[str, Any]:
-        """Go on to the end of the next epoch, or of the cell; results are JSON text."""
-        if self._answers is None:
-            self._answers, self._results = queue.SimpleQueue(), queue.SimpleQueue[dict[str, Any]]()
-            threading.Thread(target=self._run, args=(self._answers, self._results), daemon=True).start()
-        else:
-            self._answers.put(_take_reason(self._config["mailbox"], self._config["task"]))
-        result = self._results.get()
-        if "error" in result:
-            raise result["error"]
-        return result
-
-    def _run(self, answers: queue.SimpleQueue[str | None], results: queue.SimpleQueue[dict[str, Any]]) -> None:
-        def on_epoch(epoch: int, figures: Figures) -> str | None:
-            results.put({"epoch": epoch, "figures": json.dumps(figures), "done": False})
-            return answers.get()
-
-        def on_predicted(predictions: Predictions) -> None:
-            # A result of its own: Tune holds the last result of each trial in memory to the end.
-            results.put({"predictions": predictions.model_dump_json(), "done": False})
-            answers.get()
-
-        try:
-            record = run_cell(
-                Task(**json.loads(self._config["task"])),
-                runtime=Runtime(**self._config["runtime"]),
-                engine="ray",
-                checkpoints=Path(self._config["checkpoints"]),
-                models=Path(self._config["models"]) if self._config["models"] else None,
-                on_epoch=on_epoch,
-                on_predicted=on_predicted,
-            )
-            if record.status == "failed":  # a file that is not there, on this node
-                reason = f"{record.reason} [on node {ray.util.get_node_ip_address()}]"
-                record = record.model_copy(update={"reason": reason})
-            results.put({"record": record.model_dump_json(), "done": True})
-        except BaseException as error:
-            results.put({"error": error})
-
-
-def _open_mailbox(name: str) -> Any:
-    """The actor through which a reason to stop reaches a running cell, made when the first one is sent.
-
-    Tune itself can end a trial, but then nobody writes the record of what the cell had reached.
-    """
-
-    @ray.remote(num_cpus=0)
-    class Mailbox:
-        def __init__(self) -> None:
-            self._reasons: dict[str, str] = {}
-
-        def put(self, task: str, reason: str) -> None:
-            self._reasons[task] = reason
-
-        def take(self, task: str) -> str | None:
-            return self._reasons.pop(task, None)
-
-    return Mailbox.options(name=name, get_if_exists=True).remote()  # type: ignore[attr-defined]
-
-
-def _take_reason(mailbox: str, task: str) -> str | None:
-    """Why the cell is to stop after the epoch that it has reported; None to go on."""
-    try:
-        actor = ray.get_actor(mailbox)
-    except ValueError:  # no cell was stopped so far
-        return None
-    reason: str | None = ray.get(actor.take.remote(task))
-    return reason
-
-
-class _Forward(tune.Callback):
-    """Hands what cells report to the sweep, in the thread that called `RayTuneExecutor.run`, and notes what failed."""
-
-    def __init__(self, on_event: OnEvent, mailbox: str, attempts: Mapping[str, int]) -> None:
-        self._on_event, self._mailbox, self._attempts = on_event, mailbox, attempts
-        self._actor: Any = None  # held here, because an actor ends with the last handle of those who made it
-        self.errors: dict[str, str] = {}
-        self.raised: Exception | None = None  # by the sweep; Tune would make a page of it
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}  # Tune saves its callbacks to restore experiments; ours resume from their own records
-
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
-        if "record" in result:
-            record = CellRecord.model_validate_json(result["record"])
-            provenance = record.provenance.model_copy(update={"tries": self._attempts[record.hash] + 1})
-            self._answer(record.model_copy(update={"provenance": provenance}))
-            return
-        if "predictions" in result:
-            predictions = Predictions.model_validate_json(result["predictions"])
-            self._answer(Predicted(hash=_task_hash(trial), predictions=predictions))
-            return
-        progress = Progress(hash=_task_hash(trial), epoch=result["epoch"], figures=json.loads(result["figures"]))
-        if (reason := self._answer(progress)) is not None:
-            self._actor = self._actor or _open_mailbox(self._mailbox)
-            ray.get(self._actor.put.remote(trial.config["task"], reason))
-
-    def _answer(self, event: Event) -> str | None:
-        try:
-            return self._on_event(event)
-        except Exception as error:
-            self.raised = error
-            raise
-
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        lines = str(trial.get_error() or "").strip().splitlines()
-        self.errors[_task_hash(trial)] = lines[-1] if lines else _DIED
 
 
 @contextlib.contextmanager
@@ -192,6 +64,18 @@ def _swept_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
+@contextlib.contextmanager
+def _silent_driver() -> Iterator[None]:
+    """Ray prints what its nodes report, such as a worker that was killed, on our standard output, asked for or not."""
+    name = "print_to_stdstream"
+    printing = getattr(ray_driver, name, None)
+    setattr(ray_driver, name, lambda *_, **__: None)
+    try:
+        yield
+    finally:
+        setattr(ray_driver, name, printing)
+
+
 class RayTuneExecutor:
     """At most `resources.workers` trials at a time, each with a CPU for every thread; see
     `sweeps.executors.base.Executor` for the contract.
@@ -204,19 +88,22 @@ class RayTuneExecutor:
             raise InputError("--cell-timeout works with --engine local only; leave it out, or run on this machine")
         self._resources = resources
         self._own = contextlib.ExitStack()
-        self._lost_nodes: set[str] = set()
+        self._tune: threading.Thread | None = None
+        self._false_starts = 0  # in turn
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as own:
-            joins = ray.is_initialized() or _reachable_address()
+            self._is_guest = ray.is_initialized()
+            joins = self._is_guest or _reachable_address()
             self._folder = own.enter_context(_swept_folder())
-            if not ray.is_initialized():
+            if not self._is_guest:
                 cpus = math.ceil(self._resources.workers * self._needs()["cpu"])
                 local: dict[str, Any] = {"address": "local", "num_cpus": cpus, "_temp_dir": str(self._folder / "ray")}
                 # Ray puts the folder in which it starts first on the path of its workers. Yours may hold a `sweeps/` or
                 # a `vmp.py`, so it starts in an empty one, and `CellTrainable` goes where the sweep is.
                 empty = self._folder / "empty"
                 empty.mkdir()
+                own.enter_context(_silent_driver())
                 own.callback(ray.shutdown)
                 with contextlib.chdir(empty):
                     there = {} if joins else local
@@ -227,34 +114,64 @@ class RayTuneExecutor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._tune is not None:
+            self._talk.end()
+            self._tune.join(timeout=30)  # a Ray that is gone may keep it waiting
         self._own.close()
 
     def run(self, tasks: Sequence[Task], on_event: OnEvent, more: More = no_more) -> None:
-        """Run every task as a trial; see the contract. Tune takes no trial while it runs."""
-        del more
-        remaining = list(tasks)
-        self._lost_nodes = {node["NodeID"] for node in ray.nodes() if not node["Alive"]}
-        attempts: Counter[str] = Counter()
-        # Whole new trials: Tune's own recovery restores checkpoints that a cell does not have.
-        while remaining:
-            errors = self._fit(remaining, on_event, attempts)
-            lost_node = _DIED in errors.values() and self._lost_a_node()
-            remaining = [task for task in remaining if task.hash in errors]
-            for task in list(remaining):
-                if lost_node and errors[task.hash] == _DIED:
-                    continue  # with its node: no fault of the cell
-                attempts[task.hash] += 1
-                if (tries := attempts[task.hash]) == self._resources.tries:
-                    remaining.remove(task)
-                    reason = f"Ray gave up on the cell after {count(tries, 'try', 'tries')}: {errors[task.hash]}"
-                    on_event(failed_record(task, reason, engine="ray", tries=tries))
+        """Run every task as a trial; see the contract."""
+        if not tasks:
+            return
+        _refuse_too_large(self._needs())
+        if self._tune is None:
+            self._start_tune()
+        talk, open_tasks, attempts = self._talk, dict[str, Task](), Counter[str]()
+        talk.lost_nodes |= {node["NodeID"] for node in ray.nodes() if not node["Alive"]}
 
-    def _lost_a_node(self) -> bool:
-        """Whether a node has died since the last call. Ray itself notices that later than the end of its actors."""
-        lost = {node["NodeID"] for node in ray.nodes() if not (node["Alive"] and _answers(node))}
-        is_new = not lost <= self._lost_nodes
-        self._lost_nodes |= lost
-        return is_new
+        def give(new: Sequence[Task]) -> None:
+            for task in new:
+                open_tasks[task.hash] = task
+                talk.tasks.put(task)
+
+        give(tasks)
+        while open_tasks:
+            event: Event | None
+            if isinstance(heard := talk.hear(), Died):
+                event = self._given_up(heard, open_tasks[heard.hash], attempts)
+                if event is None:
+                    _refuse_too_large(self._needs())
+                    give([open_tasks[heard.hash]])
+            else:
+                event, self._false_starts = heard, 0
+            if isinstance(event, CellRecord):
+                tries = {"tries": attempts[event.hash] + (event is heard)}
+                event = event.model_copy(update={"provenance": event.provenance.model_copy(update=tries)})
+            reason = on_event(event) if event is not None else None
+            if isinstance(event, CellRecord):
+                del open_tasks[event.hash]
+                give(more())
+            talk.answer(reason)
+
+    def _given_up(self, died: Died, task: Task, attempts: Counter[str]) -> CellRecord | None:
+        """The record of a cell whose tries are used up; None where it is to be tried again."""
+        if died.reason is None and self._lost_nodes() - died.lost_nodes:
+            return None  # with its node: no fault of the cell
+        if not died.has_begun:  # a kill can hit any process at any time
+            self._false_starts += 1
+            if self._false_starts == _STARTS:
+                raise InputError(f"{_STARTS} Ray actors in turn died before they could begin with a cell")
+            return None
+        attempts[task.hash] += 1
+        if (tries := attempts[task.hash]) < self._resources.tries:
+            return None
+        reason = f"Ray gave up on the cell after {count(tries, 'try', 'tries')}: {died.reason or 'the actor died'}"
+        return failed_record(task, reason, engine="ray", tries=tries)
+
+    def _lost_nodes(self) -> frozenset[str]:
+        """The nodes that have died so far. Ray itself notices that later than the end of its actors."""
+        self._talk.lost_nodes |= {node["NodeID"] for node in ray.nodes() if not (node["Alive"] and _answers(node))}
+        return self._talk.lost_nodes
 
     def _needs(self) -> dict[str, float]:
         """What Ray reserves for a cell."""
@@ -268,43 +185,52 @@ class RayTuneExecutor:
             reserved["memory"] = needs.memory
         return reserved
 
-    def _fit(self, tasks: Sequence[Task], on_event: OnEvent, attempts: Mapping[str, int]) -> dict[str, str]:
-        """Run each task once, after so many attempts; returns hash and error of those that failed."""
-        runtime, needs = self._resources.runtime, self._needs()
-        _refuse_too_large(needs)
+    def _start_tune(self) -> None:
+        """Start the one experiment of this executor, in a thread, and wait until it asks for cells."""
         mailbox = f"vmp-{uuid.uuid4().hex}"
-        forward = _Forward(on_event, mailbox, attempts)
-        try:
-            with tempfile.TemporaryDirectory(prefix="tune-", dir=self._folder) as storage:
-                tune.Tuner(
-                    tune.with_resources(CellTrainable, needs),
-                    param_space={
-                        "task": tune.grid_search([json.dumps(task.to_plain()) for task in tasks]),
-                        "runtime": dataclasses.asdict(runtime),
-                        "checkpoints": str(self._resources.checkpoints.resolve()),
-                        "models": str(self._resources.models.resolve()) if self._resources.models else "",
-                        "folder": str(Path.cwd()),
-                        "mailbox": mailbox,
-                    },
-                    tune_config=tune.TuneConfig(
-                        reuse_actors=True,
-                        max_concurrent_trials=self._resources.workers,
-                        trial_name_creator=_trial_name,
-                        trial_dirname_creator=_trial_name,
-                    ),
-                    run_config=tune.RunConfig(
-                        name="cells",
-                        storage_path=storage,
-                        verbose=0,
-                        callbacks=[forward],
-                        checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-                    ),
-                ).fit()
-        except Exception:
-            if forward.raised is not None:
-                raise forward.raised from None
-            raise
-        return forward.errors
+        self._talk = Conversation(
+            self._resources.workers,
+            {
+                "runtime": dataclasses.asdict(self._resources.runtime),
+                "checkpoints": str(self._resources.checkpoints.resolve()),
+                "models": str(self._resources.models.resolve()) if self._resources.models else "",
+                "folder": str(Path.cwd()),
+                "mailbox": mailbox,
+            },
+            outlived=self._is_guest,
+        )
+        tuner = tune.Tuner(
+            tune.with_resources(CellTrainable, self._needs()),
+            tune_config=tune.TuneConfig(
+                search_alg=(cells := Cells(self._talk)),
+                scheduler=Keeper(self._talk, cells, mailbox),
+                num_samples=-1,
+                reuse_actors=True,
+                trial_name_creator=_trial_name,
+                trial_dirname_creator=_trial_name,
+            ),
+            run_config=tune.RunConfig(
+                name="cells",
+                storage_path=str(self._folder / "tune"),
+                verbose=0,
+                callbacks=[Beginnings(self._talk)],
+                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+            ),
+        )
+        self._tune = threading.Thread(target=_fit, args=(tuner, self._talk), daemon=True)
+        with warnings.catch_warnings(action="ignore"):  # Tune imports whatever tracker is installed, and old ones warn
+            self._tune.start()
+            self._talk.hear()
+
+
+def _fit(tuner: tune.Tuner, talk: Conversation) -> None:
+    """Run cells until the conversation is over."""
+    try:
+        tuner.fit()
+    except BaseException as error:  # that the conversation is over, too, which nobody hears
+        talk.tell_end(error)
+    else:
+        talk.tell_end(RuntimeError("Ray Tune has ended before the sweep"))
 
 
 def _reachable_address() -> str | None:
@@ -343,9 +269,4 @@ def _refuse_too_large(needs: dict[str, float]) -> None:
 
 
 def _trial_name(trial: Any) -> str:
-    return f"cell_{_task_hash(trial)}"
-
-
-def _task_hash(trial: Any) -> str:
-    name: str = Task(**json.loads(trial.config["task"])).hash
-    return name
+    return f"cell_{trial.config['cell']}"

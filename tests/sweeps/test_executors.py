@@ -112,7 +112,6 @@ class TestContract:
         listener = Listener()
         more = iter([TASKS[4:]])
         executor.run(TASKS[:4], listener, lambda: next(more, []))
-        executor.run(next(more, []), listener)  # of an engine that takes no tasks while it runs
         executor.run([], listener)
         assert Counter(record.hash for record in listener.records) == Counter(task.hash for task in TASKS)
         assert {record.hash: record.metrics for record in listener.records} == expected
@@ -124,6 +123,12 @@ class TestContract:
         assert {(record.hash, record.provenance.code) for record in listener.records} == {
             (t.hash, t.code) for t in TASKS
         }
+
+    def test_workers_are_kept_between_two_calls(self, executor: Executor) -> None:
+        executor.run(TASKS[:2], Listener())
+        before = {process.pid for process in worker_processes()}
+        executor.run(TASKS[2:4], Listener())
+        assert {process.pid for process in worker_processes()} == before
 
     def test_every_epoch_is_heard_with_its_figures(self, executor: Executor) -> None:
         listener = Listener()
@@ -279,10 +284,17 @@ def test_a_ray_cluster_of_two_nodes(tmp_path: Path, expected: dict[str, Figures]
         ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
         listener = Listener()
         on_event: OnEvent = listener
-        with make_executor("ray", resources_in(tmp_path, workers=2)) as executor:
+        with make_executor("ray", dataclasses.replace(resources_in(tmp_path, workers=2), tries=1)) as executor:
             executor.run(TASKS, on_event)
-        assert {record.hash: record.metrics for record in listener.records} == expected
+            assert {record.hash: record.metrics for record in listener.records} == expected
+            workers = worker_processes()
+            for worker in workers:  # killed with nothing to do, which is no try of the next cell
+                worker.kill()
+            psutil.wait_procs(workers, timeout=20)
+            executor.run(TASKS[:2], again := Listener())
+            assert [(record.status, record.provenance.tries) for record in again.records] == [("complete", 1)] * 2
         assert ray.is_initialized()  # a Ray that was there before is not ours to stop
+        assert not psutil.wait_procs(worker_processes(), timeout=20)[1]
     finally:
         ray.shutdown()
         cluster.shutdown()

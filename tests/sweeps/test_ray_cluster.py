@@ -29,6 +29,8 @@ OUR_LINES = (
     "6 test clips",
     "6 cells planned",
     "9 cells planned",
+    "6 of 6 cells complete",
+    "9 of 9 cells complete",
     "The race ended",
     "Weights of",
     "Attention maps of",
@@ -86,9 +88,9 @@ def test_nodes_lost_in_a_grid_and_in_a_race(cluster: Any, call_vmp: Vmp, tmp_pat
         wait_for_cells(out, 3, sweep)
         cluster.remove_node(node, allow_graceful=False)
         open_gate(gate)
-        _, errors = sweep.communicate(timeout=240)
+        output, errors = sweep.communicate(timeout=240)
         assert sweep.returncode == 0, errors
-        said += errors.splitlines()
+        said += [*output.splitlines(), *errors.splitlines()]
         for path in gate.iterdir():
             path.unlink()
         if out == grid:
@@ -131,3 +133,22 @@ def test_an_address_where_nobody_answers_is_a_sentence(
     refused = call_vmp("sweep", "run", *STUDY, "--out", tmp_path / "out", "--engine", "ray")
     assert refused.returncode == 2
     assert "no Ray answers at RAY_ADDRESS=127.0.0.1:1 (Connection refused); start it there with" in refused.stderr
+
+
+def test_a_race_in_blocks_drops_what_local_workers_drop(call_vmp: Vmp, tmp_path: Path) -> None:
+    """Four blocks of two arms, of which one cannot learn, on clips that a tint tells apart."""
+    settings = (
+        "factors={prompt: [control], train.optimizer.lr: [0.000001, 0.1], data.size: [16, 20], data.seed: [0, 1]}",
+        *("data.train=60", "data.val=30", "data.shortcut=1.0", "train.epochs=2", "seeds=[0, 1, 2]"),
+        *backbone("gated", gate=str(tmp_path / "gate"), free=1000),
+    )
+    study = ("lambda", *SMALL, *(f"--set={setting}" for setting in settings))
+    search = ("--search", "race", "--search-option", "max_seeds=6", "--no-clips")
+    found = []
+    for engine in ("local", "ray"):
+        out = tmp_path / engine
+        assert call_vmp("sweep", "run", *study, *search, "--out", out, "--engine", engine).returncode == 0
+        state = json.loads(call_vmp("sweep", "status", out, "--json").stdout)["race"]
+        found.append((state, metrics(out)))
+    assert found[0] == found[1]
+    assert [block["decision"] for block in found[0][0]["blocks"]] == ["best"] * 4
