@@ -32,6 +32,7 @@ OUR_LINES = (
     "The race ended",
     "Weights of",
     "Attention maps of",
+    "Reading ",
 )
 
 
