@@ -138,6 +138,7 @@ def plan(request: _Request, as_json: bool, every_arm: bool) -> None:
     from sweeps.cell_needs import Machine, cells_that_fit, split_devices
     from sweeps.cost import estimate_cost
     from sweeps.forecast import make_forecast
+    from sweeps.measuring import Measuring
     from sweeps.plan import grid_tasks
 
     tasks = grid_tasks(request.study)
@@ -146,7 +147,8 @@ def plan(request: _Request, as_json: bool, every_arm: bool) -> None:
     workers, sentence = cells_that_fit(request.study.resources, machine, request.workers)
     if sentence is not None:
         click.echo(sentence, err=True)
-    cost = estimate_cost(tasks, runtime=runtimes[0])
+    with Measuring() as measuring:
+        cost = estimate_cost(tasks, runtime=runtimes[0], tell=measuring.tell)
     forecast = make_forecast(request.study, tasks, cost, search=request.search, workers=workers)
     click.echo(json.dumps(forecast.to_json()) if as_json else "\n".join(forecast.lines(every_arm=every_arm)))
 

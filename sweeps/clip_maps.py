@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from sweeps.chosen import Accuracies
-from sweeps.example_clips import central_clip
+from sweeps.example_clips import central_clip, say_nothing
 from sweeps.plan import Task
 from sweeps.predictions import PredictedClips, largest_gains, read_predictions
 from sweeps.record import ClipMap, ClipMaps, ClipMapsOfArm, DamagedRecord, StudyFolder, arm_key
@@ -53,7 +53,9 @@ class _Wanted:
         return any((one.cells, one.model, [each.video for each in one.maps]) == own for one in maps.arms)
 
 
-def write_clip_maps(folder: StudyFolder, tasks: Mapping[str, Task]) -> list[str]:
+def write_clip_maps(
+    folder: StudyFolder, tasks: Mapping[str, Task], note: Callable[[str], None] = say_nothing
+) -> list[str]:
     """Write ``clip_maps.json`` unless it is there for the same cells; returns what the user should know.
 
     Whatever keeps the videos from being read costs the pictures and nothing else, so it is said and not raised.
@@ -61,11 +63,13 @@ def write_clip_maps(folder: StudyFolder, tasks: Mapping[str, Task]) -> list[str]
     Args:
         folder: The study's.
         tasks: Its cells by hash. They, and not what the folder says, decide which data, code and layer are loaded.
+        note: Hears beforehand that videos are read.
     """
     try:
         wanted = list(_wanted(folder, tasks))
         if not wanted or all(one.is_drawn_in(_drawn(folder)) for one in wanted):
             return []
+        note("Reading the test videos won and lost for the report's attention maps (--no-clips: none)")
         made = ClipMaps(arms=[_draw(folder, one) for one in wanted])
     except (InputError, OSError) as error:
         return [f"the report will show no attention maps of the test videos won and lost: {error}"]

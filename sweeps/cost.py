@@ -1,4 +1,7 @@
-"""What a plan will cost, measured: a few training steps of each kind of cell, multiplied out."""
+"""What a plan will cost, measured: a few training steps of each kind of cell, multiplied out.
+
+Kinds of cells over the same data set are measured one after the other, so that each data set is opened once.
+"""
 
 from __future__ import annotations
 
@@ -9,26 +12,38 @@ import itertools
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import psutil
 import torch
 
+from sweeps.describe import describe_factors
 from sweeps.plan import Task
 from vmp.backbones.registry import DesignedBackbone
 from vmp.core.config import from_plain, shown
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import canonical_json
 from vmp.core.text import size_in_words
+from vmp.data.base import VideoSet
 from vmp.data.loading import ClipLoader
-from vmp.data.registry import SPLITS, load_data
+from vmp.data.registry import SPLITS, AnyData, load_data
 from vmp.experiment import Experiment, Runtime, build_loaders, build_trainer
+from vmp.identity import data_sets
 from vmp.training.loop import Trainer
 from vmp.transfer import LearntOn, NoTransfer
 
 _STEPS = 3
+
+Tell = Callable[[int, int, str], None]
+"""Hears before each step of a measurement how many kinds of cells are done, of how many, and what is measured now."""
+
+
+def tell_nobody(done: int, total: int, what: str) -> None:
+    """The `Tell` that says nothing."""
+    del done, total, what
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,34 +99,51 @@ class Cost:
         return max(busy)
 
 
-def estimate_cost(tasks: Sequence[Task], *, runtime: Runtime | None = None) -> Cost:
+def estimate_cost(tasks: Sequence[Task], *, runtime: Runtime | None = None, tell: Tell = tell_nobody) -> Cost:
     """Measure what each task will take on one worker.
 
-    Tasks that differ in numbers only (seed, lambda, m, n, learning rates) cost the same and are measured once, so this
-    takes seconds; reading the data is part of the measurement.
+    Tasks that differ in numbers only (seed, lambda, m, n, learning rates) cost the same and are measured once. Reading
+    the data is part of the measurement; each data set is opened once.
 
     Raises:
         InputError: A task cannot run at all: wrong data, frames that do not fit the backbone, an absent device, more
             memory than there is.
     """
     runtime = runtime or Runtime()
+    kinds = [_kind(task.settings) for task in tasks]
+    first_tasks: dict[str, Task] = {}
+    for kind, task in zip(kinds, tasks, strict=True):
+        first_tasks.setdefault(kind, task)
+    experiments = {
+        kind: from_plain(Experiment, task.settings, source=f"cell {task.hash}") for kind, task in first_tasks.items()
+    }
     measured: dict[str, _Measured] = {}
-    seconds: dict[str, float] = {}
-    for task in tasks:
-        kind = _kind(task.settings)
-        if kind not in measured:
-            experiment = from_plain(Experiment, task.settings, source=f"cell {task.hash}")
-            measured[kind] = _measure(experiment, runtime)
-        seconds[task.hash] = measured[kind].seconds
-    every = measured.values()
+    opened: dict[AnyData, _Opened] = {}
+    for kind in _by_data(experiments):
+        experiment, arm = experiments[kind], describe_factors(first_tasks[kind].factors)
+        needed = dict.fromkeys(data_sets(experiment).values())
+        for data in needed.keys() - opened.keys():
+            tell(len(measured), len(experiments), f"opening the data set {data.kind} for {arm}")
+        opened = {data: opened[data] if data in opened else _open(data) for data in needed}
+        tell(len(measured), len(experiments), f"training a few steps of {arm}")
+        measured[kind] = _measure(experiment, opened, runtime)
+    every = [measured[kind] for kind in experiments]
     on_device = [one.device_memory for one in every if one.device_memory is not None]
     return Cost(
-        seconds=seconds,
+        seconds={task.hash: measured[kind].seconds for kind, task in zip(kinds, tasks, strict=True)},
         start=_import_seconds() + max((one.first for one in every), default=0.0),
         memory=max((one.memory for one in every), default=0),
         device_memory=max(on_device, default=None),
         backbones=tuple(dict.fromkeys(one.learning for one in every)),
     )
+
+
+def _by_data(experiments: Mapping[str, Experiment]) -> list[str]:
+    """The kinds in their order, but those over the same data sets one after the other."""
+    together: dict[tuple[AnyData, ...], list[str]] = {}
+    for kind, experiment in experiments.items():
+        together.setdefault(tuple(data_sets(experiment).values()), []).append(kind)
+    return list(itertools.chain.from_iterable(together.values()))
 
 
 def refuse_too_much(cost: Cost, workers: int) -> None:
@@ -165,13 +197,29 @@ def _import_seconds() -> float:
     return time.perf_counter() - started
 
 
-def _measure(experiment: Experiment, runtime: Runtime) -> _Measured:
+@dataclass(frozen=True, kw_only=True)
+class _Opened:
+    """A data set, and the seconds that a worker takes to open it."""
+
+    videos: VideoSet
+    seconds: float
+
+
+def _open(data: AnyData) -> _Opened:
+    load_data(data)  # decodes what is not in the cache yet: that happens once, and not in each worker
+    started = time.perf_counter()
+    videos = data.load()
+    videos.read(0, np.array([0]))  # what is rendered is rendered now
+    return _Opened(videos=videos, seconds=time.perf_counter() - started)
+
+
+def _measure(experiment: Experiment, opened: Mapping[AnyData, _Opened], runtime: Runtime) -> _Measured:
     """What a cell takes, with the training on other data that goes before some."""
-    second = _measure_training(experiment, runtime)
+    second = _measure_training(experiment, opened[experiment.data], runtime)
     if not isinstance(experiment.transfer, LearntOn):
         return second
     own = dataclasses.replace(experiment, data=experiment.transfer.data, transfer=NoTransfer())
-    first = _measure_training(own, runtime)
+    first = _measure_training(own, opened[own.data], runtime)
     return dataclasses.replace(
         second,
         seconds=first.seconds + second.seconds,
@@ -181,11 +229,8 @@ def _measure(experiment: Experiment, runtime: Runtime) -> _Measured:
     )
 
 
-def _measure_training(experiment: Experiment, runtime: Runtime) -> _Measured:
-    load_data(experiment.data)  # decodes what is not in the cache yet: that happens once
-    started = time.perf_counter()
-    data = experiment.data.load()
-    opened = time.perf_counter() - started
+def _measure_training(experiment: Experiment, opened: _Opened, runtime: Runtime) -> _Measured:
+    data = opened.videos
     device = runtime.torch_device()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
@@ -208,7 +253,7 @@ def _measure_training(experiment: Experiment, runtime: Runtime) -> _Measured:
             note=_other_statistics(experiment),
         ),
         seconds=built + experiment.train.epochs * (train * step + val * evaluation) + test * evaluation,
-        first=opened + max(steps[0] - step, 0.0),
+        first=opened.seconds + max(steps[0] - step, 0.0),
         memory=memory,
         device_memory=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
     )

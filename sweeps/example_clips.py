@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,17 @@ MAX_CLIPS, MAX_FRAMES, MAX_SIDE = 6, 9, 80
 MAX_CHARACTERS = 360_000  # of all pictures as base64: the report is one file that people send each other
 
 
-def write_example_clips(folder: StudyFolder, tasks: Iterable[Task]) -> list[str]:
+def say_nothing(text: str) -> None:
+    """Hears what is done, and says nothing."""
+    del text
+
+
+def write_example_clips(
+    folder: StudyFolder, tasks: Iterable[Task], note: Callable[[str], None] = say_nothing
+) -> list[str]:
     """Write ``clips.json`` unless it is there for the same data; returns what the user should know.
+
+    `note` hears beforehand that videos are read: the embedded benchmark renders all of its videos for the first.
 
     A study whose arms have no attention gets none. Whatever keeps the clips from being read costs the explorer and
     nothing else, so it is said and not raised.
@@ -41,6 +50,7 @@ def write_example_clips(folder: StudyFolder, tasks: Iterable[Task]) -> list[str]
         data = load_data(experiment.data)
         if _has_clips_of(folder, data):
             return []
+        note(f"Reading test clips of the data set '{data.name}' for the report's explorer (--no-clips: none)")
         clips = example_clips(data, experiment)
     except (InputError, OSError) as error:
         return [f"the report will have no explorer, its example clips cannot be read: {error}"]

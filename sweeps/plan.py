@@ -28,7 +28,7 @@ from vmp.core.config import from_plain, to_plain
 from vmp.core.fingerprint import canonical_json, combined, fingerprint
 from vmp.data.registry import AnyData, load_data
 from vmp.experiment import Experiment, describe_data
-from vmp.identity import canonical, code_of, identity
+from vmp.identity import canonical, code_hash, code_of, identity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Task:
         seed: The paired seed.
         settings: The complete configuration in its canonical form, see `vmp.experiment.Experiment`.
         science: Hash of the seed and of what `vmp.identity.identity` lists.
-        code: Hash of the code that computes the cell, see `vmp.identity.code_of`.
+        code: Hash of the code that computes the cell, see `vmp.identity.code_hash`.
     """
 
     factors: dict[str, Scalar]
@@ -75,7 +75,7 @@ def arm_tasks(
         settings: Of the canonical form of `experiment`, where they are at hand.
     """
     settings = settings or to_plain(canonical(experiment))
-    arm, code, factors = fingerprint(identity(experiment, settings)), fingerprint(code_of(experiment)), dict(factors)
+    arm, code, factors = fingerprint(identity(experiment, settings)), code_hash(experiment), dict(factors)
     return [
         Task(factors=factors, seed=seed, settings=settings, science=combined(arm, seed), code=code)
         for seed in study.seeds

@@ -129,7 +129,7 @@ def run_study(
             is_over = True
             for line in session.weights.end() if shard is None else _weights_of_shard(keep_weights):
                 reporter.note(line)
-            for line in write_clip_maps(folder, session.tasks) if clips and shard is None else []:
+            for line in write_clip_maps(folder, session.tasks, reporter.note) if clips and shard is None else []:
                 reporter.note(line)
         except LimitReached as limit:
             reporter.note(f"{limit}; the same command goes on from there")

@@ -101,8 +101,9 @@ class Session:
                 self._refuse_other_plan(plan)
                 self.folder.write_plan(plan)
                 if is_first and self.clips:
-                    for line in (*write_example_clips(self.folder, tasks), *write_video_statistics(self.folder, tasks)):
-                        self.reporter.note(line)
+                    for write in (write_example_clips, write_video_statistics):
+                        for line in write(self.folder, tasks, self.reporter.note):
+                            self.reporter.note(line)
                 missing += self._start(plan, list({task.hash: task for task in tasks}.values()))
                 is_first = False
             return self._within_limits(missing)

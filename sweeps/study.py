@@ -39,7 +39,7 @@ from sweeps.ranges import is_number
 from sweeps.record import Scalar
 from sweeps.stop.config import Stop
 from vmp.core.choices import unknown_key
-from vmp.core.config import config, from_plain, shown, to_plain
+from vmp.core.config import config, from_plain, keys_of, shown, to_plain
 from vmp.core.errors import ConfigError, InputError
 from vmp.core.fingerprint import canonical_json, fingerprint
 from vmp.core.overrides import NotReadError, get, kinds_first, put
@@ -180,9 +180,15 @@ class Study(Settings):
     def _proposed(self) -> tuple[MadeArm, ...]:
         """The arms of the design, with repeats where a factor does nothing."""
         arms = []
+        own = [getattr(self, name) for name in self._settings]
+        plain_of = {id(section): to_plain(section) for section in own}  # what no factor changes, arms have in common
         for proposal in self.design.proposals(self.space()):
             factors, experiment = self.arm(proposal.factors)
-            settings = to_plain(canonical(experiment))
+            form = canonical(experiment)
+            settings = {
+                name: plain_of.get(id(section)) or to_plain(section)
+                for name, section in ((name, getattr(form, name)) for name in keys_of(Experiment))
+            }
             arms.append(
                 MadeArm(
                     proposal=proposal,
@@ -272,7 +278,9 @@ class Study(Settings):
                     raise InputError(f"factors.{names[path]} {unknown_key(path, keys)}") from error
                 raise InputError(f"factors.{names[path]}: {error}") from error
         text = ", ".join(f"{name}={value!r}" for name, value in factors.items())
-        experiment = from_plain(Experiment, plain, source=f"arm {text}" if text else "settings")
+        changed = {path.partition(".")[0] for path in names}
+        sections = {name: value if name in changed else getattr(self, name) for name, value in plain.items()}
+        experiment = from_plain(Experiment, sections, source=f"arm {text}" if text else "settings")
         read = {name for path, name in names.items() if name not in unread and is_read(experiment, path)}
         return {name: value if name in read else None for name, value in factors.items()}, experiment
 

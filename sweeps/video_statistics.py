@@ -6,29 +6,36 @@ set of a study that varies lambda, on training videos and frames as a cell draws
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sweeps.example_clips import central_clip
+from sweeps.example_clips import central_clip, say_nothing
 from sweeps.plan import Task, experiments_of, is_reference
 from sweeps.record import DamagedRecord, DataStatistics, StudyFolder
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import canonical_json
+from vmp.core.text import count, duration
 from vmp.data.base import VideoSet
-from vmp.data.registry import load_data
+from vmp.data.registry import AnyData, load_data
 from vmp.experiment import Experiment
 from vmp.layer.functional import LUMA
 from vmp.layer.motion.camera import camera_shift
 
 MAX_VIDEOS = 48
+_SAY_EVERY = 10.0  # seconds
 STATIC = 10 / 255  # differences below it count as none: two or three times the noise of a camera
 
 
-def write_video_statistics(folder: StudyFolder, tasks: Sequence[Task]) -> list[str]:
+def write_video_statistics(
+    folder: StudyFolder, tasks: Sequence[Task], note: Callable[[str], None] = say_nothing
+) -> list[str]:
     """Write ``videos.json`` for the data sets that it does not know yet; returns what the user should know.
+
+    `note` hears beforehand that videos are read, and of slow data sets how many are left.
 
     A study of one lambda has no use for them and gets none. What keeps videos from being read costs the rule and
     nothing else, so it is said and not raised.
@@ -41,13 +48,24 @@ def write_video_statistics(folder: StudyFolder, tasks: Sequence[Task]) -> list[s
     except DamagedRecord:
         known = {}  # it is written anew
     before = set(known)
+    experiments: dict[AnyData, Experiment] = {}
     for experiment in experiments_of(prompted):
-        try:
+        experiments.setdefault(experiment.data, experiment)
+    started = said = time.monotonic()
+    try:
+        for done, experiment in enumerate(experiments.values()):
             data = load_data(experiment.data)
-            if data.fingerprint not in known:
-                known[data.fingerprint] = video_statistics(data, experiment)
-        except (InputError, OSError) as error:
-            return [f"the report will have no rule for λ by the videos, some cannot be read: {error}"]
+            if data.fingerprint in known:
+                continue
+            if set(known) == before:
+                sets = count(len(experiments) - done, "data set")
+                note(f"Reading training videos of {sets} for the report's rule for λ (--no-clips: none)")
+            elif (now := time.monotonic()) - said >= _SAY_EVERY:
+                said, rest = now, (now - started) / done * (len(experiments) - done)
+                note(f"[{done}/{len(experiments)}] data sets read for the rule for λ  about {duration(rest)} remaining")
+            known[data.fingerprint] = video_statistics(data, experiment)
+    except (InputError, OSError) as error:
+        return [f"the report will have no rule for λ by the videos, some cannot be read: {error}"]
     if set(known) != before:
         folder.write_data_statistics(list(known.values()))
     return []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from vmp.backbones import custom
 from vmp.backbones.registry import DESIGNS, CustomBackbone, DesignedBackbone, canonical_freeze
 from vmp.core.choices import foreign_source
 from vmp.core.config import key_of, to_plain
-from vmp.core.fingerprint import code_fingerprints, file_hash, imports_of
+from vmp.core.fingerprint import code_fingerprints, file_hash, fingerprint, imports_of
 from vmp.data.registry import DATASETS, load_data
 from vmp.experiment import Experiment
 from vmp.layer.config import AppendedConfig, PromptConfig
@@ -77,6 +77,21 @@ def code_of(experiment: Experiment) -> dict[str, str]:
     A data set, motion map or backbone that the experiment does not use is no part of it. What reads annotations is
     none either: all that it does shows in the fingerprint of the data.
     """
+    return code_fingerprints(optional=KIND_MODULES, used=_modules_of(experiment))
+
+
+def code_hash(experiment: Experiment) -> str:
+    """16 hex digits over `code_of`."""
+    return _code_hash(_modules_of(experiment))
+
+
+@functools.cache
+def _code_hash(used: frozenset[str]) -> str:
+    return fingerprint(code_fingerprints(optional=KIND_MODULES, used=used))
+
+
+def _modules_of(experiment: Experiment) -> frozenset[str]:
+    """The modules of the kinds that an experiment uses."""
     used = {cls.__module__ for data in data_sets(experiment).values() for cls in type(load_data(data)).__mro__}
     if isinstance(experiment.backbone, DesignedBackbone):
         used.add(experiment.backbone.design.builder.__module__)
@@ -86,7 +101,7 @@ def code_of(experiment: Experiment) -> dict[str, str]:
         used |= {cls.__module__ for part in _configurations(section) for cls in type(part).__mro__}
     for path in outside_files(experiment).values():
         used |= set(imports_of(path)) if path.suffix == ".py" else set()
-    return code_fingerprints(optional=KIND_MODULES, used=frozenset(used))
+    return frozenset(used)
 
 
 def data_sets(experiment: Experiment) -> dict[str, Any]:
@@ -200,17 +215,37 @@ def _foreign_kinds(value: Any) -> Iterator[str]:
 
 def _configurations(value: Any) -> Iterator[Any]:
     """A configuration and those that it holds."""
-    if dataclasses.is_dataclass(value):
-        yield value
-        for field in dataclasses.fields(value):
-            yield from _configurations(getattr(value, field.name))
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if (names := _field_names(type(part))) is not None:
+            yield part
+            waiting.extend(getattr(part, name) for name in names)
+
+
+def _names_of_fields(cls: Any) -> tuple[str, ...] | None:
+    """The names of a configuration's fields; None for another class."""
+    return tuple(field.name for field in dataclasses.fields(cls)) if dataclasses.is_dataclass(cls) else None
+
+
+def _names_by_keys(cls: Any) -> dict[str, str]:
+    """The names of a configuration's fields, by the keys that a study file spells them with."""
+    return {key_of(cls, name): name for name in _field_names(cls) or ()}
+
+
+# A study asks the same of each of its arms.
+_field_names: Callable[[Any], tuple[str, ...] | None] = functools.cache(_names_of_fields)
+_names_by_key: Callable[[Any], dict[str, str]] = functools.cache(_names_by_keys)
 
 
 def _replaced(section: Any, path: list[str], value: Any) -> Any:
     """`section` with another value at `path`; a path whose kind does not read it changes nothing."""
-    names = {key_of(type(section), field.name): field.name for field in dataclasses.fields(section)}
+    names = _names_by_key(type(section))
     if path[0] not in names:
         return section
     name = names[path[0]]
-    content = getattr(section, name)
-    return dataclasses.replace(section, **{name: value if len(path) == 1 else _replaced(content, path[1:], value)})
+    before = getattr(section, name)
+    after = value if len(path) == 1 else _replaced(before, path[1:], value)
+    if after is before or (type(after) is type(before) and after == before):
+        return section  # each replacement would be validated anew
+    return dataclasses.replace(section, **{name: after})

@@ -34,6 +34,7 @@ OUR_LINES = (
     "The race ended",
     "Weights of",
     "Attention maps of",
+    "Reading ",
 )
 
 

@@ -16,10 +16,11 @@ from sweeps.study import Study
 from sweeps.study_files import builtin_studies, load_study
 from tests.vmp.data.tiny_videos import write_video
 from vmp.backbones.registry import BACKBONES
-from vmp.core.config import to_plain
+from vmp.core.config import from_plain, to_plain
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import code_fingerprints
-from vmp.data.registry import MotionData
+from vmp.data.registry import MotionData, load_data
+from vmp.experiment import Experiment
 from vmp.training.loop import TrainConfig
 
 OLD = Path(__file__).parent / "studies_of_0_1_0"
@@ -104,7 +105,7 @@ def test_cost_is_measured_once_for_cells_that_differ_in_numbers_only(monkeypatch
     def made(seconds: float) -> cost._Measured:
         return cost._Measured(seconds=seconds, first=10 * seconds, memory=10**9, device_memory=None, learning=whole)
 
-    monkeypatch.setattr(cost, "_measure", lambda experiment, runtime: made(float(next(measured))))
+    monkeypatch.setattr(cost, "_measure", lambda experiment, opened, runtime: made(float(next(measured))))
     monkeypatch.setattr(cost, "_import_seconds", lambda: 5.0)
     factors = {"prompt": ("control", "vmp"), "motion": ("frame_difference", "codec_vectors"), "lambda": (0, 1)}
     tasks = grid_tasks(Study(name="cost", factors=factors, seeds=(0, 1)))
@@ -115,6 +116,29 @@ def test_cost_is_measured_once_for_cells_that_differ_in_numbers_only(monkeypatch
     assert estimate.wall_seconds(tasks, 3) == 35 + 9, "by hand: 1 2 3 3, 1 2 3 and 2 2 3 seconds, each taking the next"
     with pytest.raises(InputError, match=r"--workers 10000000: each holds about 1 GB.*use --workers \d+ at most"):
         cost.refuse_too_much(estimate, 10_000_000)
+
+
+def test_cost_opens_each_data_set_once_and_says_what_it_measures(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[MotionData] = []
+    load, told = MotionData.load, list[tuple[int, int, str]]()
+    monkeypatch.setattr(MotionData, "load", lambda data: opened.append(data) or load(data))  # type: ignore[func-returns-value]
+    study = Study(
+        name="counted",
+        factors={"prompt": ("control", "vmp"), "sampling": ("uniform", "random"), "data.noise": (0, 0.01, 0.03)},
+        data={"kind": "motion", "train": 12, "val": 12, "test": 12, "size": 16},  # type: ignore[arg-type]
+        backbone="cnn3d_tiny",  # type: ignore[arg-type]
+        train={"epochs": 1, "batch_size": 12},  # type: ignore[arg-type]
+    )
+    tasks = grid_tasks(study)
+    for task in tasks:
+        load_data(from_plain(Experiment, task.settings, source="test").data)  # as planning has done
+    opened.clear()
+    estimate = cost.estimate_cost(tasks, tell=lambda *step: told.append(step))
+    assert [data.noise for data in opened] == [0, 0.01, 0.03]
+    assert estimate.seconds.keys() == {task.hash for task in tasks}
+    assert [done for done, _, what in told if what.startswith("training")] == list(range(12))
+    assert [done for done, _, what in told if what.startswith("opening the data set motion for")] == [0, 4, 8]
+    assert told[-1] == (11, 12, "training a few steps of prompt=vmp sampling=random data.noise=0.03")
 
 
 @pytest.mark.parametrize("name", builtin_studies())

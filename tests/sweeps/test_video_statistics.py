@@ -73,7 +73,11 @@ def test_they_are_written_once_for_each_data_set_of_a_study_that_varies_lambda(f
     tasks = grid_tasks(study())
     assert write_video_statistics(folder, tasks[:3]) == []
     assert not folder.videos_path.exists(), "of the control alone"
-    assert write_video_statistics(folder, tasks) == []
+    said: list[str] = []
+    assert write_video_statistics(folder, tasks, said.append) == []
+    assert said == ["Reading training videos of 3 data sets for the report's rule for λ (--no-clips: none)"]
+    assert write_video_statistics(folder, tasks, said.append) == []
+    assert len(said) == 1, "nothing is read again"
     known = folder.read_data_statistics()
     assert {one.data for one in known} == {load_data(one.data).fingerprint for one in experiments_of(tasks)}
     assert len(known) == 3

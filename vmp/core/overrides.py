@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, MutableMapping
+import functools
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
 from vmp.core.choices import unknown_key
@@ -12,6 +13,8 @@ from vmp.core.documents import parse_yaml
 from vmp.core.errors import ConfigError, InputError
 
 KIND = "kind"
+_part_of: Callable[[Any, str], tuple[Any, Choice | None] | None] = functools.cache(part_of)
+"""`part_of`, which a study asks the same things for each of its arms."""
 
 
 class NotReadError(ConfigError):
@@ -45,7 +48,7 @@ def put(cls: Any, plain: MutableMapping[str, Any], path: str, value: Any) -> Non
     section: MutableMapping[str, Any] = plain
     owner, choice = cls, None
     for depth, part in enumerate(parents):
-        owner_of_part = part_of(owner, part) if dataclasses.is_dataclass(owner) else None
+        owner_of_part = _part_of(owner, part) if dataclasses.is_dataclass(owner) else None
         if owner_of_part is None:
             raise _no_such(owner, choice, parents[: depth + 1])
         kind, choice = owner_of_part
@@ -62,7 +65,7 @@ def put(cls: Any, plain: MutableMapping[str, Any], path: str, value: Any) -> Non
     if choice is not None and last == KIND and owner is None:
         _choose(section, choice, value, where=(*parents, last))
         return
-    found = part_of(owner, last)
+    found = _part_of(owner, last)
     if found is None:
         raise _no_such(owner, choice, [*parents, last])
     section[last] = {KIND: value} if found[1] is not None and isinstance(value, str) else value
@@ -86,7 +89,7 @@ def _choose(section: MutableMapping[str, Any], choice: Choice, value: Any, where
     except InputError as error:
         raise ConfigError(f": {error}", where=where) from error
     for key in list(section):
-        before, after = part_of(old, key), part_of(new, key)
+        before, after = _part_of(old, key), _part_of(new, key)
         if after is None or (before is not None and before[0] != after[0]):
             del section[key]
     section[KIND] = value
@@ -95,7 +98,7 @@ def _choose(section: MutableMapping[str, Any], choice: Choice, value: Any, where
 def _no_such(owner: Any, choice: Choice | None, path: list[str]) -> ConfigError:
     key = path[-1]
     if choice is not None:
-        readers = [kind for kind, cls in choice.table.items() if part_of(cls, key) is not None]
+        readers = [kind for kind, cls in choice.table.items() if _part_of(cls, key) is not None]
         if readers:
             section = ".".join(path[:-1])
             rule = f"is read by {', '.join(readers)} alone: set {section}.{KIND} to one of these, or leave it out"
