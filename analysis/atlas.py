@@ -13,7 +13,7 @@ from analysis.report.draw import save_figures
 from analysis.sections.hero import HERO
 from analysis.sections.specification import curve_finding, differences_by_seed
 from analysis.study.arms import LAMBDA, Arm, Kind
-from analysis.study.cells import HASH, Study, load_study
+from analysis.study.cells import Study, load_study
 from analysis.study.factors import Factor
 from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.verdict.contrasts import Contrast, Sides
@@ -123,7 +123,7 @@ def _against_control(conclusions: Conclusions) -> list[Contrast]:
 
 
 def _first_record(study: Study, arm: Arm) -> CellRecord:
-    return study.records[study.complete(arm)[HASH].iloc[0]]
+    return study.read(study.hashes(study.rows(arm))[0])
 
 
 def _described(name: str, contrast: Contrast, record: CellRecord, order: int) -> Contrast:
