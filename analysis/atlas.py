@@ -19,7 +19,7 @@ from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.verdict.contrasts import Contrast, Sides
 from analysis.words.findings import Finding
 from analysis.words.headline import beside_headline, findings, headline
-from sweeps.questions import CONTROL, counterpart
+from sweeps.questions import CONTROL, counterparts
 from sweeps.record import CellRecord
 from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.specification import specification
@@ -116,8 +116,8 @@ def _against_control(conclusions: Conclusions) -> list[Contrast]:
     all_factors = [arm.factors for arm in arms]
     pairs = [
         Sides.pair(arm, arms[control])
-        for arm in arms
-        if arm.kind is Kind.VMP and (control := counterpart(arm.factors, all_factors, CONTROL)) is not None
+        for arm, control in zip(arms, counterparts(all_factors, all_factors, CONTROL), strict=True)
+        if arm.kind is Kind.VMP and control is not None
     ]
     return [one for one in conclusions.evidence.compare(pairs, FAMILY) if one.n >= MIN_SEEDS]
 
