@@ -314,14 +314,16 @@ def assemble(
     arms = arms_of(plan, Kind.OTHER if origin else str(kinds.pop()) if len(kinds) == 1 else None)
     by_key = {arm_key(arm.factors): arm for arm in arms}
     of_cells = [by_key[arm_key(cell.factors)] for cell in plan.cells]
+    texts |= {HASH: [cell.hash for cell in plan.cells], ARM: [arm.label for arm in of_cells]}
+    texts[KIND] = [arm.kind.value for arm in of_cells]
+    held = {name: pd.Series(values, dtype=object) for name, values in texts.items()}  # texts as they are, not copies
     cells = pd.DataFrame(
-        {HASH: [cell.hash for cell in plan.cells], ARM: [arm.label for arm in of_cells]}
-        | {KIND: [arm.kind.value for arm in of_cells], ARM_ORDER: [arm.order for arm in of_cells]}
-        | {SEED: [cell.seed for cell in plan.cells]}
-        | {STATUS: texts[STATUS], REASON: texts[REASON], SECONDS: numbers[SECONDS], STEADY: numbers[STEADY]}
+        {HASH: held[HASH], ARM: held[ARM], KIND: held[KIND], ARM_ORDER: [arm.order for arm in of_cells]}
+        | {SEED: [cell.seed for cell in plan.cells], STATUS: held[STATUS], REASON: held[REASON]}
+        | {SECONDS: numbers[SECONDS], STEADY: numbers[STEADY]}
         | {factor_column(name): [cell.factors.get(name) for cell in plan.cells] for name in plan.factors}
         | {name: numbers[name] for name in MEASURED}
-        | {COLLAPSED: texts[COLLAPSED]}
+        | {COLLAPSED: held[COLLAPSED]}
         | {stratum_column(tag): values for tag, values in strata.items()}
     )
     return Study(path=path, plan=plan, arms=arms, cells=cells, class_cells=pd.DataFrame(classes, index=cells.index),
