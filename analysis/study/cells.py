@@ -169,8 +169,12 @@ class Study:
         """A column of `cells` or `class_cells`, by name."""
         return self.cells[name] if name in self.cells else self.class_cells[name]
 
+    def complete(self, arm: Arm, *columns: str) -> pd.DataFrame:
+        """The complete cells of an arm that have a number in each of `columns`, in the plan's order."""
+        return self.cells.iloc[self.rows(arm, *columns)]
+
     def rows(self, arm: Arm, *columns: str) -> NDArray[np.int64]:
-        """The places in `cells` of the complete cells of an arm that have a number in each of `columns`, in order."""
+        """The places in `cells` of what `complete` finds: arrays are read faster than a thousand frames."""
         rows = self._complete_rows[arm.order]
         for column in columns:
             rows = rows[~np.isnan(self.numbers(column)[rows])]
