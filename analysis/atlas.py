@@ -13,13 +13,13 @@ from analysis.report.draw import save_figures
 from analysis.sections.hero import HERO
 from analysis.sections.specification import curve_finding, differences_by_seed
 from analysis.study.arms import LAMBDA, Arm, Kind
-from analysis.study.cells import HASH, Study, load_study
+from analysis.study.cells import Study, load_study
 from analysis.study.factors import Factor
 from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.verdict.contrasts import Contrast, Sides
 from analysis.words.findings import Finding
 from analysis.words.headline import beside_headline, findings, headline
-from sweeps.questions import CONTROL, counterpart
+from sweeps.questions import CONTROL, counterparts
 from sweeps.record import CellRecord
 from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.specification import specification
@@ -116,14 +116,14 @@ def _against_control(conclusions: Conclusions) -> list[Contrast]:
     all_factors = [arm.factors for arm in arms]
     pairs = [
         Sides.pair(arm, arms[control])
-        for arm in arms
-        if arm.kind is Kind.VMP and (control := counterpart(arm.factors, all_factors, CONTROL)) is not None
+        for arm, control in zip(arms, counterparts(all_factors, all_factors, CONTROL), strict=True)
+        if arm.kind is Kind.VMP and control is not None
     ]
     return [one for one in conclusions.evidence.compare(pairs, FAMILY) if one.n >= MIN_SEEDS]
 
 
 def _first_record(study: Study, arm: Arm) -> CellRecord:
-    return study.records[study.complete(arm)[HASH].iloc[0]]
+    return study.read(study.hashes(study.rows(arm))[0])
 
 
 def _described(name: str, contrast: Contrast, record: CellRecord, order: int) -> Contrast:

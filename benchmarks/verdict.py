@@ -50,7 +50,7 @@ def decide_and_word(path: Path) -> object:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*", type=Path, help="study folders [default: the reference studies]")
-    folders = parser.parse_args().folders or sorted(REFERENCE.iterdir())
+    folders = parser.parse_args().folders or sorted(path.parent for path in REFERENCE.glob("*/plan.json"))
     print(f"{'study':<16}{'cells':>6}{'records':>12}{'verdict':>12}{'and words':>12}{'verdict / records':>20}")
     for path in folders:
         cells = len(StudyFolder(path).read_plan().cells)

@@ -141,17 +141,20 @@ def reference_pairs(arms: Sequence[Factors], reference: Factors) -> list[Pair]:
 
 def prompt_pairs(arms: Sequence[Factors], prompt: str) -> list[Pair]:
     """Each prompted arm with the arm of `prompt` (control, none) that agrees in every other factor that applies."""
-    pairs = [(i, counterpart(arm, arms, prompt)) for i, arm in enumerate(arms) if arm.get(PROMPT, PROMPTED) == PROMPTED]
-    return [(i, j) for i, j in pairs if j is not None]
+    found = counterparts(arms, arms, prompt)
+    return [(i, j) for i, j in enumerate(found) if j is not None and arms[i].get(PROMPT, PROMPTED) == PROMPTED]
 
 
 def counterpart(arm: Factors, arms: Sequence[Factors], prompt: str) -> int | None:
     """Index of the arm with `prompt` that differs from `arm` in nothing but what that prompt rules out."""
-    same = _without(arm, {PROMPT})
-    for j, other in enumerate(arms):
-        if other.get(PROMPT) == prompt and _agrees(_without(other, {PROMPT}), same):
-            return j
-    return None
+    return counterparts([arm], arms, prompt)[0]
+
+
+def counterparts(of: Sequence[Factors], arms: Sequence[Factors], prompt: str) -> list[int | None]:
+    """The `counterpart` among `arms` of each arm of `of`."""
+    others = [(j, _without(arm, {PROMPT})) for j, arm in enumerate(arms) if arm.get(PROMPT) == prompt]
+    same = [_without(arm, {PROMPT}) for arm in of] if others else [{}] * len(of)
+    return [next((j for j, other in others if _agrees(other, one)), None) for one in same]
 
 
 def candidates(arms: Sequence[Factors]) -> list[int]:

@@ -557,6 +557,8 @@ class StudyFolder:
 
 def contradict(recorded: Mapping[str, Scalar], planned: Mapping[str, Scalar]) -> bool:
     """Whether a factor has two values. One that only the plan or only the record names was added or dropped since."""
+    if str(recorded) == str(planned):  # as for nearly every cell, and found in a tenth of the time
+        return False
     both = [name for name in recorded if recorded[name] is not None and planned.get(name) is not None]
     return arm_key({name: recorded[name] for name in both}) != arm_key({name: planned[name] for name in both})
 

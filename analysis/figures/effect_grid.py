@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from analysis.figures.figure import ReportFigure
 from analysis.figures.style import GRID, INK, MUTED, fill, new_figure, tidy
 from analysis.study.arms import LAMBDA, PROMPT, Kind, factor_name, value_text
-from analysis.study.cells import COLLAPSED, Study
+from analysis.study.cells import Study
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.summaries import ArmSummary
 from analysis.words.phrases import points
@@ -97,6 +97,7 @@ def prepare_grids(conclusions: Conclusions, crossing: Crossing) -> tuple[EffectG
 def _panel(
     conclusions: Conclusions, crossing: Crossing, summaries: Sequence[ArmSummary], where: str
 ) -> list[EffectGrid]:
+    study = conclusions.study
     rows = _ordered([s.arm.factors.get(crossing.rows) for s in summaries])
     columns = _ordered([s.arm.factors.get(crossing.columns) for s in summaries])
     by_arm = {c.arm.label: c for c in conclusions.differences}
@@ -110,9 +111,9 @@ def _panel(
         texts["effect"][i][j] = points(contrast.mean) if contrast else "reference"
         if summary.endings and summary.endings.rate.count:
             texts["effect"][i][j] += f"\n▽ {summary.endings.rate.count}/{summary.endings.rate.n}"
-        cells = conclusions.study.complete(summary.arm, "shift")
-        is_ill = cells[COLLAPSED].eq(True)
-        healthy, ill = cells.loc[~is_ill, "shift"], cells.loc[is_ill, "shift"]
+        cells = study.rows(summary.arm, "shift")
+        is_ill, shifts = study.is_collapsed[cells], study.numbers("shift")[cells]
+        healthy, ill = shifts[~is_ill], shifts[is_ill]
         if len(cells):  # a mean over healthy and collapsed seeds would be where no seed ends
             values["shift"][i, j] = float((healthy if len(healthy) else ill).mean())
             std = f"\n± {healthy.std(ddof=1):.2f}" if len(healthy) > 1 else ""

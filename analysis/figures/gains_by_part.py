@@ -6,10 +6,12 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
+
 from analysis.figures.figure import ReportFigure
 from analysis.figures.forest import MAX_ROWS, Forest, ForestRow, draw_forest
 from analysis.figures.style import one_panel
-from analysis.study.cells import COLLAPSED, SEED, Study
+from analysis.study.cells import SEED, Study
 from analysis.verdict.contrasts import Contrast
 from analysis.words.phrases import limits, points
 
@@ -40,8 +42,8 @@ def prepare_gains(parts: Sequence[tuple[str, Contrast]], study: Study) -> Forest
 
 def _collapsed(study: Study, contrast: Contrast) -> tuple[bool, ...]:
     """For each seed of a comparison whether a run of either side collapsed."""
-    sides = [study.complete(arm) for arm in (*contrast.sides.arms, *contrast.sides.references)]
-    ill = {int(seed) for cells in sides for seed in cells.loc[cells[COLLAPSED].eq(True), SEED]}
+    cells = np.concatenate([study.rows(arm) for arm in (*contrast.sides.arms, *contrast.sides.references)])
+    ill = set(study.numbers(SEED)[cells[study.is_collapsed[cells]]].tolist())
     return tuple(seed in ill for seed in contrast.seeds)
 
 

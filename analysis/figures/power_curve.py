@@ -16,7 +16,7 @@ from analysis.figures.figure import ReportFigure
 from analysis.figures.style import GRID, INK, MUTED, PUBLISHED, VMP, fill, new_figure, tidy, wrapped
 from analysis.figures.training_curves import shown_arms
 from analysis.study.arms import Arm, Kind
-from analysis.study.cells import COLLAPSED, Study
+from analysis.study.cells import Study
 from vmp.core.presets import finegym_lambda_table
 
 MAX_PANELS = 12
@@ -44,14 +44,14 @@ def prepare_power_curves(study: Study, arms: Sequence[Arm]) -> tuple[PowerCurve,
     published = {anchor.lambda_: (anchor.slope, anchor.shift) for anchor in finegym_lambda_table()}
     curves = []
     for arm in arms:
-        rows = study.complete(arm, "slope", "shift")
-        if arm.kind is not Kind.VMP or rows.empty:
+        if arm.kind is not Kind.VMP or not (cells := study.rows(arm, "slope", "shift")).size:
             continue
-        learnt = zip(rows["slope"], rows["shift"], rows[COLLAPSED], strict=True)
+        cells = cells[:MAX_LINES]
+        columns = (study.numbers("slope"), study.numbers("shift"), study.is_collapsed)
         curves.append(
             PowerCurve(
                 title=arm.label,
-                learnt=tuple((float(a), float(b), flag is True) for a, b, flag in learnt)[:MAX_LINES],
+                learnt=tuple(zip(*(column[cells].tolist() for column in columns), strict=True)),
                 published=None if arm.lambda_ is None else published.get(arm.lambda_),
             )
         )

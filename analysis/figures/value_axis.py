@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from matplotlib.axes import Axes
 
@@ -36,7 +37,11 @@ class ValueAxis:
     zero_apart: bool = False
 
     def place(self, value: float) -> float:
-        return self.positions[self.values.index(value)]
+        return self._places[value]
+
+    @cached_property
+    def _places(self) -> dict[float, float]:
+        return dict(zip(self.values, self.positions, strict=True))
 
     @property
     def step(self) -> float:

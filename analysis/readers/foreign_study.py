@@ -52,7 +52,7 @@ def foreign_study(runs: Runs, columns: Columns) -> Study:
         notes.append(f"{runs.tool} names no seed, so each arm is one run and nothing is compared within seeds.")
     notes += _single_runs(runs, resolved, cells)
     origin = Origin(tool=runs.tool, metric="accuracy", split=resolved.reported, notes=tuple(notes))
-    return assemble(runs.path, plan, records, origin)
+    return assemble(runs.path, plan, records.values(), records.__getitem__, origin)
 
 
 def _single_runs(runs: Runs, resolved: Resolved, cells: Sequence[tuple[PlannedCell, object]]) -> list[str]:

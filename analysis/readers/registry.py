@@ -106,8 +106,9 @@ def join(studies: Sequence[Study], out: Path) -> Study:
             hashes.add(cell_hash)
             moved = PlannedCell(hash=cell_hash, factors=factors, seed=cell.seed)
             cells.append(moved)
-            if (record := study.records.get(cell.hash)) is not None:
-                records[moved.hash] = record.model_copy(update={"hash": moved.hash, "factors": factors})
+            if cell.hash in study.records:
+                update = {"hash": moved.hash, "factors": factors}
+                records[moved.hash] = study.read(cell.hash).model_copy(update=update)
     values_of: dict[str, list[Scalar]] = {BLOCK: list(names)}
     for name in first.plan.factors:
         values = {arm_key({name: value}): value for study in studies for value in study.plan.factors[name]}
@@ -130,7 +131,9 @@ def join(studies: Sequence[Study], out: Path) -> Study:
         }
     )
     videos = {data: one for study in studies for data, one in study.videos.items()}
-    joined = assemble(out, Plan.model_validate(plan.model_dump()), records, _origin(studies))
+    joined = assemble(
+        out, Plan.model_validate(plan.model_dump()), records.values(), records.__getitem__, _origin(studies)
+    )
     return replace(joined, videos=videos)
 
 

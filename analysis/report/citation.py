@@ -17,7 +17,7 @@ _PACKAGE = "video-motion-prompts"
 
 def citation(study: Study) -> str:
     """BibTeX of both; the version is that of the records, and missing where they name several or none."""
-    versions = {record.provenance.versions.get(_PACKAGE) for record in study.records.values()}
+    versions = {record.versions.get(_PACKAGE) for record in study.records.values()}
     version = versions.pop() if len(versions) == 1 else None
     lines = [
         "@software{videomotionprompts,",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 
 from analysis.report.text import LIMIT, cell_text, ends_of, is_absent, is_text, readable
 from analysis.sections.base import Row, Table, Value
 from sweeps.stats.intervals import Interval
+
+_ESCAPED = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_{}[]<>|#"})
 
 
 def to_csv(table: Table) -> str:
@@ -60,9 +61,8 @@ def _row_name(row: Row) -> str:
 
 
 def _one_line(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()
+    return " ".join(text.split())
 
 
 def _markdown(text: str) -> str:
-    escaped = re.sub(r"([\\`*_{}\[\]<>|#])", r"\\\1", _one_line(text))
-    return escaped
+    return _one_line(text).translate(_ESCAPED)

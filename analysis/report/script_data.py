@@ -67,31 +67,33 @@ def script_data(conclusions: Conclusions, composition: Composition, cells: CellI
 def _cells(index: CellIndex) -> dict[str, Any]:
     """Every cell in columns, which take half the room of rows."""
     first = index.studies[0]
-    rows: dict[str, tuple[Study, Mapping[Any, Any]]] = {}
-    for study in index.studies:
-        for one in study.cells.to_dict("records"):
-            rows.setdefault(str(one[HASH]), (study, one))
-    names = [first.val, first.test, "slope", "shift", *(_FIGURES if len(rows) <= MAX_FULL else ())]
+    tables = [study.cells[~study.cells[HASH].isin(first.cells[HASH])] for study in index.studies[1:]]
+    tables.insert(0, first.cells)
+
+    def column(name: str) -> list[Any]:
+        return [value for cells in tables for value in (cells[name] if name in cells else [None] * len(cells))]
+
+    hashes, labels = column(HASH), column(ARM)
+    names = [first.val, first.test, "slope", "shift", *(_FIGURES if len(hashes) <= MAX_FULL else ())]
     arms = {label: i for i, label in enumerate(dict.fromkeys(a.label for study in index.studies for a in study.arms))}
-    records = {cell: study.records.get(cell) for cell, (study, _) in rows.items()}
+    studies = {cell: study for study in reversed(index.studies) for cell in study.records}
     of_arms: dict[str, Mapping[str, Any]] = {}
-    for cell, (_, row) in rows.items():
-        if (record := records[cell]) is not None:
-            of_arms.setdefault(str(row[ARM]), record.settings)
-    plain = [row for _, row in rows.values()]
+    for cell, label in zip(hashes, labels, strict=True):
+        if cell in studies:
+            of_arms.setdefault(label, studies[cell].records[cell].settings)
     return {
         "names": [_title(name) for name in names],
         "arms": list(arms),
         "settings": _settings([_flat(of_arms.get(label, {})) for label in arms]),
-        "hashes": " ".join(rows),
-        "arm": [arms[str(row[ARM])] for row in plain],
-        "seed": [row[SEED] for row in plain],
-        "status": [STATUSES.index(row[STATUS]) for row in plain],
+        "hashes": " ".join(hashes),
+        "arm": [arms[label] for label in labels],
+        "seed": column(SEED),
+        "status": [STATUSES.index(status) for status in column(STATUS)],
         "statuses": list(STATUSES),
-        "reasons": {i: row[REASON] for i, row in enumerate(plain) if isinstance(row[REASON], str)},
-        "seconds": [_digits(row[SECONDS], 3) for row in plain],
-        "figures": [[_digits(row.get(name)) for row in plain] for name in names],
-        "curves": _curves(first, records),
+        "reasons": {i: reason for i, reason in enumerate(column(REASON)) if isinstance(reason, str)},
+        "seconds": [_digits(value, 3) for value in column(SECONDS)],
+        "figures": [[_digits(value) for value in column(name)] for name in names],
+        "curves": _curves(first.val, hashes, studies),
     }
 
 
@@ -106,19 +108,25 @@ def _settings(of_arms: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     return columns
 
 
-def _curves(study: Study, records: Mapping[str, Any]) -> dict[str, Any]:
+def _curves(val: str, cells: Sequence[str], studies: Mapping[str, Study]) -> dict[str, Any]:
     """Training curves by their name, one list for each cell; as many quantities as there is room for."""
-    curves: dict[str, Any] = {}
+    records = {cell: studies[cell].records[cell] for cell in cells if cell in studies}
+    shown: list[str] = []
     room = MAX_CURVE_CHARACTERS
-    for name in (study.val, *_CURVES):
-        lists = [[_digits(v, 3) for v in record.curves.get(name, ())] if record else [] for record in records.values()]
-        lists = [values if any(value is not None for value in values) else [] for values in lists]
-        if not any(lists):
-            continue
-        room -= sum(6 * len(values) + 3 for values in lists)
-        if room < 0:
-            break
-        curves[_title(name)] = lists
+    for name in (val, *_CURVES):
+        numbers = [record.epochs.get(name, 0) for record in records.values()]
+        if any(numbers):
+            room -= 6 * sum(numbers) + 3 * len(cells)
+            if room < 0:
+                break
+            shown.append(name)
+    curves: dict[str, Any] = {_title(name): [] for name in shown}
+    for cell in cells if shown else ():
+        epochs = records[cell].epochs if cell in records else {}
+        read = studies[cell].read(cell).curves if any(epochs.get(name) for name in shown) else {}
+        for name in shown:
+            of_cell = [_digits(value, 3) for value in read[name]] if epochs.get(name) else []
+            curves[_title(name)].append(of_cell)
     return curves
 
 

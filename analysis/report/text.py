@@ -18,17 +18,16 @@ LIMIT: dict[str, Callable[[float], str]] = {
 
 def cell_text(value: Value, column: Column) -> str:
     """A value for people: percent without sign, points with one, an en dash for what does not exist."""
+    if isinstance(value, str):
+        return value
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     if isinstance(value, Interval) and column.format == "interval":
         return limits(value)
-    if isinstance(value, tuple | Interval):
-        value = ends_of(value)
-        return " to ".join(LIMIT[column.format](limit) for limit in value)
+    if isinstance(value, (tuple, Interval)):
+        return " to ".join(LIMIT[column.format](limit) for limit in ends_of(value))
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, str):
-        return value
     if column.format == "percent":
         return f"{100 * value:.1f}"
     if column.format == "points":
@@ -64,13 +63,12 @@ def is_absent(value: Value) -> bool:
 def _compact(value: float) -> str:
     if value == 0:
         return "0"
-    if abs(value) >= 0.001:
-        return (
-            f"{value:.{2 if abs(value) >= 1 else 3}f}"
-            if abs(value) < 10
-            else f"{value:.{1 if abs(value) < 100 else 0}f}"
-        )
-    return f"{value:.1e}"
+    size = abs(value)
+    if size < 0.001:
+        return f"{value:.1e}"
+    if size < 1:
+        return f"{value:.3f}"
+    return f"{value:.2f}" if size < 10 else f"{value:.1f}" if size < 100 else f"{value:.0f}"
 
 
 def shown_columns(table: Table) -> list[int]:

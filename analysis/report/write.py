@@ -78,8 +78,10 @@ def _write_texts(conclusions: Conclusions, composition: Composition, folder: Pat
     """What needs no figure."""
     for _, content in composition.sections:
         for table in content.tables:
-            for ending, text in (("csv", to_csv(table)), ("md", to_markdown(table)), ("tex", to_latex(table))):
-                _write(folder / "tables" / f"{table.name}.{ending}", text)
+            for ending, to_text in (("csv", to_csv), ("md", to_markdown), ("tex", to_latex)):
+                _write(
+                    folder / "tables" / f"{table.name}.{ending}", to_text(table)
+                )  # one text at a time: they are long
         for document in content.documents:
             (folder / "appendix").mkdir(exist_ok=True)
             _write(folder / "appendix" / f"{document.name}.md", document.text)

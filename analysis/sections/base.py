@@ -44,7 +44,7 @@ class Column:
     on_page: OnPage = "always"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
     """One row of a table.
 

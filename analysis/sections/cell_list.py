@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-
-import numpy as np
 
 from analysis.sections.base import Column, OnPage, Row, Section, SectionContent, Table, Value
 from analysis.study.cells import ARM, COLLAPSED, HASH, KIND, MEASURED, REASON, SECONDS, SEED, STATUS, factor_column
 from analysis.verdict.conclusions import Conclusions
+from sweeps.record import Scalar
 
 
 def _compute(conclusions: Conclusions) -> SectionContent:
@@ -23,9 +21,8 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         _column(COLLAPSED, on_page),
         _column(SECONDS, on_page, is_number=True),
     ]
-    rows = [
-        Row(values=tuple(_plain(cell, column.key) for column in columns)) for cell in study.cells.to_dict("records")
-    ]
+    values = [map(_plain, study.cells[column.key].tolist()) for column in columns]
+    rows = [Row(values=of_cell) for of_cell in zip(*values, strict=True)]
     caption = "Every planned cell, in the plan's order."
     table = Table(name="cells", caption=caption, columns=columns, rows=rows, max_rows=1000)
     return SectionContent(intro="Every number above comes from the records of these cells.", tables=[table])
@@ -37,13 +34,8 @@ def _column(key: str, on_page: set[str], *, is_number: bool = False) -> Column:
     return Column(key=key, header=header, format="number" if is_number else "text", on_page=shown)
 
 
-def _plain(cell: Mapping[object, object], key: str) -> Value:
-    value = cell[key]
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, float | np.floating):
-        return None if math.isnan(value) else float(value)
-    return int(value) if isinstance(value, np.integer) else str(value)
+def _plain(value: Scalar) -> Value:
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 CELL_LIST = Section(name="cells", title="All planned cells", order=150, compute=_compute, is_folded=True)

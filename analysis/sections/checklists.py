@@ -72,8 +72,8 @@ def _reproducible(c: Conclusions) -> Answer:
         f"Each of {count(len(records), 'cell')} recorded its complete settings, its seed ({seeds}) and the hash of the "
         f"code that computed it (plan: {plan.code.hash})."
     )
-    commits = {record.provenance.commit for record in records if record.provenance.commit}
-    dirty = sum(record.provenance.dirty is True for record in records)
+    commits = {record.commit for record in records if record.commit}
+    dirty = sum(record.dirty is True for record in records)
     if len(commits) == 1:
         text += f" All are of commit {commits.pop()[:12]}"
         text += f", {dirty} of them with uncommitted changes." if dirty else ", without uncommitted changes."
@@ -133,7 +133,7 @@ def _compute(c: Conclusions) -> Answer:
         return Answer(text="no cell recorded its time", is_ticked=False)
     machines = {
         f"{h.cpu}, {count(h.cores, 'core') if h.cores else 'cores not recorded'}, {h.memory_gib} GiB, device {h.device}"
-        for record in c.study.records.values() if (h := record.provenance.hardware)
+        for record in c.study.records.values() if (h := record.hardware)
     }  # fmt: skip
     text = f"The cells took {duration(seconds)} in all. "
     text += f"They ran on {'; '.join(sorted(machines))}." if machines else "Their hardware was not recorded."
@@ -247,7 +247,7 @@ def _metrics(c: Conclusions) -> Answer:
 
 
 def _environment(c: Conclusions) -> Answer:
-    versions = {str(sorted(r.provenance.versions.items())): r.provenance.versions for r in c.study.records.values()}
+    versions = {str(sorted(r.versions.items())): r.versions for r in c.study.records.values()}
     known = [one for one in versions.values() if one]
     if not known:
         return Answer(text="no cell recorded its versions", is_ticked=False)

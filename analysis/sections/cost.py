@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.figures.cost_front import ArmCost, cost_figure, front
 from analysis.sections.base import Column, Row, Section, SectionContent, Table
-from analysis.study.cells import HASH, STEADY
+from analysis.study.cells import STEADY
 from analysis.verdict.conclusions import Conclusions
 from analysis.words.findings import Finding
 from analysis.words.phrases import percent
@@ -42,13 +42,13 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     )
     text += "a higher mean is slower in all of its cells: "
     text += f"{listing(named)}{f', and {len(members) - MAX_NAMED} faster' if len(members) > MAX_NAMED else ''}."
-    machines = {r.provenance.hardware.model_dump_json() for r in study.records.values() if r.provenance.hardware}
+    machines = {r.hardware.model_dump_json() for r in study.records.values() if r.hardware}
     if len(machines) > 1:
         text += f" The cells ran on {len(machines)} kinds of machine, so seconds of arms are not comparable as such."
     rows = [
         Row(
             values=(c.arm.label, c.n, c.seconds, c.fastest, c.slowest, c.accuracy, "yes" if c.is_front else "no"),
-            hashes=tuple(study.complete(c.arm, STEADY, study.test)[HASH]),
+            hashes=study.hashes(study.rows(c.arm, STEADY, study.test)),
             priority=float(c.is_front),
         )
         for c in sorted(costs, key=lambda c: c.seconds)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.sections.base import Explorer, ExplorerStart, Section, SectionContent, priorities
 from analysis.study.arms import Arm, Kind
-from analysis.study.cells import COLLAPSED, HASH, SEED, Study
+from analysis.study.cells import SEED, Study
 from analysis.verdict.conclusions import Conclusions
 from sweeps.record import StudyFolder
 from vmp.core.errors import InputError
@@ -50,21 +50,23 @@ def _learnt(conclusions: Conclusions, *, collapsed: bool) -> list[ExplorerStart]
         (arm for arm in study.arms if arm.kind is Kind.VMP),
         key=lambda arm: (arm not in conclusions.chosen, -priority[arm.label], arm.order),
     )
-    starts = []
+    starts: list[ExplorerStart] = []
     for arm in arms:
-        cells = study.complete(arm, "slope", "shift")
-        published = np.array([_has_published_layer(study, cell) for cell in cells[HASH]], dtype=bool)
-        cells = cells[published]  # an arm may have no cell with slope and shift, and an empty list selects no column
-        cells = cells[cells[COLLAPSED].eq(True) == collapsed]
-        if not cells.empty:
-            starts.append(_start(arm, cells, ILL if collapsed else HEALTHY))
-    return starts[:MAX_STARTS]
+        if len(starts) == MAX_STARTS:
+            break
+        cells = study.rows(arm, "slope", "shift")
+        cells = cells[study.is_collapsed[cells] == collapsed]
+        is_published = [_has_published_layer(study, cell) for cell in study.hashes(cells)]
+        if any(is_published):
+            starts.append(_start(study, arm, cells[np.array(is_published)], ILL if collapsed else HEALTHY))
+    return starts
 
 
-def _start(arm: Arm, cells: pd.DataFrame, group: str) -> ExplorerStart:
-    middle = cells.iloc[int(np.argsort(cells["shift"].to_numpy(float), kind="stable")[len(cells) // 2])]
-    label = f"{arm.label} (seed {int(middle[SEED])})"
-    return ExplorerStart(group=group, label=label, slope=float(middle["slope"]), shift=float(middle["shift"]))
+def _start(study: Study, arm: Arm, cells: NDArray[np.int64], group: str) -> ExplorerStart:
+    slopes, shifts, seeds = (study.numbers(column)[cells] for column in ("slope", "shift", SEED))
+    middle = np.argsort(shifts, kind="stable")[len(cells) // 2]
+    label = f"{arm.label} (seed {int(seeds[middle])})"
+    return ExplorerStart(group=group, label=label, slope=float(slopes[middle]), shift=float(shifts[middle]))
 
 
 def _has_published_layer(study: Study, cell: str) -> bool:

@@ -16,7 +16,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
 
 def _applies(conclusions: Conclusions) -> Literal[True] | str:
     records = conclusions.study.records.values()
-    return any(record.curves.get("epoch") for record in records) or "no cell recorded its training"
+    return any(record.epochs.get("epoch") for record in records) or "no cell recorded its training"
 
 
 TRAINING = Section(name="training", title="Training curves", order=110, compute=_compute, applies=_applies)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.study.arms import Arm, Kind, arms_of
+from analysis.study.recorded import Recorded, Recorder
 from sweeps.record import CellRecord, DataStatistics, Plan, StudyFolder, arm_key, confirmation_plan, contradict
 from vmp.core.errors import InputError
 from vmp.core.metrics import COMPARED, METRICS
@@ -84,7 +87,9 @@ class Study:
         cells: A row for each planned cell, in the plan's order; ``status`` is ``missing`` where no record exists.
             Columns: the constants of this module, ``factor.<name>`` for each factor, then `MEASURED` as floats (NaN
             where a number does not exist), ``collapsed`` (True, False or None), and a column for each of `strata`.
-        records: The records there are, by hash.
+        class_cells: Test accuracy within each class, a row for each of `cells`; only classes that some record counts.
+        records: What the records that there are say of how their cells were run, by hash.
+        read: Reads a record again, by its hash: curves and scores take too much memory to be held for all cells.
         strata: Tags that some test videos carry and others do not.
         origin: None for a study of this toolkit.
         videos: What the videos of each data set are like, by its hash; empty where that is not known.
@@ -94,7 +99,9 @@ class Study:
     plan: Plan
     arms: tuple[Arm, ...]
     cells: pd.DataFrame
-    records: Mapping[str, CellRecord]
+    class_cells: pd.DataFrame
+    records: Mapping[str, Recorded]
+    read: Callable[[str], CellRecord]
     strata: tuple[str, ...]
     origin: Origin | None = None
     videos: Mapping[str, DataStatistics] = field(default_factory=dict)
@@ -158,31 +165,13 @@ class Study:
         """Whether every planned cell is complete and has its test accuracy."""
         return bool(((self.cells[STATUS] == COMPLETE) & self.cells[self.test].notna()).all())
 
-    @cached_property
-    def class_cells(self) -> pd.DataFrame:
-        """Test accuracy within each class, a row for each of `cells`; only classes that some record counts."""
-        rows = []
-        for cell in self.cells[HASH]:
-            record = self.records.get(cell)
-            hits = record.scores["test"].classes if record and "test" in record.scores else []
-            known = zip(self.plan.data.classes, hits, strict=False)
-            rows.append({class_column(name): one.correct / one.total for name, one in known if one.total})
-        return pd.DataFrame(rows, index=self.cells.index, dtype=float)
-
     def column(self, name: str) -> pd.Series:
         """A column of `cells` or `class_cells`, by name."""
         return self.cells[name] if name in self.cells else self.class_cells[name]
 
     def complete(self, arm: Arm, *columns: str) -> pd.DataFrame:
         """The complete cells of an arm that have a number in each of `columns`, in the plan's order."""
-        by_arm = self._complete_by_arm.get(columns)
-        if by_arm is None:
-            complete = self.cells[self.cells[STATUS] == COMPLETE]
-            complete = complete.dropna(subset=list(columns)) if columns else complete
-            by_arm = {str(label): cells for label, cells in complete.groupby(ARM, sort=False)}
-            self._complete_by_arm[columns] = by_arm
-        cells = by_arm.get(arm.label)
-        return self.cells.iloc[:0] if cells is None else cells
+        return self.cells.iloc[self.rows(arm, *columns)]
 
     def rows(self, arm: Arm, *columns: str) -> NDArray[np.int64]:
         """The places in `cells` of what `complete` finds: arrays are read faster than a thousand frames."""
@@ -222,21 +211,16 @@ class Study:
     def _numbers(self) -> dict[str, NDArray[np.float64]]:
         return {}
 
-    @cached_property
-    def _complete_by_arm(self) -> dict[tuple[str, ...], dict[str, pd.DataFrame]]:
-        """What `complete` found, by its columns: asked for a dozen times by each of a thousand arms."""
-        return {}
-
     def split_counts(self, arm: Arm) -> Mapping[str, int]:
         """Videos of each split that an arm was trained and tested on, as a record has them; empty where none has."""
-        known = (self.records.get(cell) for cell in self.complete(arm)[HASH])
+        known = (self.records.get(cell) for cell in self.hashes(self.rows(arm)))
         return next((record.data.splits for record in known if record is not None and record.data is not None), {})
 
     def seed_values(self, arm: Arm) -> list[tuple[int, float, bool]]:
         """(seed, test accuracy, collapsed) of an arm's complete cells, in the plan's order."""
-        cells = self.complete(arm, self.test)
-        rows = zip(cells[SEED], cells[self.test], cells[COLLAPSED], strict=True)
-        return [(int(seed), float(value), collapsed is True) for seed, value, collapsed in rows]
+        rows = self.rows(arm, self.test)
+        columns = (self.numbers(SEED).astype(int), self.numbers(self.test), self.is_collapsed)
+        return list(zip(*(column[rows].tolist() for column in columns), strict=True))
 
     @property
     def chance(self) -> float | None:
@@ -265,54 +249,89 @@ def load_confirmation(study: Study) -> Study | None:
 
 def _read(folder: StudyFolder, plan: Plan) -> Study:
     _check_plan(plan, folder.plan_path)
-    records = {record.hash: record for record in folder.records(plan)}
-    for cell in plan.cells:
-        record = records.get(cell.hash)
-        if record is not None and (record.seed != cell.seed or contradict(record.factors, cell.factors)):
+    study = assemble(folder.path, plan, _checked_records(folder, plan), folder.read_cell)
+    return replace(study, videos={one.data: one for one in folder.read_data_statistics()})
+
+
+def _checked_records(folder: StudyFolder, plan: Plan) -> Iterator[CellRecord]:
+    """The records there are, each of the seed and the factors that the plan says."""
+    planned = {cell.hash: cell for cell in plan.cells}
+    for record in folder.records(plan):
+        cell = planned[record.hash]
+        if record.seed != cell.seed or contradict(record.factors, cell.factors):
             raise InputError(
                 f"'{folder.cell_path(cell.hash)}' says seed {record.seed} and factors {record.factors}, the plan "
                 f"says seed {cell.seed} and factors {cell.factors}; move the file away and run the study again"
             )
-    videos = {one.data: one for one in folder.read_data_statistics()}
-    return replace(assemble(folder.path, plan, records), videos=videos)
+        yield record
 
 
-def assemble(path: Path, plan: Plan, records: Mapping[str, CellRecord], origin: Origin | None = None) -> Study:
-    """A study from its plan and its records by hash, wherever they come from.
+def assemble(
+    path: Path,
+    plan: Plan,
+    records: Iterable[CellRecord],
+    read: Callable[[str], CellRecord],
+    origin: Origin | None = None,
+) -> Study:
+    """A study from its plan and its records, wherever they come from.
 
     Args:
         path: For messages.
         plan: Every cell, each arm and seed once.
-        records: Those there are, each of the plan's factors and seed.
+        records: Those there are, each of the plan's factors and seed. They are gone through once and not held: a
+            record takes 40 kB of memory.
+        read: A record by its hash, for what is not held of it.
         origin: The other tool that made them.
     """
-    layers = [record.settings.get("layer") for record in records.values()]
+    places = {cell.hash: place for place, cell in enumerate(plan.cells)}
+
+    def unknown() -> NDArray[np.float64]:
+        return np.full(len(plan.cells), math.nan)
+
+    texts: dict[str, list[Any]] = {STATUS: [MISSING] * len(plan.cells)}
+    texts |= {name: [None] * len(plan.cells) for name in (REASON, COLLAPSED)}
+    numbers = {name: unknown() for name in (SECONDS, STEADY, *MEASURED)}
+    strata: dict[str, NDArray[np.float64]] = defaultdict(unknown)
+    classes: dict[str, NDArray[np.float64]] = defaultdict(unknown)
+    recorder = Recorder()
+    recorded: dict[str, Recorded] = {}
+    for record in records:
+        place = places[record.hash]
+        recorded[record.hash] = recorder.recorded(record)
+        texts[STATUS][place], texts[REASON][place] = record.status, record.reason
+        texts[COLLAPSED][place] = record.metrics.get(COLLAPSED)
+        if (seconds := record.provenance.seconds) is not None:
+            numbers[SECONDS][place] = seconds
+            numbers[STEADY][place] = math.nan if record.provenance.first_of_worker else seconds
+        for name in MEASURED:
+            if (value := record.metrics.get(name)) is not None:
+                numbers[name][place] = value
+        if "test" in record.scores:
+            scores = record.scores["test"]
+            for tag, hits in scores.strata.items():
+                strata[tag][place] = hits.correct / hits.total if hits.total else math.nan
+            for name, hits in zip(plan.data.classes, scores.classes, strict=False):
+                if hits.total:
+                    classes[class_column(name)][place] = hits.correct / hits.total
+    layers = [one.settings.get("layer") for one in recorded.values()]
     kinds = {layer.get("kind") for layer in layers if isinstance(layer, dict)}
     arms = arms_of(plan, Kind.OTHER if origin else str(kinds.pop()) if len(kinds) == 1 else None)
     by_key = {arm_key(arm.factors): arm for arm in arms}
-    tags = (tag for r in records.values() if "test" in r.scores for tag in r.scores["test"].strata)
-    strata = tuple(dict.fromkeys(tags))
-    rows = []
-    for cell in plan.cells:
-        arm = by_key[arm_key(cell.factors)]
-        row: dict[str, object] = {HASH: cell.hash, ARM: arm.label, KIND: arm.kind.value, ARM_ORDER: arm.order}
-        row |= {SEED: cell.seed, STATUS: MISSING, REASON: None, SECONDS: math.nan, STEADY: math.nan}
-        row |= {factor_column(name): cell.factors.get(name) for name in plan.factors}
-        row |= dict.fromkeys(MEASURED, math.nan) | {COLLAPSED: None}
-        row |= {stratum_column(tag): math.nan for tag in strata}
-        record = records.get(cell.hash)
-        if record is not None:
-            row |= {STATUS: record.status, REASON: record.reason}
-            row[SECONDS] = math.nan if record.provenance.seconds is None else record.provenance.seconds
-            row[STEADY] = math.nan if record.provenance.first_of_worker else row[SECONDS]
-            row |= {k: float(v) for k in MEASURED if (v := record.metrics.get(k)) is not None}
-            row[COLLAPSED] = record.metrics.get(COLLAPSED)
-            if "test" in record.scores:
-                hits = record.scores["test"].strata
-                row |= {stratum_column(tag): one.correct / one.total for tag, one in hits.items() if one.total}
-        rows.append(row)
-    cells = pd.DataFrame(rows)
-    return Study(path=path, plan=plan, arms=arms, cells=cells, records=records, strata=strata, origin=origin)
+    of_cells = [by_key[arm_key(cell.factors)] for cell in plan.cells]
+    texts |= {HASH: [cell.hash for cell in plan.cells], ARM: [arm.label for arm in of_cells]}
+    texts[KIND] = [arm.kind.value for arm in of_cells]
+    held = {name: pd.Series(values, dtype=object) for name, values in texts.items()}  # texts as they are, not copies
+    cells = pd.DataFrame(
+        {HASH: held[HASH], ARM: held[ARM], KIND: held[KIND], ARM_ORDER: [arm.order for arm in of_cells]}
+        | {SEED: [cell.seed for cell in plan.cells], STATUS: held[STATUS], REASON: held[REASON]}
+        | {SECONDS: numbers[SECONDS], STEADY: numbers[STEADY]}
+        | {factor_column(name): [cell.factors.get(name) for cell in plan.cells] for name in plan.factors}
+        | {name: numbers[name] for name in MEASURED}
+        | {COLLAPSED: held[COLLAPSED]}
+        | {stratum_column(tag): values for tag, values in strata.items()}
+    )
+    return Study(path=path, plan=plan, arms=arms, cells=cells, class_cells=pd.DataFrame(classes, index=cells.index),
+                 records=recorded, read=read, strata=tuple(strata), origin=origin)  # fmt: skip
 
 
 def curve_table(study: Study, arms: Sequence[Arm] | None = None) -> pd.DataFrame:
@@ -326,12 +345,11 @@ def curve_table(study: Study, arms: Sequence[Arm] | None = None) -> pd.DataFrame
     shown = study.arms if arms is None else arms
     of_arms = study.cells[study.cells[ARM].isin([arm.label for arm in shown])]
     for row in of_arms[[HASH, ARM, SEED, COLLAPSED]].itertuples(index=False):
-        record = study.records.get(row[0])
-        if record is None or not record.curves.get("epoch"):
+        if row[0] not in study.records or not study.records[row[0]].epochs.get("epoch"):
             continue
         curves = {
             name: [math.nan if value is None else value for value in values]
-            for name, values in record.curves.items()
+            for name, values in study.read(row[0]).curves.items()
             if name != COLLAPSED  # how the run ended divides the lines, not how each epoch did
         }
         frames.append(pd.DataFrame({HASH: row[0], ARM: row[1], SEED: row[2], COLLAPSED: row[3] is True, **curves}))

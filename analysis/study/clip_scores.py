@@ -142,7 +142,8 @@ def _read(study: Study, cell: str) -> PredictedClips:
     """A cell's predictions for the test videos, with the hits that its record counts."""
     read = read_predictions(study.path, cell)
     assert read is not None, "asked for predictions that are not there"
-    hits = study.records[cell].scores["test"].classes if "test" in study.records[cell].scores else []
+    scores = study.read(cell).scores
+    hits = scores["test"].classes if "test" in scores else []
     if hits and hits != hits_of(read):
         raise InputError(
             f"'{predictions_path(study.path, cell)}' counts other hits by class than the cell's record; delete it to "

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from analysis.study.cells import SECONDS, Study
-from sweeps.record import CellRecord, Plan
+from analysis.study.recorded import Recorded
+from sweeps.record import Plan
 from vmp.core.fingerprint import canonical_json, code_fingerprints
 from vmp.core.outcome import Plain
 from vmp.core.text import count, duration
@@ -42,7 +43,7 @@ def provenance(study: Study) -> ProvenanceFacts:
     plan, origin = study.plan, study.origin
     warnings: list[str] = []
 
-    def fact(name: str, get: Callable[[CellRecord], Any], *, alike: bool = True) -> tuple[str, str]:
+    def fact(name: str, get: Callable[[Recorded], Any], *, alike: bool = True) -> tuple[str, str]:
         counts, texts = Counter[str](), dict[str, str]()
         for value, number in _alike([get(record) for record in records]):
             key = canonical_json(value)
@@ -60,7 +61,7 @@ def provenance(study: Study) -> ProvenanceFacts:
     seconds = study.cells[SECONDS].dropna()
     total = float(seconds.sum()) if len(seconds) else math.nan
     compute = f"{duration(total)} in {count(len(seconds), 'cell')}" if len(seconds) else NOT_RECORDED
-    started = sorted(record.provenance.started for record in records if record.provenance.started)
+    started = sorted(record.started for record in records if record.started)
     facts = [
         ("plan created", plan.created or NOT_RECORDED),
         ("seeds", ", ".join(str(seed) for seed in plan.seeds)),
@@ -73,11 +74,11 @@ def provenance(study: Study) -> ProvenanceFacts:
         fact("protocol", lambda r: r.protocol, alike=False),
         fact("collapse rule", lambda r: r.collapse_rule),
         ("code hash", plan.code.hash or NOT_RECORDED),
-        fact("commit", lambda r: r.provenance.commit, alike=False),  # the code of each cell is in its hash
-        fact("versions", lambda r: r.provenance.versions),
-        fact("kernel", lambda r: r.provenance.kernel, alike=False),
-        fact("hardware", lambda r: r.provenance.hardware),
-        fact("engine", lambda r: r.provenance.engine, alike=False),
+        fact("commit", lambda r: r.commit, alike=False),  # the code of each cell is in its hash
+        fact("versions", lambda r: r.versions),
+        fact("kernel", lambda r: r.kernel, alike=False),
+        fact("hardware", lambda r: r.hardware),
+        fact("engine", lambda r: r.engine, alike=False),
         ("compute", compute),
         ("run", f"{started[0]} to {started[-1]} (starts of the first and last cell)" if started else NOT_RECORDED),
     ]
@@ -113,16 +114,16 @@ def excluded_videos(study: Study) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(excluded.items()))
 
 
-def _contradictions(study: Study, records: list[CellRecord]) -> list[str]:
+def _contradictions(study: Study, records: list[Recorded]) -> list[str]:
     notes = []
-    dirty = sum(record.provenance.dirty is True for record in records)
+    dirty = sum(record.dirty is True for record in records)
     if dirty:
         notes.append(f"{dirty} of {len(records)} cells were run from a working tree with uncommitted changes.")
     if not any(factor.startswith("data.") for factor in study.plan.factors):  # else it varies its data on purpose
         hashes = [record.data.hash for record in records if record.data]
         if differing := sum(digits != study.plan.data.hash for digits in hashes):
             notes.append(f"{differing} of {len(records)} cells carry another data hash than the plan.")
-    if accepted := sum(record.provenance.accepted_from is not None for record in records):
+    if accepted := sum(record.is_accepted for record in records):
         notes.append(
             f"{accepted} of {len(records)} cells were computed by other code than the plan's: somebody vouched by "
             "--accept-code that no number depends on the difference."
@@ -145,17 +146,12 @@ def _of_the_data(study: Study) -> list[str]:
 _BRACKETS = re.compile(r" \([^()]*\)")
 
 
-def _alike(values: Iterable[Any]) -> list[tuple[Any, int]]:
-    """What there is among `values` as plain data, and how often: spelt alike, which is found faster than equal."""
-    first: dict[str, Any] = {}
-    counts = Counter[str]()
-    for value in values:
-        if value not in (None, {}, ""):
-            spelt = repr(vars(value) if isinstance(value, Plain) else value)
-            first.setdefault(spelt, value)
-            counts[spelt] += 1
-    plain = {spelt: value.model_dump() if isinstance(value, Plain) else value for spelt, value in first.items()}
-    return [(plain[spelt], number) for spelt, number in counts.items()]
+def _alike(values: Sequence[Any]) -> list[tuple[Any, int]]:
+    """What there is among `values` as plain data, and how often; what `Recorder` made one object is met as one."""
+    first = {id(value): value for value in values}
+    counts = Counter(map(id, values))
+    known = [(value, counts[key]) for key, value in first.items() if value not in (None, {}, "")]
+    return [(value.model_dump() if isinstance(value, Plain) else value, number) for value, number in known]
 
 
 def _in_words(value: Any) -> str:

@@ -80,7 +80,7 @@ class Conclusions:
     @cached_property
     def race(self) -> StudyRace | None:
         """The race that decided between the arms, of each block; None for a study of another method."""
-        return read_race(self.study.plan, self.study.records.values())
+        return read_race(self.study.plan, map(self.study.read, self.study.records))
 
     @cached_property
     def importances(self) -> Importances | str:

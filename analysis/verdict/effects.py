@@ -13,7 +13,7 @@ from analysis.study.cells import Study
 from analysis.study.factors import Factor
 from analysis.verdict.contrasts import Contrast, Sides
 from analysis.verdict.evidence import Evidence
-from sweeps.questions import BASELINE, CONTROL, counterpart
+from sweeps.questions import BASELINE, CONTROL, counterparts
 from sweeps.stats.collapse import Rate, rate
 from sweeps.stats.factorial import Unit, by_seed, difference, halves, sides, single_runs
 from sweeps.stats.rates import compare_rates_by_seed
@@ -179,8 +179,8 @@ def _interaction(group: Sequence[Arm], a: _Levels, b: _Levels) -> Unit | None:
 def _gain(study: Study, arms: Sequence[Arm], prompt: str) -> Unit:
     """The mean of prompted arms minus that of their references; empty where one has none."""
     unit: dict[int, float] = {}
-    for arm in arms:
-        index = counterpart(arm.factors, [other.factors for other in study.arms], prompt)
+    found = counterparts([arm.factors for arm in arms], [arm.factors for arm in study.arms], prompt)
+    for arm, index in zip(arms, found, strict=True):
         if index is None or arm.kind is not Kind.VMP:
             return {}
         unit[arm.order] = 1 / len(arms)

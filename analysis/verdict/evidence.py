@@ -15,7 +15,7 @@ from analysis.study.completeness import Completeness, completeness
 from analysis.study.provenance import ProvenanceFacts, provenance
 from analysis.verdict.contrasts import MIRRORED, Contrast, Sides
 from analysis.verdict.summaries import ArmSummary, summarize
-from sweeps.questions import CONTROL, counterpart
+from sweeps.questions import CONTROL, counterparts
 from sweeps.stats.claims import claims, leave_one_out
 from sweeps.stats.collapse import Runs, fill_diverged
 from sweeps.stats.decisions import Verdict
@@ -171,10 +171,16 @@ class Evidence:
         cells = self.study.cells
         return cells[ARM_ORDER].to_numpy(int), np.array([column[int(seed)] for seed in cells[SEED]])
 
+    @cached_property
+    def _controls(self) -> list[int | None]:
+        """Of each arm the order of its control."""
+        factors = [arm.factors for arm in self.study.arms]
+        return counterparts(factors, factors, CONTROL)
+
     def _summarize(self, arm: Arm) -> ArmSummary:
         columns = (STATUS, self.study.val, self.study.test, COLLAPSED, STEADY, HASH)
         row = {column: self._table(column)[arm.order] for column in columns}
-        control = counterpart(arm.factors, [other.factors for other in self.study.arms], CONTROL)
+        control = self._controls[arm.order]
         of_control = None if control is None else self.values(self.study.test, survivors=True)[control]
         if not self.study.has_validation:
             row[self.study.val] = None

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.study.arms import Arm, Kind
-from analysis.study.cells import HASH
 from analysis.study.factors import Factor, varied_factors
 from analysis.verdict.evidence import Evidence
 from sweeps.stats.importance import MIN_ARMS, Importance, importance, is_factorial
@@ -58,7 +57,7 @@ def importances(evidence: Evidence) -> Importances | str:
     if not varies or not (is_full or len(codes) >= MIN_ARMS):
         return f"it takes a factorial with {MIN_SEEDS} seeds, or {MIN_ARMS} arms with runs"
     result = importance(codes, values, [factor.is_ordered for factor in apply])
-    hashes = [str(one) for arm in arms for one in study.complete(arm, study.test)[HASH]]
+    hashes = [one for arm in arms for one in study.hashes(study.rows(arm, study.test))]
     return Importances(
         factors=tuple(apply),
         partial=tuple(factor for factor in factors if factor not in apply),

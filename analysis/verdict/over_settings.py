@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.study.arms import Kind
-from analysis.study.cells import HASH
 from analysis.study.factors import Factor, block_factors, varied_factors
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
@@ -71,7 +70,7 @@ def _method(conclusions: Conclusions, group: Sequence[ArmSummary], names: Sequen
     std, alone = math.nan, math.nan
     if len(group) >= MIN_SETTINGS:
         std, alone = std_over_settings([summary.test_mean for summary in group], errors)
-    test = conclusions.study.test
+    study, test = conclusions.study, conclusions.study.test
     choices = ", ".join(f.text([level]) for f in names if (level := f.index(best.arm)) is not None)
     return Method(
         name=", ".join(part for part in (_NAMES[best.arm.kind] if has_kinds or not choices else "", choices) if part),
@@ -83,7 +82,7 @@ def _method(conclusions: Conclusions, group: Sequence[ArmSummary], names: Sequen
         std=std,
         std_of_seeds=alone,
         expected=tuple(float(value) for value in expected_best(np.array([summary.val_mean for summary in group]))),
-        hashes=tuple(str(one) for s in group for one in conclusions.study.complete(s.arm, test)[HASH]),
+        hashes=tuple(one for s in group for one in study.hashes(study.rows(s.arm, test))),
     )
 
 

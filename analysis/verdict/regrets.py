@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.study.arms import Arm
-from analysis.study.cells import HASH
 from analysis.study.factors import block_factors
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.over_blocks import setting_key, setting_words
@@ -62,7 +61,7 @@ def regrets_over_blocks(conclusions: Conclusions) -> Regrets | str:
         test=test,
         ranks=ranks(test.means) if has_ranks else None,
         hashes=tuple(
-            tuple(str(one) for arm in arms for one in study.complete(arm, study.test)[HASH]) for arms in common
+            tuple(one for arm in arms for one in study.hashes(study.rows(arm, study.test))) for arms in common
         ),
     )
 

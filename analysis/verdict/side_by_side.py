@@ -106,11 +106,11 @@ def _paired(a: Study, b: Study, shared: Sequence[tuple[Arm, Arm]]) -> tuple[Cont
                 factors: dict[str, Scalar] = {SIDE: side, PAIR: i}
                 one = fingerprint({"of": cell.hash, SIDE: side})
                 cells.append(PlannedCell(hash=one, factors=factors, seed=cell.seed))
-                if (record := study.records.get(cell.hash)) is not None:
-                    records[one] = record.model_copy(update={"hash": one, "factors": factors})
+                if cell.hash in study.records:
+                    records[one] = study.read(cell.hash).model_copy(update={"hash": one, "factors": factors})
     factors_of = {SIDE: ["A", "B"], PAIR: list(range(len(shared)))}
     plan = a.plan.model_copy(update={"factors": factors_of, "cells": cells, "confirmation": None})
-    both = assemble(Path(f"{a.path} and {b.path}"), plan, records, a.origin)
+    both = assemble(Path(f"{a.path} and {b.path}"), plan, records.values(), records.__getitem__, a.origin)
     by_key = {arm_key(arm.factors): arm for arm in both.arms}
     sides = [[by_key[arm_key({SIDE: side, PAIR: i})] for side in ("A", "B")] for i in range(len(shared))]
     return Evidence(both).compare([Sides.pair(*pair) for pair in sides], FAMILY)
@@ -171,7 +171,7 @@ def _data(study: Study) -> dict[str, Any]:
 def _versions(study: Study) -> dict[str, Any]:
     versions: dict[str, list[str]] = {}
     for record in study.records.values():
-        for name, version in record.provenance.versions.items():
+        for name, version in record.versions.items():
             versions.setdefault(name, []).append(version)
     return {name: "/".join(sorted(set(some))) for name, some in versions.items()}
 

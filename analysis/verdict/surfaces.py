@@ -149,7 +149,7 @@ def _places(conclusions: Conclusions, arms: Sequence[Arm], x: Factor, y: Factor)
         if np.isnan(values[orders]).all(axis=1).any():
             continue
         known = flags[orders][~np.isnan(flags[orders])]
-        hashes = tuple(str(one) for arm in group for one in study.complete(arm, study.test)[HASH])
+        hashes = tuple(one for arm in group for one in study.hashes(study.rows(arm, study.test)))
         mean = float(np.mean([np.nanmean(values[order]) for order in orders]))
         places.append(Place(x=at_x, y=at_y, arms=tuple(group), mean=mean, hashes=hashes,
                             rate=rate(int(known.sum()), known.size)))  # fmt: skip
@@ -185,7 +185,7 @@ def _paths(study: Study, arms: Sequence[Arm], x: str, y: str) -> tuple[Path, ...
     cells = study.cells[study.cells[ARM].isin(by_label) & (study.cells[STATUS] == COMPLETE)]
     paths = []
     for cell, label, collapsed in zip(cells[HASH], cells[ARM], cells[COLLAPSED], strict=True):
-        curves, start = study.records[cell].curves, by_label[label].factors
+        curves, start = study.read(cell).curves, by_label[label].factors
         along = {name: [start[name], *curves.get(name, [])] for name in (x, y)}
         pairs = [(a, b) for a, b in zip(along[x], along[y], strict=False) if is_number(a) and is_number(b)]
         if len(pairs) > 1:

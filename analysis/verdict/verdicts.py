@@ -21,6 +21,7 @@ from sweeps.questions import (
     candidates_by_block,
     compared_pairs,
     counterpart,
+    counterparts,
     main_pair,
 )
 from sweeps.race_state import RACE
@@ -273,9 +274,8 @@ def _on(evidence: Evidence, prompt: str, asked: Sequence[Contrast]) -> tuple[Con
     ranks = (Kind.BASELINE, Kind.CONTROL, Kind.VMP, Kind.OTHER)
     pairs = [
         (arm, study.arms[index])
-        for arm in study.arms
-        if ranks.index(arm.kind) > ranks.index(kind)
-        and (index := counterpart(arm.factors, factors, prompt)) is not None
+        for arm, index in zip(study.arms, counterparts(factors, factors, prompt), strict=True)
+        if ranks.index(arm.kind) > ranks.index(kind) and index is not None
     ]
     if {tuple(pair) for pair in pairs} & {(c.arm, c.reference) for c in asked}:
         return ()

@@ -6,6 +6,7 @@ filled in before (`sweeps.stats.collapse.fill_diverged`): an arm must not win by
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from sweeps.stats.collapse import UNSEEN_DROP, collapse_risk
 from sweeps.stats.decisions import t_p
 from sweeps.stats.means import EXACT, MIN_SEEDS, moments
 from sweeps.stats.stepdown import Bools, Floats
+
+_MAX_DRAWN = 2**23  # means of drawn studies that are held at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,23 +94,39 @@ def may_be_best(
     Args:
         values: Accuracies (..., k, n).
         epsilon: A difference too small to matter, >= 0.
-        alpha: Error in (0, 1).
+        alpha: Error in (0, 0.5).
         collapsed: Whether a run collapsed, same shape (see `sweeps.stats.decisions.decide`); None where no run can.
         unseen_drop: See `sweeps.stats.collapse`.
     """
     a = np.asarray(values, dtype=np.float64)
     k = a.shape[-2]
-    a = np.where(shared_seeds(a)[..., None, :], a, np.nan)
+    shared = shared_seeds(a)[..., None, :]
+    a = np.where(shared, a, np.nan)
     possible = np.ones(a.shape[:-1], dtype=bool)
-    for i in range(k if k > 1 else 0):  # one candidate at a time: a (k, k) array of pairs would not fit a simulation
+    if k < 2:
+        return possible
+    level = alpha / (k - 1)
+    n = shared.sum(axis=-1)
+    mean = np.where(shared, a, 0.0).sum(axis=-1) / np.maximum(n, 1)
+    centered = np.where(shared, a - mean[..., None], 0.0)
+    squares, df = (centered**2).sum(axis=-1), np.maximum(n - 1.0, 1.0)
+    least = -special.stdtrit(df, level) / np.sqrt(df * np.maximum(n, 1))
+    for i in range(k):  # one candidate at a time: a (k, k) array of pairs would not fit a simulation
+        # Which of the others can be that far ahead, by sums that hold for all pairs, with room for their rounding.
+        products = np.matmul(centered, centered[..., i, :, None])[..., 0]
+        spread = np.sqrt(np.maximum(squares + squares[..., [i]] - 2 * products, 0.0))
+        far = np.delete(mean - mean[..., [i]] - epsilon >= least * (spread * (1 - 1e-6) - 1e-6), i, axis=-1)
+        if not far.any():
+            continue
         others = np.delete(np.arange(k), i)
         ahead = a[..., others, :] - a[..., [i], :]
-        n, mean, sd = moments(ahead)
-        p = t_p(mean - epsilon, sd / np.sqrt(np.maximum(n, 1)), np.maximum(n - 1.0, 1.0))
+        pairs, gap, sd = moments(ahead[far])
+        p = np.ones(far.shape)
+        p[far] = t_p(gap - epsilon, sd / np.sqrt(np.maximum(pairs, 1)), np.maximum(pairs - 1.0, 1.0))
         if collapsed is not None:
             flags = np.asarray(collapsed, dtype=np.float64)[..., others, :]
             p = np.maximum(p, collapse_risk(ahead, flags, unseen_drop).p_above(epsilon))
-        possible[..., i] = ~((p <= alpha / (k - 1)) & (n >= MIN_SEEDS)).any(axis=-1)
+        possible[..., i] = ~((p <= level) & (n >= MIN_SEEDS)).any(axis=-1)
     return possible
 
 
@@ -172,15 +191,21 @@ def winners_curse(
         return float("nan")
     both = np.concatenate([val[:, shared], test[:, shared]])
     residual = both - both.mean(axis=1, keepdims=True)
-    noise = rng.normal(size=(draws, n)) @ residual.T / np.sqrt(n * (n - 1))  # of the means: covariance residual / n
+    drawn = rng.normal(size=(draws, n))
     val_mean = both[:k].mean(axis=1)
     contrast = residual[:k] - residual[:k].mean(axis=0)  # what all arms share in a seed does not part their means
     by_noise = float((contrast**2).sum() / ((n - 1) * n * max(k - 1, 1)))
     variance = float(val_mean.var(ddof=1)) if k > 1 else 0.0
     shrink = max(0.0, 1 - by_noise / variance) if variance > 0 else 0.0
     truth = val_mean.mean() + shrink * (val_mean - val_mean.mean())
-    chosen = np.argmax(truth + noise[:, :k], axis=1)
-    return float(noise[np.arange(draws), k + chosen].mean())
+
+    def flattery(part: Floats) -> Floats:
+        noise = part @ residual.T / np.sqrt(n * (n - 1))  # of the means: covariance residual / n
+        chosen = np.argmax(truth + noise[:, :k], axis=1)
+        return np.asarray(noise[np.arange(len(part)), k + chosen])
+
+    parts = np.array_split(drawn, math.ceil(2 * k * draws / _MAX_DRAWN))
+    return float(np.concatenate([flattery(part) for part in parts]).mean())
 
 
 def chance_of_choice(k: int) -> float:

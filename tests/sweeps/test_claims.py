@@ -266,6 +266,17 @@ def test_the_set_drops_what_is_shown_to_be_worse_by_more_than_epsilon() -> None:
     assert may_be_best(values, collapsed=collapsed).tolist() == [True, True, False]
 
 
+@pytest.mark.parametrize("decimals", [2, 9])
+def test_every_pair_that_is_far_enough_apart_is_looked_at(decimals: int) -> None:
+    """The set is found by sums that hold for all pairs; it is the one that a t test of each pair gives."""
+    rng = np.random.default_rng(3)
+    for _ in range(200):
+        values = np.round(0.7 + rng.normal(0, 0.02, (9, 6)) + rng.normal(0, 0.03, (9, 1)), decimals)
+        pairs = [[0.0 if np.ptp(b - a) == 0 else stats.ttest_rel(b, a).statistic for b in values] for a in values]
+        far = np.array(pairs) >= stats.t.ppf(1 - 0.05 / 8, 5)
+        assert may_be_best(values).tolist() == (~far.any(axis=1)).tolist()
+
+
 def test_the_winners_curse_is_that_of_the_maximum() -> None:
     assert chance_of_choice(9) / np.sqrt(3) == pytest.approx(0.857, abs=1e-3)  # the best of 9 equal arms at n = 3
     rng = np.random.default_rng(5)

@@ -125,7 +125,7 @@ def test_hmdb51_s_three_official_splits_by_the_command_line(
     ran = call_vmp("sweep", "run", "study.yaml", "--out", "out", cwd=tmp_path)
     assert (ran.returncode, "18 of 18 cells complete" in ran.stdout + ran.stderr) == (0, True), ran.stderr
     results = load_results(tmp_path / "out")
-    for record in results.records.values():
+    for record in map(results.read, results.records):
         test = codes[int(str(record.factors["data.split"])) - 1].count(2)
         assert record.data.splits["test"] == 2 * test == sum(one.total for one in record.scores["test"].classes)
         tags = set(record.scores["test"].strata)

@@ -49,7 +49,7 @@ def mean(study: Study, *on: int) -> np.ndarray:
     """Test accuracy by seed of the arm with these components on or off."""
     wanted = factors(on)
     (arm,) = [arm for arm in study.arms if all(arm.factors[name] == value for name, value in wanted.items())]
-    return study.complete(arm, study.test)[study.test].to_numpy()
+    return study.numbers(study.test)[study.rows(arm, study.test)]
 
 
 def sentences(conclusions: Conclusions) -> list[str]:

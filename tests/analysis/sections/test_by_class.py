@@ -55,7 +55,7 @@ def test_p_values_are_those_of_t_tests_between_holm_and_bonferroni_over_the_clas
     main = conclusions.verdicts[0].main
     assert main is not None
     hits = {(r.seed, r.factors["prompt"], r.factors["lambda"]): [h.correct / h.total for h in r.scores["test"].classes]
-            for r in conclusions.study.records.values()}  # fmt: skip
+            for r in map(conclusions.study.read, conclusions.study.records)}  # fmt: skip
     differences = [
         [hits[seed, "vmp", main.arm.factors["lambda"]][i] - hits[seed, "control", None][i] for seed in range(6)]
         for i in range(6)
