@@ -17,6 +17,7 @@ from analysis.study.cells import Study, load_study
 from analysis.study.factors import Factor
 from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.verdict.contrasts import Contrast, Sides
+from analysis.verdict.over_blocks import pairs_over_divisions
 from analysis.words.findings import Finding
 from analysis.words.headline import beside_headline, findings, headline
 from sweeps.questions import CONTROL, counterparts
@@ -33,10 +34,10 @@ _START = "n at the start"
 _STARTS = ("above 0", "0", "below 0", "drawn", "none")
 _CAPTION = (
     "Above, every arm's difference to the control of its own other settings, by rising effect, with the interval that "
-    "holds for all such arms of its study together; the grey zone is where chance alone leaves each place in 95% of "
-    "the sign patterns. Open circles: arms of which some runs collapsed or diverged. Below, the study of the arm in "
-    "that column, its λ and its start: a pattern from left to right is a choice that matters. It is a picture and no "
-    "test: what is claimed stands in the studies."
+    "holds for all such arms of its study together, over folds where a study has them; the grey zone is where chance "
+    "alone leaves each place in 95% of the sign patterns. Open circles: arms of which some runs collapsed or diverged. "
+    "Below, the study of the arm in that column, its λ and its start: a pattern from left to right is a choice that "
+    "matters. It is a picture and no test: what is claimed stands in the studies."
 )
 
 
@@ -62,7 +63,8 @@ class EveryArm:
     """Every arm with the layer of several studies against the control of its own other settings.
 
     Attributes:
-        contrasts: One for each arm; an arm that several studies ran is that of the most seeds.
+        contrasts: One for each arm, or for each setting over the divisions of a data set; an arm that several studies
+            ran is that of the most seeds.
         finding: How many are ahead, and how many lie outside what chance gives.
         figure: Their specification curve.
     """
@@ -88,18 +90,17 @@ def every_arm(studies: Sequence[Conclusions]) -> EveryArm | None:
 
     Runs of one seed share their sign over all studies: equal settings and seed are one cell, whichever study ran it.
     """
-    by_cell: dict[str, tuple[str, Contrast, CellRecord]] = {}
+    by_cell: dict[str, _Compared] = {}
     for conclusions in studies:
-        for contrast in _against_control(conclusions):
-            record = _first_record(conclusions.study, contrast.arm)
-            known = by_cell.get(record.hash)
-            if known is None or known[1].n < contrast.n:
-                by_cell[record.hash] = (conclusions.study.name, contrast, record)
+        for compared in _against_control(conclusions):
+            known = by_cell.get(compared.record.hash)
+            if known is None or known.shown.n < compared.shown.n:
+                by_cell[compared.record.hash] = compared
     if not by_cell:
         return None
-    names = tuple(dict.fromkeys(name for name, _, _ in by_cell.values()))
-    contrasts = tuple(_described(*one, order) for order, one in enumerate(by_cell.values()))
-    curve = specification(differences_by_seed(contrasts))
+    names = tuple(dict.fromkeys(compared.study for compared in by_cell.values()))
+    contrasts = tuple(_described(one, order) for order, one in enumerate(by_cell.values()))
+    curve = specification(differences_by_seed([compared.by_seed for compared in by_cell.values()]))
     levels = {"study": names, LAMBDA: _LAMBDAS, _START: _STARTS}
     present = {name: {contrast.arm.factors[name] for contrast in contrasts} for name in levels}
     factors = [
@@ -111,23 +112,48 @@ def every_arm(studies: Sequence[Conclusions]) -> EveryArm | None:
     return EveryArm(contrasts=contrasts, finding=curve_finding(contrasts, curve), figure=figure)
 
 
-def _against_control(conclusions: Conclusions) -> list[Contrast]:
-    arms = conclusions.study.arms
-    all_factors = [arm.factors for arm in arms]
-    pairs = [
-        Sides.pair(arm, arms[control])
-        for arm, control in zip(arms, counterparts(all_factors, all_factors, CONTROL), strict=True)
+@dataclass(frozen=True, kw_only=True)
+class _Compared:
+    """An arm of a study against its control.
+
+    Attributes:
+        study: Its name.
+        shown: The comparison with its interval.
+        by_seed: The same one over seeds, where `shown` is over divisions of the data; else `shown`.
+        record: Of the arm's first cell.
+    """
+
+    study: str
+    shown: Contrast
+    by_seed: Contrast
+    record: CellRecord
+
+
+def _against_control(conclusions: Conclusions) -> list[_Compared]:
+    study, evidence = conclusions.study, conclusions.evidence
+    all_factors = [arm.factors for arm in study.arms]
+    controls = {
+        arm: study.arms[control]
+        for arm, control in zip(study.arms, counterparts(all_factors, all_factors, CONTROL), strict=True)
         if arm.kind is Kind.VMP and control is not None
+    }
+    pairs = pairs_over_divisions(study, controls)
+    shown = evidence.compare(pairs or [Sides.pair(*pair) for pair in controls.items()], FAMILY)
+    by_seed = evidence.compare([replace(sides, divisions=None) for sides in pairs], FAMILY) if pairs else shown
+    return [
+        _Compared(study=study.name, shown=one, by_seed=other, record=_first_record(study, one.arm))
+        for one, other in zip(shown, by_seed, strict=True)
+        if one.n >= MIN_SEEDS and other.n >= MIN_SEEDS
     ]
-    return [one for one in conclusions.evidence.compare(pairs, FAMILY) if one.n >= MIN_SEEDS]
 
 
 def _first_record(study: Study, arm: Arm) -> CellRecord:
     return study.read(study.hashes(study.rows(arm))[0])
 
 
-def _described(name: str, contrast: Contrast, record: CellRecord, order: int) -> Contrast:
+def _described(compared: _Compared, order: int) -> Contrast:
     """The comparison with its arm named by study, lambda and start, as the figure's matrix has them."""
+    name, contrast, record = compared.study, compared.shown, compared.record
     value = round(float(record.metrics.get("lambda") or 0.0), 6)  # recorded in float32
     chosen = _LAMBDAS[3 if value == 0 else 2 if value <= 0.1 else 1 if value <= 1 else 0]
     factors = {"study": name, LAMBDA: chosen, _START: _start(record)}

@@ -74,7 +74,8 @@ class Sides:
     @property
     def units_key(self) -> tuple[object, ...]:
         """What is compared, as a key: equal for equal comparisons."""
-        return tuple(tuple((arm.order, weight) for arm, weight in unit.items()) for unit in self.units)
+        units = tuple(tuple((arm.order, weight) for arm, weight in unit.items()) for unit in self.units)
+        return units, self.divisions and self.divisions.of_unit
 
     def _with_sign(self, sign: int) -> tuple[Arm, ...]:
         return tuple(dict.fromkeys(arm for unit in self.units for arm, weight in unit.items() if weight * sign > 0))

@@ -104,6 +104,18 @@ def over_blocks(evidence: Evidence, verdicts: Sequence[BlockVerdict]) -> OverBlo
     )
 
 
+def pairs_over_divisions(study: Study, references: Mapping[Arm, Arm]) -> tuple[Sides, ...]:
+    """Each setting that all divisions of the data have, against its references there; empty without divisions."""
+    names = block_factors(study)
+    by_setting: dict[str, dict[str, Arm]] = {}
+    for arm in references:
+        by_setting.setdefault(setting_key(arm, names), {})[canonical_json(arm.block(names))] = arm
+    blocks = {block for arms in by_setting.values() for block in arms}
+    common = [arms for arms in by_setting.values() if len(arms) == len(blocks)]
+    divisions = _divisions(study, common[0], names) if common else None
+    return () if divisions is None else tuple(_averaged(arms, references, names, divisions) for arms in common)
+
+
 def _effects(evidence: Evidence, verdicts: Sequence[BlockVerdict], divisions: Divisions | None) -> tuple[Effect, ...]:
     """The effects that every block has, each over all of its blocks: those asked about are a family, others another."""
     by_words: dict[tuple[str, str], list[Effect]] = {}

@@ -80,8 +80,15 @@ def _in_headline(effects: Sequence[Effect]) -> tuple[Effect, ...]:
 
 
 def effect_findings(effects: Sequence[Effect], study: Study, *, over: str = "") -> list[Finding]:
-    """A sentence on each effect that the headline has not; `over` is what all of them are averaged over, in words."""
-    lead = _in_headline(leading_effects(effects, study))
+    """A sentence on each effect that the headline has not.
+
+    Args:
+        effects: Of a block, whose headline has the clearest where the study names none; or over all blocks, whose
+            headline has none then.
+        study: Names the factors that it asks about.
+        over: What all of them are averaged over, in words; empty for those of a block.
+    """
+    lead = () if over and not named_effects(effects, study) else _in_headline(leading_effects(effects, study))
     others = [e for e in effects if e not in lead and e.contrast.verdict is not Verdict.NONE]
     shown = others
     if len(others) > MAX_EFFECTS:
