@@ -11,18 +11,16 @@ from analysis.figures.figure import ReportFigure
 from analysis.figures.specification_curve import specification_figure
 from analysis.report.draw import save_figures
 from analysis.sections.hero import HERO
-from analysis.sections.specification import curve_finding, differences_by_seed
+from analysis.sections.specification import compared, curve_finding, differences_by_seed
 from analysis.study.arms import LAMBDA, Arm, Kind
 from analysis.study.cells import Study, load_study
 from analysis.study.factors import Factor
 from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.verdict.contrasts import Contrast, Sides
-from analysis.verdict.over_blocks import pairs_over_divisions
 from analysis.words.findings import Finding
 from analysis.words.headline import beside_headline, findings, headline
 from sweeps.questions import CONTROL, counterparts
 from sweeps.record import CellRecord
-from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.specification import specification
 from vmp.core.errors import InputError
 from vmp.core.text import count
@@ -92,15 +90,15 @@ def every_arm(studies: Sequence[Conclusions]) -> EveryArm | None:
     """
     by_cell: dict[str, _Compared] = {}
     for conclusions in studies:
-        for compared in _against_control(conclusions):
-            known = by_cell.get(compared.record.hash)
-            if known is None or known.shown.n < compared.shown.n:
-                by_cell[compared.record.hash] = compared
+        for one in _against_control(conclusions):
+            known = by_cell.get(one.record.hash)
+            if known is None or known.shown.n < one.shown.n:
+                by_cell[one.record.hash] = one
     if not by_cell:
         return None
-    names = tuple(dict.fromkeys(compared.study for compared in by_cell.values()))
+    names = tuple(dict.fromkeys(one.study for one in by_cell.values()))
     contrasts = tuple(_described(one, order) for order, one in enumerate(by_cell.values()))
-    curve = specification(differences_by_seed([compared.by_seed for compared in by_cell.values()]))
+    curve = specification(differences_by_seed([one.by_seed for one in by_cell.values()]))
     levels = {"study": names, LAMBDA: _LAMBDAS, _START: _STARTS}
     present = {name: {contrast.arm.factors[name] for contrast in contrasts} for name in levels}
     factors = [
@@ -130,20 +128,16 @@ class _Compared:
 
 
 def _against_control(conclusions: Conclusions) -> list[_Compared]:
-    study, evidence = conclusions.study, conclusions.evidence
+    study = conclusions.study
     all_factors = [arm.factors for arm in study.arms]
     controls = {
         arm: study.arms[control]
         for arm, control in zip(study.arms, counterparts(all_factors, all_factors, CONTROL), strict=True)
         if arm.kind is Kind.VMP and control is not None
     }
-    pairs = pairs_over_divisions(study, controls)
-    shown = evidence.compare(pairs or [Sides.pair(*pair) for pair in controls.items()], FAMILY)
-    by_seed = evidence.compare([replace(sides, divisions=None) for sides in pairs], FAMILY) if pairs else shown
     return [
         _Compared(study=study.name, shown=one, by_seed=other, record=_first_record(study, one.arm))
-        for one, other in zip(shown, by_seed, strict=True)
-        if one.n >= MIN_SEEDS and other.n >= MIN_SEEDS
+        for one, other in zip(*compared(conclusions, controls, FAMILY), strict=True)
     ]
 
 
@@ -151,9 +145,9 @@ def _first_record(study: Study, arm: Arm) -> CellRecord:
     return study.read(study.hashes(study.rows(arm))[0])
 
 
-def _described(compared: _Compared, order: int) -> Contrast:
+def _described(one: _Compared, order: int) -> Contrast:
     """The comparison with its arm named by study, lambda and start, as the figure's matrix has them."""
-    name, contrast, record = compared.study, compared.shown, compared.record
+    name, contrast, record = one.study, one.shown, one.record
     value = round(float(record.metrics.get("lambda") or 0.0), 6)  # recorded in float32
     chosen = _LAMBDAS[3 if value == 0 else 2 if value <= 0.1 else 1 if value <= 1 else 0]
     factors = {"study": name, LAMBDA: chosen, _START: _start(record)}

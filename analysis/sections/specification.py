@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from analysis.figures.specification_curve import specification_figure
 from analysis.sections.base import Column, Row, Section, SectionContent, Table
+from analysis.study.arms import Arm
 from analysis.study.factors import varied_factors
 from analysis.verdict.conclusions import Conclusions
-from analysis.verdict.contrasts import Contrast
+from analysis.verdict.contrasts import Contrast, Sides
+from analysis.verdict.over_blocks import OVER_BLOCKS, pairs_over_divisions
 from analysis.words.findings import Finding
 from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.specification import EXACT_UP_TO, MIN_SEEDS_OUTSIDE, Specification, specification
@@ -41,15 +44,16 @@ _METHOD = (
 
 
 def _compute(conclusions: Conclusions) -> SectionContent:
-    contrasts = _contrasts(conclusions)
-    curve = specification(differences_by_seed(contrasts))
+    contrasts, by_seed = _contrasts(conclusions)
+    curve = specification(differences_by_seed(by_seed))
     arms = [contrast.arm for contrast in contrasts]
     factors = varied_factors(arms, list(conclusions.study.plan.factors))
     rows = []
     for place, index in enumerate(curve.order.tolist()):
         c, chance = contrasts[index], (float(curve.low[place]), float(curve.high[place]))
         outside = "yes" if curve.is_outside[place] else "no"
-        values = (place + 1, c.arm.label, c.reference.label, c.n, c.mean, c.interval, chance, outside)
+        arm, reference = (c.arm.label, c.reference.label) if c.is_pair else (c.sides.subject, c.sides.against)
+        values = (place + 1, arm, reference, c.n, c.mean, c.interval, chance, outside)
         rows.append(Row(values=values, hashes=c.hashes, priority=abs(place - (len(contrasts) - 1) / 2)))
     caption = (
         "Every arm's difference to its reference by rising effect, in percentage points, and between which limits "
@@ -81,16 +85,37 @@ def differences_by_seed(contrasts: Sequence[Contrast]) -> np.ndarray:
     return np.array([[of_arm.get(seed, math.nan) for seed in seeds] for of_arm in known])
 
 
-def _contrasts(conclusions: Conclusions) -> list[Contrast]:
-    """Every arm's comparison with its reference; those with too few seeds are left out."""
+def compared(
+    conclusions: Conclusions, references: Mapping[Arm, Arm], family: str
+) -> tuple[list[Contrast], list[Contrast]]:
+    """Each arm with its reference, or each setting over all divisions of the data; those of too few seeds are left out.
+
+    Returns:
+        The comparisons, and the same ones over seeds: other ones only where the first are over divisions of the data.
+    """
+    evidence = conclusions.evidence
+    pairs = pairs_over_divisions(conclusions.study, references)
+    shown = evidence.compare(pairs or [Sides.pair(*pair) for pair in references.items()], family)
+    by_seed = evidence.compare([replace(sides, divisions=None) for sides in pairs], family) if pairs else shown
+    enough = [i for i, one in enumerate(by_seed) if min(one.n, shown[i].n) >= MIN_SEEDS]
+    return [shown[i] for i in enough], [by_seed[i] for i in enough]
+
+
+def _contrasts(conclusions: Conclusions) -> tuple[list[Contrast], list[Contrast]]:
+    """Every arm's comparison with its reference, see `compared`."""
     pairs = [contrast for contrast in conclusions.differences if contrast.is_pair]
-    if len({contrast.arm for contrast in pairs}) < len(pairs):  # every two arms are compared
-        return []
-    return [contrast for contrast in pairs if contrast.n >= MIN_SEEDS]
+    references = {contrast.arm: contrast.reference for contrast in pairs}
+    if len(references) < len(pairs):  # every two arms are compared
+        return [], []
+    over = conclusions.over_blocks
+    if over is None or over.divisions is None:
+        enough = [contrast for contrast in pairs if contrast.n >= MIN_SEEDS]
+        return enough, enough
+    return compared(conclusions, references, f"arms with their references, {OVER_BLOCKS}")
 
 
 def _applies(conclusions: Conclusions) -> Literal[True] | str:
-    return len(_contrasts(conclusions)) >= MIN_ARMS or (
+    return len(_contrasts(conclusions)[0]) >= MIN_ARMS or (
         f"it takes {MIN_ARMS} arms with one reference each and {MIN_SEEDS} seeds in common with it"
     )
 
