@@ -83,10 +83,11 @@ def prepare_forest(contrasts: Sequence[Contrast], reference: str) -> Forest:
                 arm=contrast.arm.label if contrast.is_pair else "",
             )
         )
+    units = listing(list(dict.fromkeys(contrast.unit for contrast in testable))) or "seed"
     return Forest(
         rows=tuple(rows),
         margin=100 * testable[0].margin if testable else 0.0,
-        x_label=f"{_split(testable)}difference to {reference} within a seed (percentage points)",
+        x_label=f"{_split(testable)}difference to {reference} within a {units} (percentage points)",
         hidden=max(0, len(testable) - MAX_ROWS),
     )
 
@@ -130,15 +131,20 @@ def _limits(data: Forest) -> tuple[float, float]:
 
 
 def label(contrast: Contrast) -> str:
-    """Both sides of a comparison of several arms; of a single pair the arm, whose reference stands in the caption."""
+    """Both sides of a comparison of several arms; of one arm its name, as the reference stands in the caption."""
     sides = contrast.sides
-    return sides.subject if contrast.is_pair else f"{sides.subject} | {sides.against}"
+    return sides.subject if _is_plain(contrast) else f"{sides.subject} | {sides.against}"
+
+
+def _is_plain(contrast: Contrast) -> bool:
+    """Whether one arm is compared with one other: a single pair, or a pair in each division of the data."""
+    return contrast.is_pair or (contrast.sides.divisions is not None and contrast.sides.against.startswith("the "))
 
 
 def forest_figure(contrasts: Sequence[Contrast], name: str = "differences") -> ReportFigure | None:
     """The paired differences of one family; ``None`` where no comparison has a verdict."""
     references = {contrast.sides.against for contrast in contrasts}
-    is_one = len(references) == 1 and all(contrast.is_pair for contrast in contrasts)
+    is_one = len(references) == 1 and all(_is_plain(contrast) for contrast in contrasts)
     reference = references.pop() if is_one else "what each is compared with"
     data = prepare_forest(contrasts, reference)
     if not data.rows:
