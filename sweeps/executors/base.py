@@ -12,6 +12,7 @@ from sweeps.cell_needs import CellNeeds
 from sweeps.plan import Task
 from sweeps.record import CellRecord, Provenance
 from vmp.core.outcome import Figures, Predictions
+from vmp.core.text import duration
 from vmp.experiment import Runtime
 
 
@@ -106,3 +107,9 @@ def failed_record(task: Task, reason: str, *, engine: str, tries: int) -> CellRe
         settings=task.settings,
         provenance=Provenance(engine=engine, tries=tries),
     )
+
+
+def overdue_record(task: Task, limit: float, *, engine: str, tries: int) -> CellRecord:
+    """The record of a cell that was killed for taking longer than `limit` seconds."""
+    reason = f"the cell ran longer than --cell-timeout {duration(limit)} and was killed; it goes on if it is run again"
+    return failed_record(task, reason, engine=engine, tries=tries)

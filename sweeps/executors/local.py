@@ -22,12 +22,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sweeps.executors.base import More, OnEvent, Predicted, Progress, Resources, failed_record, no_more
+from sweeps.executors.base import More, OnEvent, Predicted, Progress, Resources, failed_record, no_more, overdue_record
 from sweeps.plan import Task
 from sweeps.record import CellRecord
 from vmp.core.errors import InputError
 from vmp.core.outcome import Predictions
-from vmp.core.text import duration
 
 _STARTS = 10  # workers killed in turn before one could begin: then something is wrong that trying again does not mend
 
@@ -128,7 +127,8 @@ class LocalExecutor:
             attempts[task.hash] += worker.ready
             if worker.overdue:
                 open_tasks, has_ended = open_tasks - 1, True
-                on_event(self._overdue(task, attempts[task.hash]))
+                limit = self._resources.cell_timeout or 0.0
+                on_event(overdue_record(task, limit, engine="local", tries=attempts[task.hash]))
                 continue
             if attempts[task.hash] < self._resources.tries:
                 waiting.appendleft(task)
@@ -215,11 +215,6 @@ class LocalExecutor:
         tries = self._resources.tries
         times = "in its only try" if tries == 1 else f"in each of {tries} tries"
         reason = f"the worker process {_end(worker)} {times}; see {self.log(worker.number)}"
-        return failed_record(task, reason, engine="local", tries=tries)
-
-    def _overdue(self, task: Task, tries: int) -> CellRecord:
-        limit = duration(self._resources.cell_timeout or 0.0)
-        reason = f"the cell ran longer than --cell-timeout {limit} and was killed; it goes on if it is run again"
         return failed_record(task, reason, engine="local", tries=tries)
 
     def _cannot_start(self, worker: _Worker) -> str:

@@ -14,6 +14,7 @@ import json
 import os
 import queue
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ class CellTrainable(tune.Trainable):
     """An actor that runs one cell, an epoch a step, and the next trial's cell after that.
 
     The cell runs in a thread that waits for the answer to each epoch. The next step brings the answer: Tune calls it
-    once the sweep has seen the result of this one.
+    once the sweep has seen the result of this one. A cell that takes too long says so, and its actor ends itself in the
+    step after that, since nothing else can end a thread that hangs.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -42,6 +44,7 @@ class CellTrainable(tune.Trainable):
         with contextlib.suppress(OSError):  # on another node the sweep's folder need not exist
             os.chdir(config["folder"])
         self._answers: queue.SimpleQueue[str | None] | None = None
+        self._is_overdue = False
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.setup(new_config)
@@ -49,12 +52,20 @@ class CellTrainable(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Go on to the end of the next epoch, or of the cell; results are JSON text."""
+        if self._is_overdue:
+            os._exit(1)
+        limit = self._config["cell_timeout"]
         if self._answers is None:
             self._answers, self._results = queue.SimpleQueue(), queue.SimpleQueue[dict[str, str]]()
+            self._ends = None if limit is None else time.monotonic() + limit
             threading.Thread(target=self._run, args=(self._answers, self._results), daemon=True).start()
         else:
             self._answers.put(_take_reason(self._config["mailbox"], self.trial_id))
-        return {**self._results.get(), "done": False}  # when a trial is done is for the sweep to say
+        result = {"overdue": ""}
+        with contextlib.suppress(queue.Empty):
+            result = self._results.get(timeout=None if self._ends is None else max(0.0, self._ends - time.monotonic()))
+        self._is_overdue = "overdue" in result
+        return {**result, "done": False}  # when a trial is done is for the sweep to say
 
     def _run(self, answers: queue.SimpleQueue[str | None], results: queue.SimpleQueue[dict[str, str]]) -> None:
         def on_epoch(epoch: int, figures: Figures) -> str | None:
@@ -122,6 +133,7 @@ class Died:
         hash: Of its cell.
         reason: Of the cell's end; None where its actor died.
         has_begun: Whether the actor was ready to begin with the cell.
+        is_overdue: Whether the cell took longer than it may.
         lost_nodes: Those that were known to be lost when the trial was made.
     """
 
@@ -129,6 +141,7 @@ class Died:
     reason: str | None
     has_begun: bool
     lost_nodes: frozenset[str]
+    is_overdue: bool = False
 
 
 @dataclasses.dataclass
@@ -138,6 +151,7 @@ class _Trial:
     hash: str
     lost_nodes: frozenset[str]
     has_begun: bool = False
+    is_overdue: bool = False
 
 
 class _Over(BaseException):
@@ -271,7 +285,9 @@ class Keeper(FIFOScheduler):
             else:
                 talk.tell(CellRecord.model_validate_json(result["record"]))
             return str(self.NOOP)
-        if "predictions" in result:
+        if "overdue" in result:
+            known.is_overdue = True
+        elif "predictions" in result:
             talk.tell(Predicted(hash=known.hash, predictions=Predictions.model_validate_json(result["predictions"])))
         elif (reason := talk.tell(Progress(hash=known.hash, **json.loads(result["epoch"])))) is not None:
             self._actor = self._actor or _open_mailbox(self._mailbox)
@@ -281,7 +297,7 @@ class Keeper(FIFOScheduler):
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         talk, known = self._conversation, self._conversation.trials[trial.trial_id]
         talk.busy -= 1
-        talk.tell(Died(known.hash, None, known.has_begun, known.lost_nodes))
+        talk.tell(Died(known.hash, None, known.has_begun, known.lost_nodes, known.is_overdue))
 
     def choose_trial_to_run(self, tune_controller: Any) -> None:
         """Called in each turn of Tune's loop: give the trial that is new in it an actor that has nothing to do.

@@ -38,7 +38,7 @@ import ray
 from ray import tune
 from ray._private import worker as ray_driver
 
-from sweeps.executors.base import Event, More, OnEvent, Resources, failed_record, no_more
+from sweeps.executors.base import Event, More, OnEvent, Resources, failed_record, no_more, overdue_record
 from sweeps.executors.ray_trials import Beginnings, Cells, CellTrainable, Conversation, Died, Keeper
 from sweeps.plan import Task
 from sweeps.record import CellRecord
@@ -84,8 +84,6 @@ class RayTuneExecutor:
     """
 
     def __init__(self, resources: Resources) -> None:
-        if resources.cell_timeout is not None:
-            raise InputError("--cell-timeout works with --engine local only; leave it out, or run on this machine")
         self._resources = resources
         self._own = contextlib.ExitStack()
         self._tune: threading.Thread | None = None
@@ -154,7 +152,10 @@ class RayTuneExecutor:
             talk.answer(reason)
 
     def _given_up(self, died: Died, task: Task, attempts: Counter[str]) -> CellRecord | None:
-        """The record of a cell whose tries are used up; None where it is to be tried again."""
+        """The record of a cell that took too long or whose tries are used up; None where it is to be tried again."""
+        limit = self._resources.cell_timeout
+        if died.is_overdue and limit is not None:
+            return overdue_record(task, limit, engine="ray", tries=attempts[task.hash] + 1)
         if died.reason is None and self._lost_nodes() - died.lost_nodes:
             return None  # with its node: no fault of the cell
         if not died.has_begun:  # a kill can hit any process at any time
@@ -195,6 +196,7 @@ class RayTuneExecutor:
                 "checkpoints": str(self._resources.checkpoints.resolve()),
                 "models": str(self._resources.models.resolve()) if self._resources.models else "",
                 "folder": str(Path.cwd()),
+                "cell_timeout": self._resources.cell_timeout,
                 "mailbox": mailbox,
             },
             outlived=self._is_guest,
