@@ -146,6 +146,8 @@ class StopRule:
             trial = self._trial(task)
             for epoch, earlier in self._earlier(progress):
                 _prune(trial, epoch, earlier)
+            with contextlib.suppress(OSError):  # see `_note`
+                self._folder.mkdir(parents=True, exist_ok=True)
         self._running[progress.hash] = trial, progress.epoch
         self._note(progress, float(value))
         if not _prune(trial, progress.epoch, float(value)):
@@ -175,7 +177,6 @@ class StopRule:
 
     def _note(self, progress: Progress, value: float) -> None:
         with contextlib.suppress(OSError):  # a checkpoint that cannot be written is no end of a cell either
-            self._folder.mkdir(parents=True, exist_ok=True)
             with self._path(progress.hash).open("w" if progress.epoch == 1 else "a", encoding="utf-8") as file:
                 file.write(f"{progress.epoch} {value!r}\n")
 
