@@ -176,9 +176,10 @@ class StopRule:
         return self._folder / f"{cell}.epochs"
 
     def _note(self, progress: Progress, value: float) -> None:
-        with contextlib.suppress(OSError):  # a checkpoint that cannot be written is no end of a cell either
-            with self._path(progress.hash).open("w" if progress.epoch == 1 else "a", encoding="utf-8") as file:
-                file.write(f"{progress.epoch} {value!r}\n")
+        mode = "w" if progress.epoch == 1 else "a"
+        # A checkpoint that cannot be written is no end of a cell either.
+        with contextlib.suppress(OSError), self._path(progress.hash).open(mode, encoding="utf-8") as file:
+            file.write(f"{progress.epoch} {value!r}\n")
 
     def _earlier(self, progress: Progress) -> Iterator[tuple[int, float]]:
         """Epochs before this one that an earlier process reported; the cell goes on from its checkpoint."""
