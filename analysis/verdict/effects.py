@@ -54,6 +54,17 @@ class _Levels:
     subject: tuple[int, ...]
     against: tuple[int, ...]
 
+    def difference(self, arms: Sequence[Arm]) -> Unit:
+        """The mean over the subject's levels, each the mean of its arms, minus that of the other side; empty unless
+        every level has an arm."""
+        unit: dict[int, float] = {}
+        for sign, levels in ((1, self.subject), (-1, self.against)):
+            groups = [[arm.order for arm in arms if self.factor.index(arm) == level] for level in levels]
+            if not all(groups):
+                return {}
+            unit |= {order: sign / (len(groups) * len(group)) for group in groups for order in group}
+        return unit
+
     def of(self, arms: Sequence[Arm]) -> list[Arm]:
         """The arms with a level of the subject; none unless every level has as many."""
         return self._having(arms, self.subject)
@@ -71,17 +82,21 @@ def effect_family(study: Study, arms: Sequence[Arm], factors: Sequence[Factor]) 
     """The main effects of a factorial; empty where its arms are no factorial.
 
     Ordered levels: the upper half against the lower one, without the middle of an odd number. Names: each against the
-    one that `study.reference` names, else every two, of more than four each against all others. Then the layer itself
+    one that `study.reference` names, else every two, of more than four each against all others. A factor that applies
+    to some values alone, as a rate to one of the samplers, is averaged over within these values. Then the layer itself
     against its reference, over all of its settings.
     """
     made: list[tuple[Factor | None, Sides]] = []
     for factor in factors:
         others = [other for other in factors if other is not factor]
+        fixed = [other for other in others if not _is_nested(other, factor, arms)]
         for levels in _comparisons(study, factor):
-            pairs = [(levels.of(group), levels.opposite(group)) for group in _settings(arms, others)]
-            units = [sides(_orders(a), _orders(b)) for a, b in pairs if a and b]
+            units = [unit for group in _settings(arms, fixed) if (unit := levels.difference(group))]
             subject, against = factor.text(levels.subject), factor.text(levels.against)
-            made += [(factor, _sides(study, units, subject, against, others))] if units else []
+            if units:
+                of_factor = _sides(study, units, subject, against, others)
+                over = listing([other.title for other in others]) if fixed != others else of_factor.over
+                made.append((factor, replace(of_factor, over=over)))
     for prompt, kind in ((CONTROL, Kind.CONTROL), (BASELINE, Kind.BASELINE)) if made else ():
         gains = [gain for arm in arms if (gain := _gain(study, [arm], prompt))]
         if gains:
@@ -157,6 +172,13 @@ def _comparisons(study: Study, factor: Factor) -> list[_Levels]:
     if k <= ALL_PAIRS_UP_TO:
         return [_Levels(factor=factor, subject=(j,), against=(i,)) for i, j in itertools.combinations(range(k), 2)]
     return [_Levels(factor=factor, subject=(i,), against=tuple(j for j in range(k) if j != i)) for i in range(k)]
+
+
+def _is_nested(other: Factor, factor: Factor, arms: Sequence[Arm]) -> bool:
+    """Whether `other` applies to some of the values of `factor` and not to others."""
+    having = [arm for arm in arms if factor.index(arm) is not None]
+    applies = {factor.index(arm) for arm in having if other.index(arm) is not None}
+    return 0 < len(applies) < len({factor.index(arm) for arm in having})
 
 
 def _settings(arms: Sequence[Arm], others: Sequence[Factor]) -> list[list[Arm]]:

@@ -438,6 +438,31 @@ def test_factors_that_a_study_names_lead_over_folds_too(tmp_path: Path) -> None:
     assert "Over 5 divisions, m = 1 against m = 0.1, averaged over n: " in words_of(conclusions)
 
 
+@pytest.mark.parametrize("names", [("uniform", "random"), ("uniform", "segment", "dense", "key-frame", "random")])
+def test_a_setting_of_one_sampler_alone_leaves_the_samplers_comparable(tmp_path: Path, names: Sequence[str]) -> None:
+    """`random` has two rates and the others none: its two arms are averaged, and weigh as much as one of another."""
+    arms = [
+        ArmModel(
+            {"prompt": prompt, "lambda": v, "sampling": name, "sampling.rate": rate}, effect=0.1 * (name == "random")
+        )
+        for name in names
+        for rate in ((2, 8) if name == "random" else (None,))
+        for prompt, v in (("control", None), ("vmp", 0), ("vmp", 1))
+    ]
+    conclusions = conclude_on(tmp_path, arms, cell_sd=0.001, seed_sd=0.0, extra={"compare": "sampling"})
+    effects = [e.contrast for e in conclusions.verdicts[0].effects if e.factor and e.factor.name == "sampling"]
+    (of_random,) = [c for c in effects if c.sides.subject == "sampling = random"]
+    assert of_random.mean == pytest.approx(0.1, abs=0.003)
+    assert of_random.sides.over == "λ and sampling.rate"
+    assert headline(conclusions).text.split(" against ")[0].endswith("sampling = random")
+    for contrast in effects:  # the two rates together weigh as much as one arm of another sampler
+        for unit in contrast.sides.units:
+            assert sum(w for w in unit.values() if w > 0) == pytest.approx(1)
+            rates = {w for arm, w in unit.items() if arm.factors["sampling"] == "random"}
+            others = {abs(w) for arm, w in unit.items() if arm.factors["sampling"] != "random" and w < 0}
+            assert not rates or contrast is of_random or 2 * abs(next(iter(rates))) == pytest.approx(next(iter(others)))
+
+
 def test_backbones_are_averaged_within_folds_and_other_data_are_not(tmp_path: Path) -> None:
     folds = {f"{i}/3": 0.05 + 0.01 * i for i in range(1, 4)}
     both = [*divided(folds, backbone="a"), *divided(folds, backbone="b")]
