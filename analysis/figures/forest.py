@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
 from analysis.figures.style import GRID, INK, MUTED, PAPER, VMP, label_rows, one_panel, row_gid, tidy
+from analysis.study.arms import Kind
 from analysis.verdict.contrasts import Contrast
 from analysis.words.phrases import limits, points
 from sweeps.stats.decisions import Verdict
@@ -138,7 +139,10 @@ def label(contrast: Contrast) -> str:
 
 def _is_plain(contrast: Contrast) -> bool:
     """Whether one arm is compared with one other: a single pair, or a pair in each division of the data."""
-    return contrast.is_pair or (contrast.sides.divisions is not None and contrast.sides.against.startswith("the "))
+    references = contrast.sides.references
+    return contrast.is_pair or (
+        contrast.sides.divisions is not None and all(arm.kind in (Kind.CONTROL, Kind.BASELINE) for arm in references)
+    )
 
 
 def forest_figure(contrasts: Sequence[Contrast], name: str = "differences") -> ReportFigure | None:

@@ -13,7 +13,7 @@ from analysis.study.cells import Study
 from analysis.study.factors import Factor
 from analysis.verdict.contrasts import Contrast, Sides
 from analysis.verdict.evidence import Evidence
-from sweeps.questions import BASELINE, CONTROL, counterparts
+from sweeps.questions import BASELINE, CONTROL, asked_factors, counterparts
 from sweeps.stats.collapse import Rate, rate
 from sweeps.stats.factorial import Unit, by_seed, difference, halves, sides, single_runs
 from sweeps.stats.rates import compare_rates_by_seed
@@ -21,6 +21,7 @@ from vmp.core.fingerprint import canonical_json
 from vmp.core.text import count, listing
 
 ALL_PAIRS_UP_TO = 4
+EFFECTS, OTHER_EFFECTS = "effects of the factors asked about", "effects of other factors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +60,10 @@ class _Levels:
         every level has an arm."""
         unit: dict[int, float] = {}
         for sign, levels in ((1, self.subject), (-1, self.against)):
-            groups = [[arm.order for arm in arms if self.factor.index(arm) == level] for level in levels]
+            groups = self._groups(arms, levels)
             if not all(groups):
                 return {}
-            unit |= {order: sign / (len(groups) * len(group)) for group in groups for order in group}
+            unit |= {arm.order: sign / (len(groups) * len(group)) for group in groups for arm in group}
         return unit
 
     def of(self, arms: Sequence[Arm]) -> list[Arm]:
@@ -74,8 +75,11 @@ class _Levels:
         return self._having(arms, self.against)
 
     def _having(self, arms: Sequence[Arm], levels: Sequence[int]) -> list[Arm]:
-        groups = [[arm for arm in arms if self.factor.index(arm) == level] for level in levels]
+        groups = self._groups(arms, levels)
         return [arm for group in groups for arm in group] if len({len(group) for group in groups}) == 1 else []
+
+    def _groups(self, arms: Sequence[Arm], levels: Sequence[int]) -> list[list[Arm]]:
+        return [[arm for arm in arms if self.factor.index(arm) == level] for level in levels]
 
 
 def effect_family(study: Study, arms: Sequence[Arm], factors: Sequence[Factor]) -> list[tuple[Factor | None, Sides]]:
@@ -106,6 +110,31 @@ def effect_family(study: Study, arms: Sequence[Arm], factors: Sequence[Factor]) 
             made.append((None, replace(layer, over=f"its {count(len(gains), 'setting')}")))
             break
     return made
+
+
+def compare_effects(
+    evidence: Evidence, family: Sequence[tuple[Factor | None, Sides]], *, over: str = ""
+) -> list[Effect]:
+    """The effects of `family`, in its order: of the factors that the study asks about as one family, others as another.
+
+    Args:
+        evidence: Of the study.
+        family: See `effect_family`.
+        over: What all of them are averaged over, in the names of the two families.
+    """
+    made: dict[int, Effect] = {}
+    for name, asked in ((EFFECTS, True), (OTHER_EFFECTS, False)):
+        some = [i for i, (factor, _) in enumerate(family) if is_asked(evidence.study, factor) is asked]
+        contrasts = evidence.compare([family[i][1] for i in some], f"{name}, {over}" if over else name)
+        for i, contrast, rates in zip(some, contrasts, compare_collapse(evidence, contrasts), strict=True):
+            made[i] = Effect(contrast=contrast, factor=family[i][0], rates=rates)
+    return [made[i] for i in range(len(family))]
+
+
+def is_asked(study: Study, factor: Factor | None) -> bool:
+    """Whether the study asks about `factor`: about each where it names none; None is the layer itself."""
+    asked = asked_factors(study.plan.study)
+    return not asked or (factor is not None and factor.name in asked)
 
 
 def interaction_family(study: Study, arms: Sequence[Arm], factors: Sequence[Factor]) -> list[Sides]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,10 +13,10 @@ from analysis.study.cells import Study
 from analysis.study.factors import block_factors
 from analysis.verdict.choosing import Chosen, choose_arm
 from analysis.verdict.contrasts import Contrast, Divisions, Sides
-from analysis.verdict.effects import Effect, compare_collapse
+from analysis.verdict.effects import Effect, compare_effects, is_asked
 from analysis.verdict.evidence import Evidence
-from analysis.verdict.verdicts import EFFECTS, OTHER_EFFECTS, BlockVerdict
-from sweeps.questions import RESAMPLINGS, asked_factors
+from analysis.verdict.verdicts import BlockVerdict
+from sweeps.questions import RESAMPLINGS
 from sweeps.stats.decisions import Verdict
 from sweeps.stats.divisions import overlap_of
 from vmp.core.fingerprint import canonical_json
@@ -65,19 +65,13 @@ def over_blocks(evidence: Evidence, verdicts: Sequence[BlockVerdict]) -> OverBlo
     if len(verdicts) < 2:
         return None
     names = block_factors(evidence.study)
-    by_setting: dict[str, dict[str, Arm]] = {}
-    for verdict in verdicts:
-        for summary in verdict.candidates:
-            by_setting.setdefault(setting_key(summary.arm, names), {})[verdict.block] = summary.arm
-    common = [arms for arms in by_setting.values() if len(arms) == len(verdicts)]
     references = _references(verdicts)
-    common = [arms for arms in common if all(arm in references for arm in arms.values())]
+    common = [arms for arms in common_settings(verdicts, names) if all(arm in references for arm in arms)]
     if not common:
         return None
     divisions = _divisions(evidence.study, common[0], names)  # every setting has an arm in each block
     pairs = [
-        [{arm: references[arm][place] for arm in arms.values()} for place in range(_shared(arms, references))]
-        for arms in common
+        [{arm: references[arm][place] for arm in arms} for place in range(_shared(arms, references))] for arms in common
     ]
     family = [
         _averaged(arms, of_arm, names, divisions) for arms, some in zip(common, pairs, strict=True) for of_arm in some
@@ -85,13 +79,13 @@ def over_blocks(evidence: Evidence, verdicts: Sequence[BlockVerdict]) -> OverBlo
     contrasts = evidence.compare(family, OVER_BLOCKS)
     effects = _effects(evidence, verdicts, divisions)
     validation = evidence.values(evidence.study.val)
-    values = np.stack([validation[[arm.order for arm in arms.values()]].mean(axis=0) for arms in common])
-    first = [next(iter(arms.values())) for arms in common]
+    values = np.stack([validation[[arm.order for arm in arms]].mean(axis=0) for arms in common])
+    first = [arms[0] for arms in common]
     chosen, _ = choose_arm(evidence, [evidence.summary(arm) for arm in first], values, [None] * len(first))
     if chosen is None:
         return OverBlocks(contrasts=contrasts, effects=effects, chosen=None, main=None, arms={}, losing=(), unfit=())
     index = first.index(chosen.best.arm)
-    arms = common[index]
+    arms = {verdict.block: arm for verdict, arm in zip(verdicts, common[index], strict=True)}
     own = [contrast for verdict in verdicts if (contrast := verdict.contrast_of(arms[verdict.block]))]
     return OverBlocks(
         contrasts=contrasts,
@@ -104,14 +98,25 @@ def over_blocks(evidence: Evidence, verdicts: Sequence[BlockVerdict]) -> OverBlo
     )
 
 
+def common_settings(verdicts: Sequence[BlockVerdict], names: Sequence[str]) -> list[list[Arm]]:
+    """The candidates of each setting that all blocks have, in the order of the blocks; `names` tell blocks apart."""
+    return settings_of_all_blocks([summary.arm for verdict in verdicts for summary in verdict.candidates], names)
+
+
+def settings_of_all_blocks(arms: Iterable[Arm], names: Sequence[str]) -> list[list[Arm]]:
+    """The arms of each setting that every block has, in their order; `names` tell blocks apart."""
+    by_setting: dict[str, list[Arm]] = {}
+    blocks = set()
+    for arm in arms:
+        by_setting.setdefault(setting_key(arm, names), []).append(arm)
+        blocks.add(canonical_json(arm.block(names)))
+    return [some for some in by_setting.values() if len(some) == len(blocks)]
+
+
 def pairs_over_divisions(study: Study, references: Mapping[Arm, Arm]) -> tuple[Sides, ...]:
     """Each setting that all divisions of the data have, against its references there; empty without divisions."""
     names = block_factors(study)
-    by_setting: dict[str, dict[str, Arm]] = {}
-    for arm in references:
-        by_setting.setdefault(setting_key(arm, names), {})[canonical_json(arm.block(names))] = arm
-    blocks = {block for arms in by_setting.values() for block in arms}
-    common = [arms for arms in by_setting.values() if len(arms) == len(blocks)]
+    common = settings_of_all_blocks(references, names)
     divisions = _divisions(study, common[0], names) if common else None
     return () if divisions is None else tuple(_averaged(arms, references, names, divisions) for arms in common)
 
@@ -122,20 +127,15 @@ def _effects(evidence: Evidence, verdicts: Sequence[BlockVerdict], divisions: Di
     for verdict in verdicts:
         for effect in verdict.effects:
             by_words.setdefault((effect.contrast.sides.subject, effect.contrast.sides.against), []).append(effect)
-    asked = asked_factors(evidence.study.plan.study)
-    made = []
-    for is_asked, name in ((True, EFFECTS), (False, OTHER_EFFECTS)):
-        family = []
-        for some in by_words.values():
-            factor = some[0].factor
-            if len(some) == len(verdicts) and (not asked or (factor is not None and factor.name in asked)) is is_asked:
-                family.append((factor, _effect_over_blocks([effect.contrast.sides for effect in some], divisions)))
-        contrasts = evidence.compare([sides for _, sides in family], f"{name}, {OVER_BLOCKS}")
-        for (factor, _), contrast, rates in zip(family, contrasts, compare_collapse(evidence, contrasts), strict=True):
-            # A test of rates over seeds would say nothing of other divisions.
-            of_runs = rates if rates is None or divisions is None else replace(rates, p=math.nan)
-            made.append(Effect(contrast=contrast, factor=factor, rates=of_runs))
-    return tuple(made)
+    family = [
+        (some[0].factor, _effect_over_blocks([effect.contrast.sides for effect in some], divisions))
+        for some in by_words.values()
+        if len(some) == len(verdicts)
+    ]
+    made = compare_effects(evidence, family, over=OVER_BLOCKS)
+    if divisions is not None:  # a test of rates over seeds would say nothing of other divisions
+        made = [replace(effect, rates=effect.rates and replace(effect.rates, p=math.nan)) for effect in made]
+    return tuple(sorted(made, key=lambda effect: not is_asked(evidence.study, effect.factor)))
 
 
 def _effect_over_blocks(blocks: Sequence[Sides], divisions: Divisions | None) -> Sides:
@@ -157,21 +157,21 @@ def _references(verdicts: Sequence[BlockVerdict]) -> dict[Arm, list[Arm]]:
     return references
 
 
-def _shared(arms: Mapping[str, Arm], references: Mapping[Arm, Sequence[Arm]]) -> int:
-    return min(len(references[arm]) for arm in arms.values())
+def _shared(arms: Sequence[Arm], references: Mapping[Arm, Sequence[Arm]]) -> int:
+    return min(len(references[arm]) for arm in arms)
 
 
 def _averaged(
-    arms: Mapping[str, Arm], reference: Mapping[Arm, Arm], names: Sequence[str], divisions: Divisions | None
+    arms: Sequence[Arm], reference: Mapping[Arm, Arm], names: Sequence[str], divisions: Divisions | None
 ) -> Sides:
-    units = tuple({arm: 1.0, reference[arm]: -1.0} for arm in arms.values())
-    settings = {_reference_words(reference[arm], names) for arm in arms.values()}
+    units = tuple({arm: 1.0, reference[arm]: -1.0} for arm in arms)
+    settings = {_reference_words(reference[arm], names) for arm in arms}
     against = settings.pop() if len(settings) == 1 else "the references"
     over = blocks = count(len(arms), "block")
     if divisions is not None:
         over = count(len(divisions.names), "division")
         over += f" ({blocks})" if len(divisions.names) < len(arms) else ""
-    subject = setting_words(next(iter(arms.values())), names)
+    subject = setting_words(arms[0], names)
     return Sides(units=units, subject=subject, against=against, over=over, divisions=divisions)
 
 
@@ -179,7 +179,7 @@ def _reference_words(arm: Arm, names: Sequence[str]) -> str:
     return IN_SHORT[arm.kind] if arm.kind in (Kind.CONTROL, Kind.BASELINE) else setting_words(arm, names)
 
 
-def _divisions(study: Study, arms: Mapping[str, Arm], names: Sequence[str]) -> Divisions | None:
+def _divisions(study: Study, arms: Sequence[Arm], names: Sequence[str]) -> Divisions | None:
     """The divisions of one data set that these blocks are; None where they are none, or not known well enough.
 
     Blocks that differ in the data otherwise are several data sets, and one interval over their divisions would be
@@ -188,7 +188,7 @@ def _divisions(study: Study, arms: Mapping[str, Arm], names: Sequence[str]) -> D
     dividing = [name for name in names if name in RESAMPLINGS]
     if not dividing or any(name.startswith("data.") for name in names if name not in RESAMPLINGS):
         return None
-    keys = [_division_of(arm, dividing) for arm in arms.values()]
+    keys = [_division_of(arm, dividing) for arm in arms]
     distinct = list(dict.fromkeys(keys))
     if len(distinct) < 2:
         return None
@@ -197,7 +197,7 @@ def _divisions(study: Study, arms: Mapping[str, Arm], names: Sequence[str]) -> D
     overlap = overlap_of(*numbers)
     if math.isnan(overlap):
         return None
-    by_key = dict(zip(keys, arms.values(), strict=True))
+    by_key = dict(zip(keys, arms, strict=True))
     words = tuple(", ".join(value_text(by_key[key].factors.get(name)) for name in dividing) for key in distinct)
     return Divisions(names=words, of_unit=tuple(distinct.index(key) for key in keys), overlap=overlap)
 

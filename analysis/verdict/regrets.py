@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.study.arms import Arm
 from analysis.study.factors import block_factors
 from analysis.verdict.conclusions import Conclusions
-from analysis.verdict.over_blocks import setting_key, setting_words
+from analysis.verdict.over_blocks import common_settings, setting_words
 from sweeps.stats.choice import shared_seeds
 from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.regret import MIN_BLOCKS, MIN_SETTINGS, Ranks, Regret, ranks, regrets
@@ -42,11 +41,7 @@ def regrets_over_blocks(conclusions: Conclusions) -> Regrets | str:
     if conclusions.race:
         return "a race stops arms that are worse, so settings differ in their seeds"
     names = block_factors(study)
-    by_setting: dict[str, list[Arm]] = {}
-    for verdict in verdicts:
-        for summary in verdict.candidates:
-            by_setting.setdefault(setting_key(summary.arm, names), []).append(summary.arm)
-    common = [arms for arms in by_setting.values() if len(arms) == len(verdicts)]
+    common = common_settings(verdicts, names)
     if len(common) < 2:
         return "fewer than two settings are in all blocks"
     orders = [[arms[block].order for arms in common] for block in range(len(verdicts))]

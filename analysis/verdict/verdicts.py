@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,13 +12,12 @@ from analysis.study.cells import Study
 from analysis.study.factors import Factor, block_factors, varied_factors
 from analysis.verdict.choosing import UNSEEN, Chosen, choose_arm
 from analysis.verdict.contrasts import Contrast, Sides
-from analysis.verdict.effects import Effect, compare_collapse, effect_family, interaction_family
+from analysis.verdict.effects import Effect, compare_effects, effect_family, interaction_family
 from analysis.verdict.evidence import Evidence
 from analysis.verdict.summaries import ArmSummary
 from sweeps.questions import (
     BASELINE,
     CONTROL,
-    asked_factors,
     candidates_by_block,
     compared_pairs,
     counterpart,
@@ -31,7 +31,6 @@ from sweeps.stats.factorial import trend
 from vmp.core.errors import InputError
 
 QUESTION, INTERACTIONS, TRENDS = "arms as the study compares them", "interactions", "trends"
-EFFECTS, OTHER_EFFECTS = "effects of the factors asked about", "effects of other factors"
 ON_CONTROL, ON_BASELINE = "against the control", "against the backbone alone"
 
 
@@ -224,17 +223,8 @@ def _effects(
         key: effect_family(evidence.study, arms, factors[key]) if is_grid and len(factors[key]) > 1 else []
         for key, arms in blocks.items()
     }
-    asked = asked_factors(evidence.study.plan.study)
-    made: dict[tuple[object, ...], Effect] = {}
-    every = [one for family in families.values() for one in family]
-    for name, is_asked in ((EFFECTS, True), (OTHER_EFFECTS, False)):
-        some = [(f, sides) for f, sides in every if (not asked or (f is not None and f.name in asked)) is is_asked]
-        contrasts = evidence.compare([sides for _, sides in some], name)
-        for (factor, sides), contrast, rates in zip(
-            some, contrasts, compare_collapse(evidence, contrasts), strict=True
-        ):
-            made[sides.units_key] = Effect(contrast=contrast, factor=factor, rates=rates)
-    return {key: tuple(made[sides.units_key] for _, sides in family) for key, family in families.items()}
+    made = iter(compare_effects(evidence, [one for family in families.values() for one in family]))
+    return {key: tuple(itertools.islice(made, len(family))) for key, family in families.items()}
 
 
 def _by_block(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from analysis.study.arms import Kind
 from analysis.study.cells import Study
 from analysis.study.factors import block_factors
-from analysis.verdict.over_blocks import OverBlocks, setting_words
+from analysis.verdict.over_blocks import OverBlocks, common_settings, setting_words
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.claims import brief, claim_clause, short_comparison
 from analysis.words.effect_sentences import effect_findings, effects_claim, named_effects
@@ -73,18 +73,18 @@ def blocks_findings(over: OverBlocks | None, verdicts: Sequence[BlockVerdict], s
 
 def _collapse(over: OverBlocks, verdicts: Sequence[BlockVerdict], names: Sequence[str]) -> list[Finding]:
     """How many runs of each setting that all blocks have collapsed or diverged; none where no run did."""
-    counted: dict[str, list[Rate]] = {}
-    for verdict in verdicts:
-        for summary in verdict.candidates:
-            if summary.endings is not None:
-                counted.setdefault(setting_words(summary.arm, names), []).append(summary.endings.rate)
-    common = {setting: some for setting, some in counted.items() if len(some) == len(verdicts)}
-    totals = {s: rate(sum(r.count for r in some), sum(r.n for r in some)) for s, some in common.items()}
+    endings = {s.arm: s.endings for verdict in verdicts for s in verdict.candidates}
+    totals: dict[str, Rate] = {}
+    for arms in common_settings(verdicts, names):
+        rates = [ending.rate for arm in arms if (ending := endings[arm]) is not None]
+        if len(rates) == len(arms):
+            setting = setting_words(arms[0], names)
+            totals[setting] = rate(sum(one.count for one in rates), sum(one.n for one in rates))
     parts = [f"{total.count} of {total.n} with {setting}" for setting, total in totals.items() if total.count]
     if not parts:
         return []
     more = f" and {count(len(parts) - MAX_NAMES, 'setting')} more" if len(parts) > MAX_NAMES else ""
-    rest = "" if len(parts) == len(common) else "; none with another setting"
+    rest = "" if len(parts) == len(totals) else "; none with another setting"
     text = f"Over {over.over}, of all runs collapsed or diverged: {'; '.join(parts[:MAX_NAMES])}{more}{rest}."
     return [Finding(topic="Collapse", text=text, contrasts=tuple(totals.values()))]
 
