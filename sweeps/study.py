@@ -185,10 +185,10 @@ class Study(Settings):
         for proposal in self.design.proposals(self.space()):
             factors, experiment = self.arm(proposal.factors)
             form = canonical(experiment)
-            settings = {
-                name: plain_of.get(id(section)) or to_plain(section)
-                for name, section in ((name, getattr(form, name)) for name in keys_of(Experiment))
-            }
+            settings = {}
+            for name in keys_of(Experiment):
+                section = getattr(form, name)
+                settings[name] = plain_of.get(id(section)) or to_plain(section)
             arms.append(
                 MadeArm(
                     proposal=proposal,
