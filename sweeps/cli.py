@@ -148,7 +148,7 @@ def plan(request: _Request, as_json: bool, every_arm: bool) -> None:
     if sentence is not None:
         click.echo(sentence, err=True)
     with Measuring() as measuring:
-        cost = estimate_cost(tasks, runtime=runtimes[0], tell=measuring.tell)
+        cost = estimate_cost(tasks, runtime=runtimes[0], progress=measuring.show)
     forecast = make_forecast(request.study, tasks, cost, search=request.search, workers=workers)
     click.echo(json.dumps(forecast.to_json()) if as_json else "\n".join(forecast.lines(every_arm=every_arm)))
 

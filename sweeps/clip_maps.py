@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from sweeps.chosen import Accuracies
-from sweeps.example_clips import central_clip, say_nothing
+from sweeps.example_clips import central_clip
 from sweeps.plan import Task
 from sweeps.predictions import PredictedClips, largest_gains, read_predictions
 from sweeps.record import ClipMap, ClipMaps, ClipMapsOfArm, DamagedRecord, StudyFolder, arm_key
@@ -53,9 +53,7 @@ class _Wanted:
         return any((one.cells, one.model, [each.video for each in one.maps]) == own for one in maps.arms)
 
 
-def write_clip_maps(
-    folder: StudyFolder, tasks: Mapping[str, Task], note: Callable[[str], None] = say_nothing
-) -> list[str]:
+def write_clip_maps(folder: StudyFolder, tasks: Mapping[str, Task], note: Callable[[str], None]) -> list[str]:
     """Write ``clip_maps.json`` unless it is there for the same cells; returns what the user should know.
 
     Whatever keeps the videos from being read costs the pictures and nothing else, so it is said and not raised.

@@ -37,14 +37,6 @@ from vmp.transfer import LearntOn, NoTransfer
 
 _STEPS = 3
 
-Tell = Callable[[int, int, str], None]
-"""Hears before each step of a measurement how many kinds of cells are done, of how many, and what is measured now."""
-
-
-def tell_nobody(done: int, total: int, what: str) -> None:
-    """The `Tell` that says nothing."""
-    del done, total, what
-
 
 @dataclass(frozen=True, kw_only=True)
 class Learning:
@@ -99,17 +91,25 @@ class Cost:
         return max(busy)
 
 
-def estimate_cost(tasks: Sequence[Task], *, runtime: Runtime | None = None, tell: Tell = tell_nobody) -> Cost:
+def estimate_cost(
+    tasks: Sequence[Task], *, runtime: Runtime | None = None, progress: Callable[[int, int, str], None] | None = None
+) -> Cost:
     """Measure what each task will take on one worker.
 
     Tasks that differ in numbers only (seed, lambda, m, n, learning rates) cost the same and are measured once. Reading
     the data is part of the measurement; each data set is opened once.
 
+    Args:
+        tasks: The cells.
+        runtime: Where they will run.
+        progress: Called before each step with how many kinds of cells are measured, how many there are, and what is
+            measured now.
+
     Raises:
         InputError: A task cannot run at all: wrong data, frames that do not fit the backbone, an absent device, more
             memory than there is.
     """
-    runtime = runtime or Runtime()
+    runtime, progress = runtime or Runtime(), progress or _no_progress
     kinds = [_kind(task.settings) for task in tasks]
     first_tasks: dict[str, Task] = {}
     for kind, task in zip(kinds, tasks, strict=True):
@@ -123,9 +123,9 @@ def estimate_cost(tasks: Sequence[Task], *, runtime: Runtime | None = None, tell
         experiment, arm = experiments[kind], describe_factors(first_tasks[kind].factors)
         needed = dict.fromkeys(data_sets(experiment).values())
         for data in needed.keys() - opened.keys():
-            tell(len(measured), len(experiments), f"opening the data set {data.kind} for {arm}")
+            progress(len(measured), len(experiments), f"opening the data set {data.kind} for {arm}")
         opened = {data: opened[data] if data in opened else _open(data) for data in needed}
-        tell(len(measured), len(experiments), f"training a few steps of {arm}")
+        progress(len(measured), len(experiments), f"training a few steps of {arm}")
         measured[kind] = _measure(experiment, opened, runtime)
     every = [measured[kind] for kind in experiments]
     on_device = [one.device_memory for one in every if one.device_memory is not None]
@@ -136,6 +136,10 @@ def estimate_cost(tasks: Sequence[Task], *, runtime: Runtime | None = None, tell
         device_memory=max(on_device, default=None),
         backbones=tuple(dict.fromkeys(one.learning for one in every)),
     )
+
+
+def _no_progress(done: int, total: int, what: str) -> None:
+    del done, total, what
 
 
 def _by_data(experiments: Mapping[str, Experiment]) -> list[str]:

@@ -28,14 +28,7 @@ MAX_CLIPS, MAX_FRAMES, MAX_SIDE = 6, 9, 80
 MAX_CHARACTERS = 360_000  # of all pictures as base64: the report is one file that people send each other
 
 
-def say_nothing(text: str) -> None:
-    """Hears what is done, and says nothing."""
-    del text
-
-
-def write_example_clips(
-    folder: StudyFolder, tasks: Iterable[Task], note: Callable[[str], None] = say_nothing
-) -> list[str]:
+def write_example_clips(folder: StudyFolder, tasks: Iterable[Task], note: Callable[[str], None]) -> list[str]:
     """Write ``clips.json`` unless it is there for the same data; returns what the user should know.
 
     `note` hears beforehand that videos are read: the embedded benchmark renders all of its videos for the first.

@@ -14,7 +14,7 @@ _LOG_EVERY = 10.0  # seconds between lines where there is no terminal
 
 
 class Measuring:
-    """Progress on standard error, so that standard output stays clean; pass `tell` to `sweeps.cost.estimate_cost`.
+    """Progress on standard error, so that standard output stays clean; pass `show` to `sweeps.cost.estimate_cost`.
 
     The remaining time is (steps to go) * (time so far) / (steps done).
     """
@@ -34,8 +34,8 @@ class Measuring:
         if self._status is not None:
             self._status.stop()
 
-    def tell(self, done: int, total: int, what: str) -> None:
-        """Say that `done` of `total` kinds of cells are measured, and what comes now."""
+    def show(self, done: int, total: int, what: str) -> None:
+        """Show that `done` of `total` kinds of cells are measured, and what comes now."""
         now = time.monotonic()
         rest = f"  about {duration((now - self._started) / done * (total - done))} remaining" if done else ""
         line = f"[{done}/{total}] {what}{rest}"

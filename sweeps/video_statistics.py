@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sweeps.example_clips import central_clip, say_nothing
+from sweeps.example_clips import central_clip
 from sweeps.plan import Task, experiments_of, is_reference
 from sweeps.record import DamagedRecord, DataStatistics, StudyFolder
 from vmp.core.errors import InputError
@@ -30,9 +30,7 @@ _SAY_EVERY = 10.0  # seconds
 STATIC = 10 / 255  # differences below it count as none: two or three times the noise of a camera
 
 
-def write_video_statistics(
-    folder: StudyFolder, tasks: Sequence[Task], note: Callable[[str], None] = say_nothing
-) -> list[str]:
+def write_video_statistics(folder: StudyFolder, tasks: Sequence[Task], note: Callable[[str], None]) -> list[str]:
     """Write ``videos.json`` for the data sets that it does not know yet; returns what the user should know.
 
     `note` hears beforehand that videos are read, and of slow data sets how many are left.

@@ -97,7 +97,7 @@ def test_they_are_in_the_page_and_drawn_once(
     ran: tuple[StudyFolder, list[str]], tasks: dict[str, Task], tmp_path: Path
 ) -> None:
     folder, _ = ran
-    assert write_clip_maps(folder, tasks) == []
+    assert write_clip_maps(folder, tasks, print) == []
     write_report(folder.path, out=tmp_path / "report")
     page = (tmp_path / "report" / "index.html").read_text()
     (arm,) = folder.read_clip_maps().arms
@@ -117,7 +117,7 @@ def test_without_them_the_page_has_the_commands_and_the_sweep_says_why(
     moved = videos.rename(videos.with_name("elsewhere"))
     load_data.cache_clear()  # as in another process
     try:
-        (line,) = write_clip_maps(folder, tasks)
+        (line,) = write_clip_maps(folder, tasks, print)
     finally:
         moved.rename(videos)
     assert line.startswith("the report will show no attention maps of the test videos won and lost: ")
@@ -125,7 +125,7 @@ def test_without_them_the_page_has_the_commands_and_the_sweep_says_why(
     weights = folder.path / "models" / arm.model / WEIGHTS_FILE
     right = weights.read_bytes()
     weights.write_bytes(right[:100])
-    assert "is damaged or of another layer" in write_clip_maps(folder, tasks)[0]
+    assert "is damaged or of another layer" in write_clip_maps(folder, tasks, print)[0]
     weights.write_bytes(right)
-    assert write_clip_maps(folder, tasks)[0].startswith("Attention maps of 8 test videos")
+    assert write_clip_maps(folder, tasks, print)[0].startswith("Attention maps of 8 test videos")
     assert folder.clip_maps_path.read_bytes() == drawn

@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> StudyFolder:
 
 
 def test_the_pictures_are_the_frames_that_a_cell_tests_on(folder: StudyFolder, tasks: list[Task]) -> None:
-    assert write_example_clips(folder, tasks)[0].startswith("6 test clips as pictures in ")
+    assert write_example_clips(folder, tasks, print)[0].startswith("6 test clips as pictures in ")
     experiment = next(one for one in experiments_of(tasks) if one.layer.has_attention)
     data = load_data(experiment.data)
     numbers = {video.id: i for i, video in enumerate(data.videos) if video.split == "test"}
@@ -48,30 +48,30 @@ def test_the_pictures_are_the_frames_that_a_cell_tests_on(folder: StudyFolder, t
 
 
 def test_they_are_written_once_and_again_only_when_damaged(folder: StudyFolder, tasks: list[Task]) -> None:
-    write_example_clips(folder, tasks)
+    write_example_clips(folder, tasks, print)
     first = folder.clips_path.read_bytes()
-    assert write_example_clips(folder, tasks) == []
+    assert write_example_clips(folder, tasks, print) == []
     folder.clips_path.write_text("{")
-    assert write_example_clips(folder, tasks)
+    assert write_example_clips(folder, tasks, print)
     assert folder.clips_path.read_bytes() == first
     references = [task for task in tasks if task.settings["layer"]["kind"] != "vmp"]
     folder.clips_path.unlink()
-    assert write_example_clips(folder, references) == []
+    assert write_example_clips(folder, references, print) == []
     assert not folder.has_example_clips()
 
 
 def test_the_page_has_room_for_them(folder: StudyFolder, tasks: list[Task], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(example_clips, "MAX_SIDE", 8)
-    write_example_clips(folder, tasks)
+    write_example_clips(folder, tasks, print)
     small = folder.read_example_clips()
     assert (small.size, small.side) == (16, 8)
     folder.clips_path.unlink()
     monkeypatch.setattr(example_clips, "MAX_CHARACTERS", len(small.clips[0].png) + len(small.clips[1].png) + 1)
-    write_example_clips(folder, tasks)
+    write_example_clips(folder, tasks, print)
     assert len(folder.read_example_clips().clips) == 2
     folder.clips_path.unlink()
     monkeypatch.setattr(example_clips, "MAX_CHARACTERS", 10)
-    assert "no explorer" in write_example_clips(folder, tasks)[0]
+    assert "no explorer" in write_example_clips(folder, tasks, print)[0]
     assert not folder.has_example_clips()
 
 

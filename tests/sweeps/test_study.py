@@ -120,7 +120,7 @@ def test_cost_is_measured_once_for_cells_that_differ_in_numbers_only(monkeypatch
 
 def test_cost_opens_each_data_set_once_and_says_what_it_measures(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[MotionData] = []
-    load, told = MotionData.load, list[tuple[int, int, str]]()
+    load, steps = MotionData.load, list[tuple[int, int, str]]()
     monkeypatch.setattr(MotionData, "load", lambda data: opened.append(data) or load(data))  # type: ignore[func-returns-value]
     study = Study(
         name="counted",
@@ -133,12 +133,12 @@ def test_cost_opens_each_data_set_once_and_says_what_it_measures(monkeypatch: py
     for task in tasks:
         load_data(from_plain(Experiment, task.settings, source="test").data)  # as planning has done
     opened.clear()
-    estimate = cost.estimate_cost(tasks, tell=lambda *step: told.append(step))
+    estimate = cost.estimate_cost(tasks, progress=lambda *step: steps.append(step))
     assert [data.noise for data in opened] == [0, 0.01, 0.03]
     assert estimate.seconds.keys() == {task.hash for task in tasks}
-    assert [done for done, _, what in told if what.startswith("training")] == list(range(12))
-    assert [done for done, _, what in told if what.startswith("opening the data set motion for")] == [0, 4, 8]
-    assert told[-1] == (11, 12, "training a few steps of prompt=vmp sampling=random data.noise=0.03")
+    assert [done for done, _, what in steps if what.startswith("training")] == list(range(12))
+    assert [done for done, _, what in steps if what.startswith("opening the data set motion for")] == [0, 4, 8]
+    assert steps[-1] == (11, 12, "training a few steps of prompt=vmp sampling=random data.noise=0.03")
 
 
 @pytest.mark.parametrize("name", builtin_studies())

@@ -71,7 +71,7 @@ def test_they_are_what_the_pixels_say() -> None:
 
 def test_they_are_written_once_for_each_data_set_of_a_study_that_varies_lambda(folder: StudyFolder) -> None:
     tasks = grid_tasks(study())
-    assert write_video_statistics(folder, tasks[:3]) == []
+    assert write_video_statistics(folder, tasks[:3], print) == []
     assert not folder.videos_path.exists(), "of the control alone"
     said: list[str] = []
     assert write_video_statistics(folder, tasks, said.append) == []
@@ -83,10 +83,10 @@ def test_they_are_written_once_for_each_data_set_of_a_study_that_varies_lambda(f
     assert len(known) == 3
     first = folder.videos_path.read_bytes()
     folder.videos_path.write_text("{")
-    write_video_statistics(folder, tasks)
+    write_video_statistics(folder, tasks, print)
     assert folder.videos_path.read_bytes() == first
     folder.videos_path.unlink()
-    write_video_statistics(folder, grid_tasks(study(lambdas=(1,))))
+    write_video_statistics(folder, grid_tasks(study(lambdas=(1,))), print)
     assert folder.read_data_statistics() == []
     assert "sweeps.video_statistics" not in code_fingerprints()
 
