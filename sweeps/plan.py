@@ -24,6 +24,7 @@ from sweeps.record import (
     cell_hash,
 )
 from sweeps.study import Study
+from vmp.core.collector import collector_paused
 from vmp.core.config import from_plain, to_plain
 from vmp.core.fingerprint import canonical_json, combined, fingerprint
 from vmp.data.registry import AnyData, load_data
@@ -82,6 +83,7 @@ def arm_tasks(
     ]
 
 
+@collector_paused()
 def grid_tasks(study: Study) -> list[Task]:
     """Every cell of the study's design, arms in its order and seeds within an arm."""
     return [task for arm in study.made_arms() for task in arm_tasks(study, arm.factors, arm.experiment, arm.settings)]
@@ -94,9 +96,13 @@ def is_reference(settings: Mapping[str, Any]) -> bool:
 
 def experiments_of(tasks: Iterable[Task]) -> list[Experiment]:
     """One experiment for each way in which `tasks` draw clips, and for each code that computes them."""
-    settings: dict[str, dict[str, Any]] = {}
+    settings: dict[tuple[str, ...], dict[str, Any]] = {}
+    texts: dict[tuple[str, int], str] = {}  # by the identity of a section: arms share what no factor changes
     for plain in {id(task.settings): task.settings for task in tasks}.values():  # the seeds of an arm share theirs
-        settings.setdefault(canonical_json(_kinds(plain)), plain)
+        for name, section in plain.items():
+            if (name, id(section)) not in texts:
+                texts[name, id(section)] = canonical_json(_kinds({name: section}))
+        settings.setdefault(tuple(texts[name, id(section)] for name, section in plain.items()), plain)
     return [from_plain(Experiment, plain, source="plan") for plain in settings.values()]
 
 
@@ -120,6 +126,7 @@ def _kinds(plain: Mapping[str, Any]) -> dict[str, Any]:
     return parts
 
 
+@collector_paused()
 def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | None = None) -> Plan:
     """The record of what is to run: arms in the order in which they came up, and the seeds of each together."""
     tasks = list(tasks)

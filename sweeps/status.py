@@ -11,6 +11,7 @@ from sweeps.describe import describe_factors
 from sweeps.ownership import seems_at_work
 from sweeps.race_state import StudyRace, read_race
 from sweeps.record import Plan, PlannedCell, Scalar, StudyFolder, confirmation_plan
+from vmp.core.collector import collector_paused
 from vmp.core.fingerprint import canonical_json
 from vmp.core.text import count
 
@@ -129,6 +130,7 @@ class StudyStatus:
         }
 
 
+@collector_paused()
 def read_status(
     folder: StudyFolder, *, computed: int = 0, of_confirmation: bool = False, cells: Collection[str] | None = None
 ) -> StudyStatus:

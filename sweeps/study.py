@@ -39,9 +39,10 @@ from sweeps.ranges import is_number
 from sweeps.record import Scalar
 from sweeps.stop.config import Stop
 from vmp.core.choices import unknown_key
+from vmp.core.collector import collector_paused
 from vmp.core.config import config, from_plain, keys_of, shown, to_plain
 from vmp.core.errors import ConfigError, InputError
-from vmp.core.fingerprint import canonical_json, fingerprint
+from vmp.core.fingerprint import canonical_json
 from vmp.core.overrides import NotReadError, get, kinds_first, put
 from vmp.experiment import Experiment, Settings
 from vmp.identity import canonical, is_read
@@ -68,6 +69,8 @@ FACTOR_NAMES = {
 
 _KIND_OF_LAYER = "layer.kind"
 _COMBINATIONS_LOOKED_AT = 5000  # for the type of a setting; a factor that none of them reads is taken as any number
+
+_Key = tuple[str, ...]  # canonical JSON of each section of the settings
 
 Arm = tuple[dict[str, Scalar], Experiment]
 """``(factors, experiment)``; a factor that does nothing in the arm is None."""
@@ -171,17 +174,19 @@ class Study(Settings):
 
     def made_arms(self) -> Iterable[MadeArm]:
         """The arms of the design as they are made once, without repeats, in its order."""
-        arms: dict[str, MadeArm] = {}
+        arms: dict[_Key, MadeArm] = {}
         for arm in self._proposed:
             arms.setdefault(arm.key, arm)
         return arms.values()
 
     @cached_property
+    @collector_paused()
     def _proposed(self) -> tuple[MadeArm, ...]:
         """The arms of the design, with repeats where a factor does nothing."""
         arms = []
         own = [getattr(self, name) for name in self._settings]
         plain_of = {id(section): to_plain(section) for section in own}  # what no factor changes, arms have in common
+        text_of = {id(plain): canonical_json(plain) for plain in plain_of.values()}
         for proposal in self.design.proposals(self.space()):
             factors, experiment = self.arm(proposal.factors)
             form = canonical(experiment)
@@ -195,7 +200,7 @@ class Study(Settings):
                     factors={name: factors.get(name) for name in self.factors},
                     experiment=experiment,
                     settings=settings,
-                    key=fingerprint(settings),
+                    key=tuple(text_of.get(id(plain)) or canonical_json(plain) for plain in settings.values()),
                 )
             )
         return tuple(arms)
@@ -242,9 +247,9 @@ class Study(Settings):
     @cached_property
     def planned_arms(self) -> tuple[PlannedArm, ...]:
         """The arms with what the design says of each."""
-        arms: dict[str, PlannedArm] = {}
-        made: dict[str, str] = {}  # factors as proposed -> the arm that computes them
-        against: list[tuple[str, str]] = []
+        arms: dict[_Key, PlannedArm] = {}
+        made: dict[str, _Key] = {}  # factors as proposed -> the arm that computes them
+        against: list[tuple[_Key, _Key]] = []
         for one in self._proposed:
             key, proposal = one.key, one.proposal
             name = canonical_json(dict(proposal.factors))
@@ -254,7 +259,7 @@ class Study(Settings):
             arms[key] = dataclasses.replace(arm, why=(*arm.why, *more), settings=arm.settings + is_new)
             if proposal.against is not None:
                 against.append((key, made[canonical_json(dict(proposal.against))]))
-        compared: set[frozenset[str]] = set()
+        compared: set[frozenset[_Key]] = set()
         for key, reference in against:
             if key != reference and frozenset((key, reference)) not in compared:
                 compared.add(frozenset((key, reference)))
@@ -361,4 +366,4 @@ class MadeArm:
     factors: dict[str, Scalar]
     experiment: Experiment
     settings: dict[str, Any]
-    key: str
+    key: _Key

@@ -220,7 +220,11 @@ def _configurations(value: Any) -> Iterator[Any]:
         part = waiting.pop()
         if (names := _field_names(type(part))) is not None:
             yield part
-            waiting.extend(getattr(part, name) for name in names)
+            values = [getattr(part, name) for name in names]
+            waiting.extend(value for value in values if type(value) not in _PLAIN)
+
+
+_PLAIN = frozenset({bool, int, float, str, type(None)})
 
 
 def _names_of_fields(cls: Any) -> tuple[str, ...] | None:
