@@ -11,7 +11,7 @@ from typing import Any
 from sweeps.cost import Cost, refuse_too_much
 from sweeps.describe import describe_factors
 from sweeps.designs.drawn import Drawn
-from sweeps.plan import Task, data_settings, experiments_of
+from sweeps.plan import Task, data_settings, experiments_of, summary_of_data
 from sweeps.predictions import predictions_bytes
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import GRID, SearchSettings, rungs
@@ -310,7 +310,7 @@ def make_forecast(
         seconds=total,
         race=race,
         cost=cost,
-        data=describe_data(data, experiments),
+        data=summary_of_data(study, experiments),
         divisions=_divisions(tasks),
         decoded_bytes=data.decoded_bytes,
     )

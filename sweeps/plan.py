@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,8 @@ from sweeps.study import Study
 from vmp.core.collector import collector_paused
 from vmp.core.config import from_plain, to_plain
 from vmp.core.fingerprint import canonical_json, combined, fingerprint
+from vmp.core.outcome import DataSummary
+from vmp.core.text import count
 from vmp.data.registry import AnyData, load_data
 from vmp.experiment import Experiment, describe_data
 from vmp.identity import canonical, code_hash, code_of, identity
@@ -112,6 +114,25 @@ def data_settings(study: Study, experiments: Iterable[Experiment]) -> AnyData:
     return next((experiment.data for experiment in experiments if divides), study.data)
 
 
+def summary_of_data(study: Study, experiments: Sequence[Experiment]) -> DataSummary:
+    """What stands for a study's data, with a note where its data sets divide the same videos."""
+    summary = describe_data(load_data(data_settings(study, experiments)), list(experiments))
+    sets = {data.fingerprint: data for data in (load_data(one.data) for one in experiments)}
+    if len(sets) < 2 or any(name in RESAMPLINGS for name in study.factors):
+        return summary
+    tested = {video.id for data in sets.values() for video in data.videos if video.split == "test"}
+    others = {video.id for data in sets.values() for video in data.videos if video.split != "test"}
+    if not (moved := tested & others):  # a data set has each of its videos once
+        return summary
+    note = (
+        f"{count(len(moved), 'test video')} of one of the {len(sets)} data sets of this study bear the names of "
+        "training or validation videos of another, as divisions of the same videos would; they count as data "
+        "sets of their own. For a verdict over divisions, which allows for the videos that they share, vary "
+        f"{RESAMPLINGS[0]}, {RESAMPLINGS[1]} or {RESAMPLINGS[2]} instead"
+    )
+    return summary.model_copy(update={"notes": [*summary.notes, note]})
+
+
 _WHOLE = ("data", "sampling", "backbone")
 
 
@@ -154,7 +175,7 @@ def make_plan(study: Study, tasks: Iterable[Task], *, search: SearchHeader | Non
         seeds=list(seeds) or list(study.seeds),
         search=search or SearchHeader(),
         code=CodeHeader(hash=fingerprint(modules), modules=dict(sorted(modules.items()))),
-        data=describe_data(load_data(data_settings(study, experiments)), experiments),
+        data=summary_of_data(study, experiments),
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         cells=[task.planned() for task in tasks],
         stop=None if study.stop is None else StopHeader(kind=study.stop.kind, options=study.stop.options),

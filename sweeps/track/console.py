@@ -169,7 +169,7 @@ class ConsoleReporter:
     def _remaining(self) -> str:
         seconds = self.seconds_remaining()
         scope = " for what is planned so far" if self._plan and self._plan.search.arms is not None else ""
-        return "" if seconds is None else f"about {duration(seconds)} remaining{scope}"
+        return f"about {duration(seconds)} remaining{scope}" if seconds else ""
 
     def _view(self) -> RenderableType:
         """Arms and seeds with their latest validation values; best so far, cost and time remaining below."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -60,6 +61,24 @@ def test_a_plan_says_what_the_divisions_can_show_and_not_what_seeds_could(study:
     assert "paired seeds" not in said
     assert "sign-flip" not in said
     assert json.loads(call_vmp("sweep", "plan", str(path), "--json").stdout)["smallest_p_value"] is None
+
+
+def test_a_plan_says_that_data_sets_divide_the_same_videos(study: Study, tmp_path: Path) -> None:
+    for name, first in (("a", 0), ("b", 6)):  # other six videos are tested
+        rows = [f"{i}.mp4,{'ab'[i % 2]},{'test' if first <= i < first + 6 else 'train'}\n" for i in range(18)]
+        (tmp_path / f"{name}.csv").write_text("path,label,split\n" + "".join(rows))
+    by_hand = dataclasses.replace(
+        study,
+        factors={"prompt": ("control", "vmp"), "data.path": (str(tmp_path / "a.csv"), str(tmp_path / "b.csv"))},
+    )
+    notes = make_plan(by_hand, grid_tasks(by_hand)).data.notes
+    assert any(
+        note.startswith("12 test videos of one of the 2 data sets of this study bear the names") for note in notes
+    )
+    assert not any("bear the names" in note for note in make_plan(study, grid_tasks(study)).data.notes)
+    data = {"kind": "motion", "train": 6, "val": 6, "test": 6, "size": 16}
+    two_sets = dataclasses.replace(study, data=data, factors={"prompt": ("control", "vmp"), "data.noise": (0, 0.1)})
+    assert not any("bear the names" in note for note in make_plan(two_sets, grid_tasks(two_sets)).data.notes)
 
 
 def test_every_video_is_tested_once_and_arms_are_compared_within_folds(study: Study, tmp_path: Path) -> None:
