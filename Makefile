@@ -66,7 +66,8 @@ reference: $(STAMP)
 	@set -e; reuse=; for name in $(STUDIES); do \
 		$(BIN)/vmp sweep run $$name --size reference --out $(ANEW)/$$name --workers $(WORKERS) $$reuse; \
 		reuse="$$reuse --reuse $(ANEW)/$$name"; done
-	$(BIN)/vmp atlas $(STUDIES:%=$(ANEW)/%) --out $(ANEW)/gallery
+	$(BIN)/vmp sweep run lambda --size reference --search race --out $(ANEW)/lambda-race --workers $(WORKERS)
+	$(BIN)/vmp atlas $(STUDIES:%=$(ANEW)/%) $(ANEW)/lambda-race --out $(ANEW)/gallery
 
 clean:
 	rm -rf $(VENV) $(OLDEST) results/demo $(ANEW) build site *.egg-info vmp/layer/kernels/*.so

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,12 +44,14 @@ class Answer:
     """What one study says.
 
     Attributes:
+        name: Of the study, see `read_all`.
         study: The study.
         headline: The sentence that answers its question.
         findings: (block, sentences) pairs beside it, block "" for a study of one.
-        figure: The figure of the answer, named as the study; None where it has none.
+        figure: The figure of the answer, called `name`; None where it has none.
     """
 
+    name: str
     study: Study
     headline: str
     findings: tuple[tuple[str, tuple[Finding, ...]], ...]
@@ -72,25 +74,26 @@ class EveryArm:
     figure: ReportFigure
 
 
-def answer_of(conclusions: Conclusions) -> Answer:
+def answer_of(name: str, conclusions: Conclusions) -> Answer:
     """The answer of a study, as its report gives it."""
     drawn = HERO.compute(conclusions).figures if HERO.applies(conclusions) is True else []
-    figure = replace(drawn[0], name=conclusions.study.name) if drawn else None
+    figure = replace(drawn[0], name=name) if drawn else None
     pairs = findings(conclusions)
     beside = beside_headline(conclusions)
     if beside is not None and not any(beside.text == one.text for _, some in pairs for one in some):
         pairs = (("", (beside,)), *pairs)
-    return Answer(study=conclusions.study, headline=headline(conclusions).text, findings=pairs, figure=figure)
+    said = headline(conclusions).text
+    return Answer(name=name, study=conclusions.study, headline=said, findings=pairs, figure=figure)
 
 
-def every_arm(studies: Sequence[Conclusions]) -> EveryArm | None:
-    """All arms of `studies` that have a control, as one specification curve; None where there are none.
+def every_arm(studies: Mapping[str, Conclusions]) -> EveryArm | None:
+    """All arms of `studies` (by their names) that have a control, as one specification curve; None without any.
 
     Runs of one seed share their sign over all studies: equal settings and seed are one cell, whichever study ran it.
     """
     by_cell: dict[str, _Compared] = {}
-    for conclusions in studies:
-        for one in _against_control(conclusions):
+    for name, conclusions in studies.items():
+        for one in _against_control(name, conclusions):
             known = by_cell.get(one.record.hash)
             if known is None or known.shown.n < one.shown.n:
                 by_cell[one.record.hash] = one
@@ -127,7 +130,7 @@ class _Compared:
     record: CellRecord
 
 
-def _against_control(conclusions: Conclusions) -> list[_Compared]:
+def _against_control(name: str, conclusions: Conclusions) -> list[_Compared]:
     study = conclusions.study
     all_factors = [arm.factors for arm in study.arms]
     controls = {
@@ -136,7 +139,7 @@ def _against_control(conclusions: Conclusions) -> list[_Compared]:
         if arm.kind is Kind.VMP and control is not None
     }
     return [
-        _Compared(study=study.name, shown=one, by_seed=other, record=_first_record(study, one.arm))
+        _Compared(study=name, shown=one, by_seed=other, record=_first_record(study, one.arm))
         for one, other in zip(*compared(conclusions, controls, FAMILY), strict=True)
     ]
 
@@ -168,25 +171,21 @@ def _start(record: CellRecord) -> str:
     return _STARTS[0 if n > 1e-6 else 1 if n > -1e-6 else 2]
 
 
-def write_atlas(sources: Sequence[Path], studies: Sequence[Conclusions], out: Path) -> Path:
+def write_atlas(sources: Sequence[Path], studies: Mapping[str, Conclusions], out: Path) -> Path:
     """Write the document, Markdown with its pictures, into the folder `out`.
 
     Args:
         sources: Where the studies are, as the document names them in its commands.
-        studies: Their conclusions, in that order.
+        studies: Their conclusions by name, in that order, see `read_all`.
         out: The folder; files of the same names are replaced.
 
     Returns:
         The path of the document. The same records give the same text.
 
     Raises:
-        InputError: Two studies have one name, or `out` cannot be written.
+        InputError: `out` cannot be written.
     """
-    names = [one.study.name for one in studies]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InputError(f"two of the folders hold a study named '{twice}', and both would be {twice}.png; give one")
-    answers, everything = [answer_of(one) for one in studies], every_arm(studies)
+    answers, everything = [answer_of(name, one) for name, one in studies.items()], every_arm(studies)
     figures = [answer.figure for answer in answers if answer.figure]
     figures += [everything.figure] if everything else []
     try:
@@ -221,7 +220,7 @@ def atlas_text(sources: Sequence[Path], answers: Sequence[Answer], everything: E
 
 def _section(source: Path, answer: Answer) -> list[str]:
     study = answer.study
-    lines = [f"## {study.name}", ""]
+    lines = [f"## {answer.name}", ""]
     lines += [f"**{study.question}**", ""] if study.question else []
     lines += [f"> {answer.headline}", ""]
     lines += _picture(answer.figure) if answer.figure else []
@@ -240,16 +239,24 @@ def _picture(figure: ReportFigure) -> list[str]:
     return [f"![{figure.alt.replace('[', '(').replace(']', ')')}]({figure.name}.png)", ""]
 
 
-def read_all(sources: Sequence[Path]) -> list[Conclusions]:
-    """The conclusions of every study folder.
+def read_all(sources: Sequence[Path]) -> dict[str, Conclusions]:
+    """The conclusions of every study folder by the study's name; by the folder's where several studies share theirs.
 
     Raises:
-        InputError: One of them holds no study, or has cells still to run.
+        InputError: A folder holds no study or has cells still to run, or two have neither name for their own.
     """
-    made = []
+    made: list[Conclusions] = []
     for source in sources:
         conclusions = conclude(load_study(source))
         if not conclusions.completeness.is_finished:
             raise InputError(f"'{source}' has cells still to run; `vmp sweep run` completes it")
         made.append(conclusions)
-    return made
+    own = [one.study.name for one in made]
+    names = [name if own.count(name) == 1 else source.resolve().name for name, source in zip(own, sources, strict=True)]
+    for name, study in zip(names, own, strict=True):
+        if names.count(name) > 1:
+            raise InputError(
+                f"two of the folders hold a study named '{study}' and would both be {name}.png; give one, or "
+                "rename one of the folders"
+            )
+    return dict(zip(names, made, strict=True))

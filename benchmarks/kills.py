@@ -1,18 +1,20 @@
 """Ten SIGKILLs in turn, each followed by the same command: which cells are lost, computed twice, or called failed.
 
-    python benchmarks/kills.py [--series 3] [--kills 10]
+    python benchmarks/kills.py [--series 3] [--kills 10] [--neps PYTHON] [--tools vmp optuna neps]
 
 48 cells of milliseconds in two worker processes. A series kills the sweep and all its processes ten times, at moments
 that a seeded generator draws, and then lets it end. Beside it Optuna as its documentation runs a grid with many
 processes: `BruteForceSampler` on a journal, two processes, the same kills; a process that is started again goes on
 until the sampler says that the space is exhausted. A cell is repeated where it has a second result: two lines of a
-sweep's log, two complete trials of Optuna.
+sweep's log, two complete trials of Optuna. With an interpreter that has neural-pipeline-search (it asks for an older
+pandas than ours) NePS is there, too: its grid search, two workers on one folder until 48 evaluations have completed.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import random
@@ -56,6 +58,31 @@ study = optuna.create_study(
     load_if_exists=True,
 )
 study.optimize(objective)  # ends when the sampler has nothing more to try
+"""
+
+NEPS = """
+import sys, time
+import neps
+
+folder = sys.argv[1]
+
+class Cells(neps.PipelineSpace):
+    cell = neps.Categorical(tuple(range({cells})))
+
+def evaluate(cell):
+    time.sleep({seconds})
+    with open(f"{{folder}}/computed", "a") as computed:
+        computed.write(f"{{cell}}\\n")
+    return float(cell)
+
+neps.run(
+    evaluate,
+    Cells(),
+    root_directory=f"{{folder}}/neps",
+    optimizer="grid_search",
+    total_evaluations_to_spend={cells},
+    continue_until_max_evaluation_completed=True,
+)
 """
 
 BACKBONE = """
@@ -191,13 +218,44 @@ def optuna_journal(kills: int, moments: random.Random) -> Series:
         )
 
 
+def neps_grid(python: str, kills: int, moments: random.Random) -> Series:
+    """The same series of two NePS workers on one folder, by the interpreter `python`."""
+    with tempfile.TemporaryDirectory() as text:
+        folder = Path(text)
+        computed = folder / "computed"
+        computed.touch()
+        started = time.monotonic()
+        command = [python, "-c", NEPS.format(cells=CELLS, seconds=SECONDS), text]
+        code = kill_series(command, WORKERS, folder, kills, moments, lambda: computed.read_text().count("\n"))
+        trials = list((folder / "neps" / "configs").glob("config_*"))
+        states = Counter(json.loads((trial / "metadata.json").read_text())["state"] for trial in trials)
+        print(f"  its configurations by state: {dict(states)}")
+        reported = [trial / "config.yaml" for trial in trials if (trial / "report.yaml").exists()]
+        results = Counter(int(path.read_text().split(":")[1]) for path in reported)
+        return Series(
+            complete=len(results),
+            lost=CELLS - len(results),
+            repeated=sum(number > 1 for number in results.values()),
+            failed=states["failed"] + states["crashed"],
+            exit_code=code,
+            seconds=time.monotonic() - started,
+        )
+
+
 def main() -> None:
     """Print each series of both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--series", type=int, default=3)
     parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--tools", nargs="+", choices=["vmp", "optuna", "neps"], default=["vmp", "optuna", "neps"])
+    parser.add_argument("--neps", metavar="PYTHON", help="an interpreter that has neural-pipeline-search")
     arguments = parser.parse_args()
-    for name, run in (("vmp sweep run", sweep), ("Optuna, BruteForceSampler on a journal", optuna_journal)):
+    runs = {
+        "vmp": ("vmp sweep run", sweep),
+        "optuna": ("Optuna, BruteForceSampler on a journal", optuna_journal),
+        "neps": ("NePS, grid search", functools.partial(neps_grid, arguments.neps)),
+    }
+    for name, run in (runs[tool] for tool in arguments.tools if tool != "neps" or arguments.neps):
         for number in range(arguments.series):
             print(f"{name}, series {number + 1}: {run(arguments.kills, random.Random(number))}", flush=True)
 

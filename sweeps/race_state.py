@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from sweeps.describe import describe_factors
-from sweeps.questions import Factors, arms_by_block, block_names
+from sweeps.questions import BASELINE, CONTROL, PROMPT, Factors, arms_by_block, block_names
 from sweeps.record import CellRecord, Plan, Scalar, arm_key
 from sweeps.stats.race import ALPHA, ENDINGS, WAYS, Ending, Races, Way, looks_until, race
 from vmp.core.text import count, listing
 
 RACE = "race"
 """The method of ``--search`` that this is about."""
+_NAMED = 3  # as many dropped arms are named in a sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,16 +127,26 @@ class RaceState:
             case Ending.BEST:
                 return f"{race} ended {after}: {names[0]} is best, every other arm is shown to be worse."
             case Ending.SET:
-                return f"{race} ended {after} with a set: {listing(names)} lie within {margin}, the others are worse."
+                return f"{race} ended {after} with a set: {listing(names)} lie within {margin}{self._others()}."
             case Ending.NO_DIFFERENCE:
                 return f"{race} ended {after}: no difference, all {len(names)} arms lie within {margin}."
             case Ending.NOT_ENOUGH_SEEDS:
                 return (
                     f"{race} ended {after}, at its cap, with not enough seeds to decide between "
-                    f"{count(len(names), 'arm')}: {listing(names)}."
+                    f"{count(len(names), 'arm')}: {listing(names)}{self._others()}."
                 )
             case _:
                 return f"{race} is running: {len(names)} of {count(len(self.arms), 'arm')} in it {after}."
+
+    def _others(self) -> str:
+        """A clause on the arms that were dropped; what trains without the prompt is named in any case."""
+        dropped = [arm.factors for arm in self.arms if arm.dropped_at is not None]
+        if len(dropped) <= _NAMED:
+            names = listing([describe_factors(factors) for factors in dropped])
+            return f"; {names} {'is' if len(dropped) == 1 else 'are'} shown to be worse" if dropped else ""
+        plain = [describe_factors(factors) for factors in dropped if factors.get(PROMPT) in (BASELINE, CONTROL)]
+        among = f", {listing(plain)} among them" if plain else ""
+        return f"; the other {len(dropped)} are shown to be worse{among}"
 
     def drops(self, since: int = 0) -> list[str]:
         """A line for each arm that was dropped after look `since`, in the order of the looks."""

@@ -105,10 +105,11 @@ def _collapse_overall(summaries: Sequence[ArmSummary], margin: float) -> str:
     gaps = [one.max_gap for _, one in endings if one.max_gap is not None]
     if gaps:
         near = sum(gap <= margin for gap in gaps)
-        text += (
-            f" In {near} of these {len(gaps)} arms every collapsed seed equals the control within "
-            f"{100 * margin:g} points (largest difference anywhere: {100 * max(gaps):.1f})."
-        )
+        within = f"the control within {100 * margin:g} points (largest difference anywhere: {100 * max(gaps):.1f})"
+        if near:
+            text += f" In {near} of these {len(gaps)} arms every collapsed seed equals {within}."
+        else:
+            text += f" In none of these {len(gaps)} arms does every collapsed seed equal {within}."
     return text
 
 

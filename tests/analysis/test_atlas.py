@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from analysis.atlas import PAGE, every_arm
+from analysis.atlas import PAGE, every_arm, read_all
 from analysis.cli import atlas, report
 from analysis.study.cells import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
@@ -50,7 +50,7 @@ def test_each_arm_is_compared_with_its_control_and_counts_once(tmp_path: Path) -
         conclusions(tmp_path / "more", StudyModel(arms=lambda_arms({0: 0.1, 0.1: 0.15, 1: 0.1}), seeds=range(8))),
     )
     starts = conclusions(tmp_path / "starts", START)
-    made = every_arm([few, starts, more])
+    made = every_arm({"few": few, "starts": starts, "lambda": more})
     assert made is not None
     labels = [contrast.arm.label for contrast in made.contrasts]
     assert len(labels) == 3 + 1 + len(STARTS) - 1, "λ = 0 and 0.1 are in two studies"
@@ -67,10 +67,20 @@ def test_each_arm_is_compared_with_its_control_and_counts_once(tmp_path: Path) -
     assert f"of {len(labels)} arms" in made.finding.text
 
 
+def test_studies_of_one_name_are_called_by_their_folders(tmp_path: Path) -> None:
+    folders = [tmp_path / "grid", tmp_path / "race", tmp_path / "starts"]
+    for folder, model in zip(folders, (LAMBDA, LAMBDA, START), strict=True):
+        write_study(folder, model)
+    assert list(read_all(folders)) == ["grid", "race", "starts"]
+    ran = CliRunner().invoke(atlas, [*map(str, folders), "--out", str(tmp_path / "out")])
+    assert ran.exit_code == 0, ran.output
+    assert {"grid.png", "race.png", "starts.png"} < {path.name for path in (tmp_path / "out").iterdir()}
+
+
 @pytest.mark.parametrize(
     ("models", "sentence"),
     [
-        ((LAMBDA, LAMBDA), "two of the folders hold a study named 'lambda'"),
+        ((LAMBDA, LAMBDA), "two of the folders hold a study named 'lambda' and would both be same.png"),
         ((StudyModel(arms=lambda_arms({0: 0.1}, missing={0: [1]})),), "has cells still to run"),
     ],
 )
@@ -79,8 +89,8 @@ def test_what_has_no_answer_yet_or_no_name_of_its_own_is_refused(
 ) -> None:
     folders = []
     for number, model in enumerate(models):
-        write_study(tmp_path / str(number), model)
-        folders.append(str(tmp_path / str(number)))
+        write_study(tmp_path / str(number) / "same", model)
+        folders.append(str(tmp_path / str(number) / "same"))
     ran = CliRunner().invoke(atlas, [*folders, "--out", str(tmp_path / "out")])
     assert sentence in str(ran.exception)
     assert not (tmp_path / "out").exists()

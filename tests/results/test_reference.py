@@ -98,7 +98,7 @@ def test_the_gallery_is_what_the_records_say(monkeypatch: pytest.MonkeyPatch) ->
     written = (out / PAGE).read_text(encoding="utf-8")
     sources = [path.relative_to(ROOT) for path in REFERENCES]
     made = read_all(sources)
-    assert atlas_text(sources, [answer_of(one) for one in made], every_arm(made), out) == written
+    assert atlas_text(sources, [answer_of(name, one) for name, one in made.items()], every_arm(made), out) == written
     assert {path.name for path in out.iterdir()} == {PAGE, *re.findall(r"\]\(([\w-]+\.png)\)", written)}
 
 

@@ -18,6 +18,7 @@ from analysis.verdict.over_blocks import setting_words
 from analysis.words.findings import Finding
 from analysis.words.headline import answer, beside_headline, headline
 from analysis.words.phrases import points
+from sweeps.race_state import RaceState
 from sweeps.stats.collapse import Rate
 from sweeps.stats.decisions import Verdict
 from tests.analysis.study_records import STARTS, ArmModel, StudyModel, lambda_arms, transfer_arms, write_study
@@ -149,6 +150,8 @@ def test_counts_of_runs_are_those_of_the_cells(conclusions: Conclusions) -> None
     for finding in all_findings(conclusions):
         rates = [rate for behind in finding.contrasts for rate in rates_of(behind)]
         counts = {(rate.count, rate.n) for rate in rates}
+        raced = [arm for behind in finding.contrasts if isinstance(behind, RaceState) for arm in behind.arms]
+        counts |= {(arm.collapsed, arm.runs) for arm in raced}
         text = finding.text.split("; ", 1)[-1] if "of which" in finding.text else finding.text
         for count, n in re.findall(r"(\d+) of (?:its )?(\d+) runs? collapsed", text):
             assert (int(count), int(n)) in counts, finding.text
