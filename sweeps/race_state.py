@@ -9,7 +9,7 @@ block's own arms and by the rules of a race alone, so that what happens in one c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,9 @@ from vmp.core.text import count, listing
 
 RACE = "race"
 """The method of ``--search`` that this is about."""
+Named = Callable[[Mapping[str, Scalar]], str]
+"""What an arm with these factors is called in a sentence."""
+
 _NAMED = 3  # as many dropped arms are named in a sentence
 
 
@@ -117,9 +120,9 @@ class RaceState:
         """The arms in the race."""
         return tuple(arm for arm in self.arms if arm.dropped_at is None)
 
-    def sentence(self) -> str:
+    def sentence(self, named: Named = describe_factors) -> str:
         """The decision in one sentence."""
-        names = [describe_factors(arm.factors) for arm in self.alive]
+        names = [named(arm.factors) for arm in self.alive]
         race = f"In {describe_factors(self.block)} the race" if self.block else "The race"
         after = f"after {count(self.seeds, 'seed')} and {count(self.cells, 'cell')}"
         margin = f"the margin of {100 * self.rules.margin:g} points"
@@ -127,31 +130,31 @@ class RaceState:
             case Ending.BEST:
                 return f"{race} ended {after}: {names[0]} is best, every other arm is shown to be worse."
             case Ending.SET:
-                return f"{race} ended {after} with a set: {listing(names)} lie within {margin}{self._others()}."
+                return f"{race} ended {after} with a set: {listing(names)} lie within {margin}{self._others(named)}."
             case Ending.NO_DIFFERENCE:
                 return f"{race} ended {after}: no difference, all {len(names)} arms lie within {margin}."
             case Ending.NOT_ENOUGH_SEEDS:
                 return (
                     f"{race} ended {after}, at its cap, with not enough seeds to decide between "
-                    f"{count(len(names), 'arm')}: {listing(names)}{self._others()}."
+                    f"{count(len(names), 'arm')}: {listing(names)}{self._others(named)}."
                 )
             case _:
                 return f"{race} is running: {len(names)} of {count(len(self.arms), 'arm')} in it {after}."
 
-    def _others(self) -> str:
+    def _others(self, named: Named) -> str:
         """A clause on the arms that were dropped; what trains without the prompt is named in any case."""
         dropped = [arm.factors for arm in self.arms if arm.dropped_at is not None]
         if len(dropped) <= _NAMED:
-            names = listing([describe_factors(factors) for factors in dropped])
+            names = listing([named(factors) for factors in dropped])
             return f"; {names} {'is' if len(dropped) == 1 else 'are'} shown to be worse" if dropped else ""
-        plain = [describe_factors(factors) for factors in dropped if factors.get(PROMPT) in (BASELINE, CONTROL)]
+        plain = [named(factors) for factors in dropped if factors.get(PROMPT) in (BASELINE, CONTROL)]
         among = f", {listing(plain)} among them" if plain else ""
         return f"; the other {len(dropped)} are shown to be worse{among}"
 
-    def drops(self, since: int = 0) -> list[str]:
+    def drops(self, since: int = 0, named: Named = describe_factors) -> list[str]:
         """A line for each arm that was dropped after look `since`, in the order of the looks."""
         dropped = [arm for arm in self.arms if arm.dropped_at is not None and arm.dropped_at > since]
-        return [_drop_line(arm) for arm in sorted(dropped, key=lambda arm: arm.dropped_at or 0)]
+        return [_drop_line(arm, named) for arm in sorted(dropped, key=lambda arm: arm.dropped_at or 0)]
 
     def lines(self) -> list[str]:
         """As text."""
@@ -212,9 +215,9 @@ class StudyRace:
         """Runs of a grid of the same arms with `rules.max_seeds` seeds."""
         return len(self.seeds_by_arm) * self.rules.max_seeds
 
-    def sentence(self) -> str:
+    def sentence(self, named: Named = describe_factors) -> str:
         """The decision, a sentence for each race."""
-        return " ".join(one.sentence() for one in self.races)
+        return " ".join(one.sentence(named) for one in self.races)
 
     def error_sentence(self) -> str:
         """For how many races the error is stated; empty for one."""
@@ -379,16 +382,16 @@ def _state(made: Races, factors: Sequence[dict[str, Scalar]], rules: RaceRules, 
     )
 
 
-def _drop_line(arm: RaceArm) -> str:
+def _drop_line(arm: RaceArm, named: Named) -> str:
     """``after 5 seeds: lambda=10 is dropped, 4.2 points (1.1 to 7.3) behind lambda=0.1; 4 of 5 runs collapsed``."""
     assert arm.difference is not None
     assert arm.low is not None
     assert arm.high is not None
     assert arm.beaten_by is not None
-    behind = f"{100 * arm.difference:.1f} points ({100 * arm.low:.1f} to {100 * arm.high:.1f})"
+    lead, low, high = (f"{100 * value:.1f}".replace("-", "−") for value in (arm.difference, arm.low, arm.high))
     line = (
-        f"after {count(arm.dropped_at or 0, 'seed')}: {describe_factors(arm.factors)} is dropped, {behind} behind "
-        f"{describe_factors(arm.beaten_by)}"
+        f"after {count(arm.dropped_at or 0, 'seed')}: {named(arm.factors)} is dropped, {lead} points ({low} to {high}) "
+        f"behind {named(arm.beaten_by)}"
     )
     why = "; dropped for its rate of collapse" if arm.way == Way.COLLAPSE else ""
     return line + (f"; {arm.collapsed} of {arm.runs} runs collapsed" if arm.collapsed else "") + why

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,8 +11,7 @@ from matplotlib.axes import Axes
 from analysis.figures.figure import ReportFigure
 from analysis.figures.style import CONTROL, GRID, INK, MUTED, VMP, label_rows, one_panel, row_gid, tidy
 from analysis.words.phrases import points
-from sweeps.race_state import RaceState
-from sweeps.record import arm_key
+from sweeps.race_state import Named, RaceState
 
 MAX_LANES = 36
 
@@ -33,14 +31,14 @@ class Lanes:
     hidden: int
 
 
-def prepare_lanes(race: RaceState, labels: Mapping[str, str]) -> Lanes:
+def prepare_lanes(race: RaceState, named: Named) -> Lanes:
     """Arms that stayed longest first."""
     ordered = sorted(race.arms, key=lambda arm: (arm.dropped_at is not None, -arm.seeds))
     rows = []
     for arm in ordered[:MAX_LANES]:
         note = "" if arm.difference is None else f"{points(-arm.difference)} to the leader"
         note += f", dropped for its {arm.way}" if arm.dropped_at else ""
-        rows.append((labels[arm_key(arm.factors)], arm.seeds, arm.dropped_at is not None, note))
+        rows.append((named(arm.factors), arm.seeds, arm.dropped_at is not None, note))
     looks = tuple(look for look in race.looks if look <= race.seeds)
     return Lanes(rows=tuple(rows), looks=looks, hidden=max(0, len(ordered) - MAX_LANES))
 
@@ -67,18 +65,18 @@ def draw_lanes(data: Lanes, *, ax: Axes) -> Axes:
     return ax
 
 
-def race_figure(race: RaceState, labels: Mapping[str, str], *, name: str, block: str) -> ReportFigure | None:
+def race_figure(race: RaceState, named: Named, *, name: str, block: str) -> ReportFigure | None:
     """The lanes; ``None`` before the first look.
 
     Args:
         race: What is drawn.
-        labels: Of the arms, by `sweeps.record.arm_key`.
+        named: The label of an arm by its factors.
         name: Of the figure's file.
         block: In words; empty where all arms race each other.
     """
     if not race.seeds:
         return None
-    data = prepare_lanes(race, labels)
+    data = prepare_lanes(race, named)
     caption = f"{block}. " if block else ""
     caption += "How many seeds each arm ran; vertical lines are the looks of the race, crosses the arms dropped there."
     caption += f" {data.hidden} more arms are in the table." if data.hidden else ""

@@ -21,7 +21,9 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     if rates:
         ill = f"{sum(rate.count for rate in rates)} of {sum(rate.n for rate in rates)}"
         tiles.append(Tile(name="collapsed", value=ill, note="runs with constant attention, or diverged"))
-    shape = f"{count(len(study.arms), 'arm')} × {count(len(study.plan.seeds), 'seed')}"
+    arms, seeds = count(len(study.arms), "arm"), count(len(study.plan.seeds), "seed")
+    is_full = counts.planned == len(study.arms) * len(study.plan.seeds)
+    shape = f"{arms} × {seeds}" if is_full else f"{arms}, up to {seeds}"
     tiles.append(Tile(name="cells complete", value=f"{counts.complete} of {counts.planned}", note=shape))
     compute = NOT_RECORDED if math.isnan(seconds) else duration(seconds)
     tiles.append(Tile(name="compute", value=compute, note="summed over cells"))

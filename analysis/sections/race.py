@@ -11,8 +11,7 @@ from analysis.study.cells import ARM, HASH
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.verdicts import block_in_words
 from analysis.words.findings import Finding
-from sweeps.race_state import RaceArm, RaceState, StudyRace
-from sweeps.record import arm_key
+from sweeps.race_state import Named, RaceArm, RaceState, StudyRace
 
 _BLOCK = Column(key="block", header="block")
 _COLUMNS = (
@@ -46,13 +45,13 @@ _IN_BLOCKS = (
 def _compute(conclusions: Conclusions) -> SectionContent:
     made = conclusions.race
     assert made is not None
-    labels = {arm_key(arm.factors): arm.label for arm in conclusions.study.arms}
+    named = conclusions.study.label_of
     blocks = [block_in_words(list(race.block), list(race.block.values())) for race in made.races]
     in_blocks = len(blocks) > 1
     rows, figures = [], []
     for number, (race, block) in enumerate(zip(made.races, blocks, strict=True), 1):
-        rows += [_row(arm, labels, conclusions, (block,) if in_blocks else ()) for arm in race.arms]
-        figures.append(race_figure(race, labels, name=f"race_{number}" if in_blocks else "race", block=block))
+        rows += [_row(arm, conclusions, (block,) if in_blocks else ()) for arm in race.arms]
+        figures.append(race_figure(race, named, name=f"race_{number}" if in_blocks else "race", block=block))
     table = Table(
         name="race",
         caption=_caption(made),
@@ -61,7 +60,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         max_rows=60,
     )
     return SectionContent(
-        findings=_findings(made, blocks),
+        findings=_findings(made, blocks, named),
         figures=[figure for figure in figures if figure],
         tables=[table],
         method=[_METHOD, _IN_BLOCKS] if in_blocks else [_METHOD],
@@ -79,15 +78,15 @@ def _caption(made: StudyRace) -> str:
     )
 
 
-def _findings(made: StudyRace, blocks: Sequence[str]) -> list[tuple[str, list[Finding]]]:
+def _findings(made: StudyRace, blocks: Sequence[str], named: Named) -> list[tuple[str, list[Finding]]]:
     """Those of a race; of several what they cost together and what their error is, then those of each block."""
     cost = _cost(made.cells, made.grid_cells, made.races)
     if len(blocks) == 1:
-        decision, *drops = _findings_of(made.races[0])
+        decision, *drops = _findings_of(made.races[0], named)
         return [("", [decision, cost, *drops])]
     error = Finding(topic="Error", text=made.error_sentence(), contrasts=made.races)
     own = [
-        (block, [*_findings_of(race), _cost(race.cells, race.grid_cells, (race,))])
+        (block, [*_findings_of(race, named), _cost(race.cells, race.grid_cells, (race,))])
         for race, block in zip(made.races, blocks, strict=True)
     ]
     return [("", [error, cost]), *own]
@@ -98,16 +97,17 @@ def _cost(cells: int, grid_cells: int, behind: tuple[RaceState, ...]) -> Finding
     return Finding(topic="Cost", text=text, contrasts=behind)
 
 
-def _findings_of(race: RaceState) -> list[Finding]:
-    drops = [f"{line[0].upper()}{line[1:]}." for line in race.drops()]
+def _findings_of(race: RaceState, named: Named) -> list[Finding]:
+    drops = [f"{line[0].upper()}{line[1:]}." for line in race.drops(named=named)]
     return [
-        Finding(topic="Decision", text=race.sentence(), contrasts=(race,)),
+        Finding(topic="Decision", text=race.sentence(named), contrasts=(race,)),
         *(Finding(topic="Dropped", text=text, contrasts=(race,)) for text in drops[:12]),
     ]
 
 
-def _row(arm: RaceArm, labels: dict[str, str], conclusions: Conclusions, block: tuple[str, ...]) -> Row:
-    label = labels[arm_key(arm.factors)]
+def _row(arm: RaceArm, conclusions: Conclusions, block: tuple[str, ...]) -> Row:
+    named = conclusions.study.label_of
+    label = named(arm.factors)
     interval = (arm.low, arm.high) if arm.low is not None and arm.high is not None else None
     values = (
         *block,
@@ -116,7 +116,7 @@ def _row(arm: RaceArm, labels: dict[str, str], conclusions: Conclusions, block: 
         "dropped" if arm.dropped_at else "yes",
         arm.dropped_at,
         arm.way,
-        labels[arm_key(arm.beaten_by)] if arm.beaten_by else "",
+        named(arm.beaten_by) if arm.beaten_by else "",
         arm.difference,
         interval,
         arm.collapsed,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from analysis.study.arms import Arm, Kind, arms_of
 from analysis.study.recorded import Recorded, Recorder
-from sweeps.record import CellRecord, DataStatistics, Plan, StudyFolder, arm_key, confirmation_plan, contradict
+from sweeps.record import CellRecord, DataStatistics, Plan, Scalar, StudyFolder, arm_key, confirmation_plan, contradict
 from vmp.core.errors import InputError
 from vmp.core.metrics import COMPARED, METRICS
 
@@ -109,6 +109,14 @@ class Study:
     @property
     def name(self) -> str:
         return self.plan.study.name or "unnamed study"
+
+    def label_of(self, factors: Mapping[str, Scalar]) -> str:
+        """The label of the arm with these factors of the plan."""
+        return self._labels[arm_key(factors)]
+
+    @cached_property
+    def _labels(self) -> dict[str, str]:
+        return {arm_key(arm.factors): arm.label for arm in self.arms}
 
     @property
     def question(self) -> str:

@@ -30,7 +30,8 @@ def headline(conclusions: Conclusions) -> Finding:
         text = provisional(fresh.evidence.completeness, clause + mixed_runs(confirmation))
         return Finding(topic="", text=text, contrasts=(confirmation,))
     if conclusions.race is not None:
-        return Finding(topic="", text=conclusions.race.sentence(), contrasts=conclusions.race.races)
+        text = conclusions.race.sentence(conclusions.study.label_of)
+        return Finding(topic="", text=text, contrasts=conclusions.race.races)
     clause, behind = _claim(conclusions)
     return Finding(topic="", text=provisional(conclusions.completeness, clause), contrasts=behind)
 

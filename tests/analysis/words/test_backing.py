@@ -112,6 +112,9 @@ def all_findings(conclusions: Conclusions) -> list[Finding]:
 
 def numbers_of(behind: object) -> set[str]:
     """Every signed number that a sentence may print of what is behind it."""
+    if isinstance(behind, RaceState):
+        values = [value for arm in behind.arms for value in (arm.difference, arm.low, arm.high)]
+        return {points(value) for value in values if value is not None}
     if not isinstance(behind, Contrast):
         return set()
     ends = [behind.interval.low, behind.interval.high] if behind.interval else []

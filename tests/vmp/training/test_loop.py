@@ -123,7 +123,7 @@ def test_a_checkpoint_that_is_damaged_or_hostile_is_refused(tmp_path: Path, cont
 def test_an_interrupted_write_leaves_the_old_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "cell.pt"
     save_checkpoint(path, {"epoch": 1})
-    with pytest.raises(Exception, match="pickle"):
+    with pytest.raises(Exception, match=r"pickle|local object"):
         save_checkpoint(path, {"epoch": lambda: None})
     assert load_checkpoint(path) == {"epoch": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["cell.pt"]
