@@ -38,8 +38,8 @@ class _Worker:
     inbox: Any
     device: str
     task: Task | None = None
-    ready: bool = False
-    began: float = 0.0  # when its task did
+    has_begun: bool = False  # with its task
+    began: float = 0.0  # when it did
     overdue: bool = False
 
     def send(self, message: dict[str, Any]) -> None:
@@ -78,7 +78,7 @@ class LocalExecutor:
         """Run every task; see the contract."""
         waiting = collections.deque(tasks)
         attempts: collections.Counter[str] = collections.Counter()
-        open_tasks, unready, has_ended = len(tasks), 0, False
+        open_tasks, starts, has_ended = len(tasks), 0, False
         while True:
             self._hand_out(waiting)
             if has_ended:  # after the worker that is idle now has its next task
@@ -97,8 +97,8 @@ class LocalExecutor:
             worker = self._workers[number]
             if line is not None:
                 message = json.loads(line)
-                if "ready" in message:
-                    worker.ready, unready = True, 0
+                if "began" in message:
+                    worker.has_begun, starts = True, 0
                     worker.began = time.monotonic()
                     continue
                 if "predictions" in message:
@@ -117,14 +117,14 @@ class LocalExecutor:
                 on_event(record.model_copy(update={"provenance": record.provenance.model_copy(update=tries)}))
                 continue
             task = self._reap(worker)
-            if not worker.ready:
-                unready += 1
-                if worker.process.returncode > 0 or unready == _STARTS:
-                    raise InputError(self._cannot_start(worker))
             if task is None:
                 continue
+            if not worker.has_begun:
+                starts += 1
+                if worker.process.returncode > 0 or starts == _STARTS:
+                    raise InputError(self._cannot_start(worker))
             # A kill can hit any process at any time: one that had not begun is no fault of the cell.
-            attempts[task.hash] += worker.ready
+            attempts[task.hash] += worker.has_begun
             if worker.overdue:
                 open_tasks, has_ended = open_tasks - 1, True
                 limit = self._resources.cell_timeout or 0.0
@@ -140,7 +140,7 @@ class LocalExecutor:
         idle = [worker for worker in self._workers.values() if worker.task is None]
         while waiting and (idle or len(self._workers) < self._resources.workers):
             worker = idle.pop(0) if idle else self._start()
-            worker.task, worker.began = waiting.popleft(), time.monotonic()
+            worker.task, worker.has_begun = waiting.popleft(), False
             worker.send({"task": worker.task.to_plain()})
 
     def _until_timeout(self) -> float | None:
@@ -159,7 +159,7 @@ class LocalExecutor:
                 worker.process.kill()
 
     def _running(self) -> list[_Worker]:
-        return [worker for worker in self._workers.values() if worker.task and worker.ready and not worker.overdue]
+        return [worker for worker in self._workers.values() if worker.task and worker.has_begun and not worker.overdue]
 
     def _start(self) -> _Worker:
         self._started += 1

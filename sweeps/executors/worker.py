@@ -50,9 +50,9 @@ def main() -> None:
         def on_predicted(predictions: Predictions) -> None:
             send({"predictions": predictions.model_dump(mode="json")})
 
-        send({"ready": True})
         while True:
             task = Task(**inbox.get()["task"])
+            send({"began": task.hash})
             record = run_cell(
                 task,
                 runtime=runtime,
