@@ -215,10 +215,6 @@ class StudyRace:
         """Runs of a grid of the same arms with `rules.max_seeds` seeds."""
         return len(self.seeds_by_arm) * self.rules.max_seeds
 
-    def sentence(self, named: Named = describe_factors) -> str:
-        """The decision, a sentence for each race."""
-        return " ".join(one.sentence(named) for one in self.races)
-
     def error_sentence(self) -> str:
         """For how many races the error is stated; empty for one."""
         if len(self.races) == 1:

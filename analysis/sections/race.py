@@ -7,11 +7,12 @@ from typing import Literal
 
 from analysis.figures.race_lanes import race_figure
 from analysis.sections.base import Column, Row, Section, SectionContent, Table
-from analysis.study.cells import ARM, HASH
+from analysis.study.cells import ARM, HASH, Study
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.verdicts import block_in_words
 from analysis.words.findings import Finding
-from sweeps.race_state import Named, RaceArm, RaceState, StudyRace
+from analysis.words.race_sentences import drop_sentences, race_sentence
+from sweeps.race_state import RaceArm, RaceState, StudyRace
 
 _BLOCK = Column(key="block", header="block")
 _COLUMNS = (
@@ -60,7 +61,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         max_rows=60,
     )
     return SectionContent(
-        findings=_findings(made, blocks, named),
+        findings=_findings(made, blocks, conclusions.study),
         figures=[figure for figure in figures if figure],
         tables=[table],
         method=[_METHOD, _IN_BLOCKS] if in_blocks else [_METHOD],
@@ -78,15 +79,15 @@ def _caption(made: StudyRace) -> str:
     )
 
 
-def _findings(made: StudyRace, blocks: Sequence[str], named: Named) -> list[tuple[str, list[Finding]]]:
+def _findings(made: StudyRace, blocks: Sequence[str], study: Study) -> list[tuple[str, list[Finding]]]:
     """Those of a race; of several what they cost together and what their error is, then those of each block."""
     cost = _cost(made.cells, made.grid_cells, made.races)
     if len(blocks) == 1:
-        decision, *drops = _findings_of(made.races[0], named)
+        decision, *drops = _findings_of(made.races[0], study)
         return [("", [decision, cost, *drops])]
     error = Finding(topic="Error", text=made.error_sentence(), contrasts=made.races)
     own = [
-        (block, [*_findings_of(race, named), _cost(race.cells, race.grid_cells, (race,))])
+        (block, [*_findings_of(race, study), _cost(race.cells, race.grid_cells, (race,))])
         for race, block in zip(made.races, blocks, strict=True)
     ]
     return [("", [error, cost]), *own]
@@ -97,11 +98,10 @@ def _cost(cells: int, grid_cells: int, behind: tuple[RaceState, ...]) -> Finding
     return Finding(topic="Cost", text=text, contrasts=behind)
 
 
-def _findings_of(race: RaceState, named: Named) -> list[Finding]:
-    drops = [f"{line[0].upper()}{line[1:]}." for line in race.drops(named=named)]
+def _findings_of(race: RaceState, study: Study) -> list[Finding]:
     return [
-        Finding(topic="Decision", text=race.sentence(named), contrasts=(race,)),
-        *(Finding(topic="Dropped", text=text, contrasts=(race,)) for text in drops[:12]),
+        Finding(topic="Decision", text=race_sentence(race, study), contrasts=(race,)),
+        *(Finding(topic="Dropped", text=text, contrasts=(race,)) for text in drop_sentences(race, study)[:12]),
     ]
 
 

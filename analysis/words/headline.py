@@ -13,6 +13,7 @@ from analysis.words.claims import claim_clause, mixed_runs, stability_sentence
 from analysis.words.effect_sentences import clarity, leading_effects, named_effects
 from analysis.words.findings import Behind, Finding
 from analysis.words.phrases import provisional, subject_name, within_block
+from analysis.words.race_sentences import race_sentence
 from analysis.words.verdict_sentences import verdict_claim, verdict_findings
 from sweeps.stats.decisions import Verdict
 
@@ -30,7 +31,7 @@ def headline(conclusions: Conclusions) -> Finding:
         text = provisional(fresh.evidence.completeness, clause + mixed_runs(confirmation))
         return Finding(topic="", text=text, contrasts=(confirmation,))
     if conclusions.race is not None:
-        text = conclusions.race.sentence(conclusions.study.label_of)
+        text = " ".join(race_sentence(race, conclusions.study) for race in conclusions.race.races)
         return Finding(topic="", text=text, contrasts=conclusions.race.races)
     clause, behind = _claim(conclusions)
     return Finding(topic="", text=provisional(conclusions.completeness, clause), contrasts=behind)

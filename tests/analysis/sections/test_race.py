@@ -44,7 +44,7 @@ def test_every_block_has_its_own_decision_lanes_and_rows(in_blocks: Conclusions)
     assert "at most 10%" in over["Error"]
     for (backbone, best), said in zip(BEST.items(), own, strict=True):
         assert said["Decision"].startswith(f"In backbone={backbone} the race ended after")
-        assert f"backbone={backbone} prompt=vmp lambda={best} is best" in said["Decision"]
+        assert f": λ = {best} is best" in said["Decision"]
     (table,) = content.tables
     assert [row.values[0] for row in table.rows] == ["backbone = slow"] * 3 + ["backbone = x3d"] * 3
     assert all(len(row.values) == len(table.columns) for row in table.rows)
