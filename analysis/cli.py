@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from vmp.core.collector import collector_paused
 from vmp.core.errors import InputError
 
 if TYPE_CHECKING:
     from analysis.study.cells import Study
     from analysis.verdict.conclusions import Conclusions
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """A report keeps nearly all that it makes until its end; Python's collector would search it again and again."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 class _Report(click.Command):
@@ -70,7 +56,7 @@ class _Report(click.Command):
     help="Write nothing; recompute every number of the report that was written, and end with 1 if any disagrees.",
 )
 @click.option("--strict", is_flag=True, help="End with 3 if a planned cell is missing, failed or has no test accuracy.")
-@_without_collector()
+@collector_paused()
 def report(
     sources: tuple[str, ...],
     out: Path | None,

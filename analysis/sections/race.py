@@ -9,9 +9,8 @@ from analysis.figures.race_lanes import race_figure
 from analysis.sections.base import Column, Row, Section, SectionContent, Table
 from analysis.study.cells import ARM, HASH, Study
 from analysis.verdict.conclusions import Conclusions
-from analysis.verdict.verdicts import block_in_words
 from analysis.words.findings import Finding
-from analysis.words.race_sentences import drop_sentences, race_sentence
+from analysis.words.race_sentences import drop_sentences, race_block, race_sentence
 from sweeps.race_state import RaceArm, RaceState, StudyRace
 
 _BLOCK = Column(key="block", header="block")
@@ -47,7 +46,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     made = conclusions.race
     assert made is not None
     named = conclusions.study.label_of
-    blocks = [block_in_words(list(race.block), list(race.block.values())) for race in made.races]
+    blocks = [race_block(race) for race in made.races]
     in_blocks = len(blocks) > 1
     rows, figures = [], []
     for number, (race, block) in enumerate(zip(made.races, blocks, strict=True), 1):

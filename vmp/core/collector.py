@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def collector_paused() -> Iterator[None]:
-    """No collection while many objects are made of which all stay, as the arms of a plan or the records of a study.
+    """No collection while many objects are made of which all stay, as arms of a plan, records or a report.
 
     The collector looks through all objects whenever their number has grown by a quarter, which was a third of the time
     of planning 100,000 cells. Also a decorator. Reference counting, which frees almost everything, goes on.
