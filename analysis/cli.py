@@ -99,14 +99,25 @@ def report(
             for note in study.origin.notes:
                 click.echo(f"Note: {note}", err=True)
     conclusions = conclude(studies[0] if len(studies) == 1 else join(studies, out or Path(sources[0])))
-    if is_own and (changed := changed_code(conclusions.study.plan)) is not None:
-        click.echo(f"Note: {changed}", err=True)
+
+    def note_changed_code() -> None:
+        if is_own and (changed := changed_code(conclusions.study.plan)) is not None:
+            click.echo(f"Note: {changed}", err=True)
+
     if compare is not None:
+        note_changed_code()
         _print_comparison(conclusions, *compare)
     elif verify:
+        note_changed_code()
         _verify(conclusions, out or studies[0].path / "report")
+    elif as_json and out is None:
+        note_changed_code()
+        _print_json(conclusions, None)
     else:
-        _report(conclusions, studies[0].path, out, as_json)
+        from analysis.report.write import write_conclusions
+
+        page = write_conclusions(conclusions, out or studies[0].path / "report", meanwhile=note_changed_code)
+        _print_json(conclusions, page) if as_json else _print_headline(conclusions, page)
     if strict and not conclusions.study.is_measured:
         raise click.exceptions.Exit(3)
 
@@ -171,17 +182,13 @@ def _verify(conclusions: Conclusions, written: Path) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _report(conclusions: Conclusions, folder: Path, out: Path | None, as_json: bool) -> None:
-    page = None
-    if out is not None or not as_json:
-        from analysis.report.write import write_conclusions
+def _print_json(conclusions: Conclusions, page: Path | None) -> None:
+    from analysis.report.json_object import json_text
 
-        page = write_conclusions(conclusions, out if out is not None else folder / "report")
-    if as_json:
-        from analysis.report.json_object import json_text
+    click.echo(json_text(conclusions, str(page) if page else None))
 
-        click.echo(json_text(conclusions, str(page) if page else None))
-        return
+
+def _print_headline(conclusions: Conclusions, page: Path) -> None:
     from analysis.words.headline import beside_headline, headline
 
     click.echo(headline(conclusions).text)

@@ -96,7 +96,7 @@ def main() -> None:
             ratio = statistics.median(one[1] / other[1] for one, other in pairs)
             page = (Path(name) / "report" / "index.html").stat().st_size
         print(
-            f"{cells:>6} cells: {clock:.1f} s, processor {processor:.1f} s, {ratio:.1f} x reading them, "
+            f"{cells:>6} cells: {clock:.2f} s, processor {processor:.2f} s, {ratio:.1f} x reading them, "
             f"{memory:.0f} MB, page {page / 1000:.0f} kB",
             flush=True,
         )

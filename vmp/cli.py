@@ -7,6 +7,7 @@ import nothing heavy.
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib.metadata import entry_points, version
 
@@ -66,4 +67,6 @@ def main() -> None:
             raise
         click.echo(f"Error: {error}", err=True)
         code = exit_code
+    finally:
+        gc.freeze()  # else Python's last collection looks through every module: 0.2 s after a report, for nothing
     sys.exit(code)

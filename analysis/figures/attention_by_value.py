@@ -128,4 +128,5 @@ def manipulation_figure(study: Study, verdict: BlockVerdict, suffix: str = "") -
         return figure
 
     alt = f"Small multiples against {title} of " + ", ".join(panel.title for panel in panels) + "."
-    return ReportFigure(name=f"manipulation{suffix}", caption=caption + ".", alt=alt, draw=draw)
+    name = f"manipulation{suffix}"
+    return ReportFigure(name=name, caption=caption + ".", alt=alt, draw=draw, panels=len(panels))

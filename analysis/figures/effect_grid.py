@@ -196,4 +196,4 @@ def grid_figure(conclusions: Conclusions) -> ReportFigure | None:
 
     shown = listing([title for quantity, title in TITLES.items() if quantity in quantities])
     alt = f"Heat map of {shown} by {crossing.columns} and {crossing.rows}."
-    return ReportFigure(name="grid", caption=caption + ".", alt=alt, draw=draw)
+    return ReportFigure(name="grid", caption=caption + ".", alt=alt, draw=draw, panels=len(panels))

@@ -24,6 +24,7 @@ class ReportFigure:
         draw: Makes the matplotlib figure; called once, inside `analysis.figures.style.drawing`.
         titles: See `analysis.figures.svg.inline_svg`.
         rows: The label of each row's arm, "" where a row is not an arm's; see `analysis.figures.style.row_gid`.
+        panels: How many panels it has; a report draws figures of many panels first, as they take longest.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ReportFigure:
     draw: Callable[[], Figure]
     titles: Mapping[str, Sequence[str]] = field(default_factory=dict)
     rows: Sequence[str] = ()
+    panels: int = 1
 
     def save(self, folder: Path) -> None:
         """Write ``name.svg`` and ``name.png`` into `folder`."""

@@ -111,4 +111,4 @@ def power_figure(study: Study, preferred: Sequence[Arm]) -> ReportFigure | None:
         return figure
 
     alt = "Learnt attention curves for " + ", ".join(curve.title for curve in curves) + "."
-    return ReportFigure(name="power", caption=caption + ".", alt=alt, draw=draw)
+    return ReportFigure(name="power", caption=caption + ".", alt=alt, draw=draw, panels=len(curves))

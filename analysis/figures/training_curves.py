@@ -156,4 +156,4 @@ def training_figure(study: Study, preferred: Sequence[Arm]) -> ReportFigure | No
         return figure
 
     alt = "Curves over epochs of " + ", ".join(panel.title for panel in panels) + "."
-    return ReportFigure(name="training", caption=caption, alt=alt, draw=draw)
+    return ReportFigure(name="training", caption=caption, alt=alt, draw=draw, panels=len(panels))

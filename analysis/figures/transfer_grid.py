@@ -72,4 +72,5 @@ def transfer_figure(transfers: Sequence[Transferred], split: str) -> ReportFigur
         "where they are used (columns), in points, with the 95% interval of the study's family of comparisons.",
         alt=f"Matrix of differences in points: {listing(shown)}." if shown else "Matrix without any difference.",
         draw=draw,
+        panels=len(panels),
     )

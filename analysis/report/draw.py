@@ -28,7 +28,8 @@ def save_figures(figures: Sequence[ReportFigure], folder: Path, meanwhile: Calla
         return
     queue, end = os.pipe()
     try:
-        os.write(end, b"".join(number.to_bytes(_TOKEN, "big") for number in range(len(figures))))
+        longest_first = sorted(range(len(figures)), key=lambda number: -figures[number].panels)
+        os.write(end, b"".join(number.to_bytes(_TOKEN, "big") for number in longest_first))
         os.close(end)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # numpy's threads, which hold no lock while they wait

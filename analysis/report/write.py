@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from analysis.report.compose import Composition, compose
@@ -41,8 +42,11 @@ def write_report(folder: str | os.PathLike[str], out: str | os.PathLike[str] | N
     return write_conclusions(conclude(load_study(folder)), Path(out) if out is not None else Path(folder) / "report")
 
 
-def write_conclusions(conclusions: Conclusions, target: Path) -> Path:
-    """Write the report of `conclusions` into the folder `target` (see `write_report`)."""
+def write_conclusions(conclusions: Conclusions, target: Path, meanwhile: Callable[[], None] = lambda: None) -> Path:
+    """Write the report of `conclusions` into the folder `target` (see `write_report`).
+
+    `meanwhile` is called once, while a second process draws figures.
+    """
     _check_target(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -53,7 +57,7 @@ def write_conclusions(conclusions: Conclusions, target: Path) -> Path:
         ) from error
     try:
         building.chmod(0o755)
-        _build(conclusions, building)
+        _build(conclusions, building, meanwhile)
         _replace(building, target)
     except OSError as error:
         raise InputError(f"cannot write the report to '{target}': {error.strerror or error}") from error
@@ -62,13 +66,18 @@ def write_conclusions(conclusions: Conclusions, target: Path) -> Path:
     return target / INDEX
 
 
-def _build(conclusions: Conclusions, folder: Path) -> None:
+def _build(conclusions: Conclusions, folder: Path, meanwhile: Callable[[], None]) -> None:
     (folder / "tables").mkdir()
     (folder / "figures").mkdir()
     (folder / "paper").mkdir()
     composition = compose(conclusions, all_sections())
     figures = [figure for _, content in composition.sections for figure in content.figures]
-    save_figures(figures, folder / "figures", meanwhile=lambda: _write_texts(conclusions, composition, folder))
+
+    def write_texts() -> None:
+        _write_texts(conclusions, composition, folder)
+        meanwhile()
+
+    save_figures(figures, folder / "figures", meanwhile=write_texts)
     arms = {arm.label: arm.order for arm in conclusions.study.arms}
     drawings = {figure.name: figure.inline(folder / "figures", arms) for figure in figures}
     _write(folder / INDEX, render_page(conclusions, composition, drawings))
