@@ -21,11 +21,10 @@ import numpy.typing as npt
 from scipy import special
 
 from sweeps.stats.choice import best_of, may_be_best, winners_curse
-from sweeps.stats.collapse import Runs, rate
+from sweeps.stats.collapse import Runs
 from sweeps.stats.decisions import Decisions, Verdict, decide
 from sweeps.stats.means import moments
 from sweeps.stats.planner import power
-from sweeps.stats.rates import compare_rates_by_seed
 from sweeps.stats.stepdown import Bools, Floats
 
 SD = 0.014  # of an arm over seeds, as in results/reference/lambda where nothing collapses; also of a paired difference
@@ -189,8 +188,7 @@ NULLS: dict[str, Callable[[Design], dict[str, Any]]] = {
     "collapse, one arm 1/10": lambda d: {"rates": [0.1] + [0.0] * (d.k - 1)},
 }
 # While no run has collapsed, arms are taken as alike. These are not, and nothing warns of it: stated, not held to 5%.
-# Nor is a factor whose side is decided by the seed, for its effect on collapse (`sweeps.stats.rates`).
-UNLIKE = ("collapse, half the arms 0.3", "collapse, one arm 1/10", "each seed collapses on one side")
+UNLIKE = ("collapse, half the arms 0.3", "collapse, one arm 1/10")
 
 
 def false_better(design: Design) -> Iterator[Row]:
@@ -321,6 +319,39 @@ def guarded_effects(design: Design) -> Iterator[Row]:
     yield design.row("power, effect over settings", "+8 points, none collapsed", singly, by_seed)
 
 
+def shared_runs(design: Design) -> Iterator[Row]:
+    """k comparisons about the same runs, which collapse: as many arms against one reference, one arm on k strata.
+
+    Arms and reference have one mean. The old column takes each comparison for runs of its own.
+    """
+    rng, shape = design.rng, (design.studies, design.k, design.n)
+    of_seed, alone = rng.normal(size=(design.studies, 1, design.n)), rng.normal(size=(design.studies, 1, design.n))
+    noise = SD * np.sqrt(0.5)
+    for rate_ in (0.1, 0.3):
+        hit = np.broadcast_to(rng.random((design.studies, 1, design.n)) < rate_, shape)
+        level = DROP * (rate_ - hit)
+        arms, reference = noise * (of_seed + rng.normal(size=shape)), noise * (of_seed + alone) + level
+        yield _shared_row(
+            design, "false worse than a reference", f"that collapses at {rate_}", arms - reference, hit, -1
+        )
+        strata = noise * (of_seed + rng.normal(size=shape)) + level - noise * (of_seed + rng.normal(size=shape))
+        yield _shared_row(design, "false better, one arm on k strata", f"that collapses at {rate_}", strata, hit, 1)
+    gain = noise * (rng.normal(size=shape) - rng.normal(size=shape)) + 0.08
+    what = "power, one arm on k strata"
+    yield _shared_row(design, what, "+8 points, none collapsed", gain, np.zeros(shape, dtype=bool), 1)
+
+
+def _shared_row(design: Design, what: str, family: str, differences: Floats, hit: Bools, sign: int) -> Row:
+    """Whether any comparison is called better (`sign` 1), or worse: runs as they are, and as if each had its own."""
+    shown = []
+    for same in (None, (0,) * design.k):
+        runs = Runs(differences=differences[..., None], collapsed=hit.astype(np.float64)[..., None], same=same)
+        flags = {"collapsed" if sign > 0 else "reference_collapsed": runs}
+        made = decide(differences, margin=MARGIN, **flags)
+        shown.append(made.are(Verdict.BETTER if sign > 0 else Verdict.WORSE).any(axis=1))
+    return design.row(what, family, shown[0], shown[1], max_=1.0 if what.startswith("power") else 0.05)
+
+
 def _of_effects(differences: Floats, collapsed: Floats) -> tuple[Bools, Bools]:
     """Whether any effect is called better: seeds counted once, and each run by itself."""
     flat = (*differences.shape[:2], -1, 1)
@@ -334,7 +365,7 @@ def _of_effects(differences: Floats, collapsed: Floats) -> tuple[Bools, Bools]:
 
 
 def factors(design: Design) -> Iterator[Row]:
-    """k two-level factors over four settings each, without any effect: on accuracy and on collapse."""
+    """k two-level factors over four settings each, without any effect on accuracy."""
     rng, n = design.rng, design.n
     seed = rng.normal(size=(design.studies, design.k, 1, 1, n))
     slope = rng.normal(size=(design.studies, design.k, 2, 1, n))  # a seed may favour one side in all settings alike
@@ -344,38 +375,6 @@ def factors(design: Design) -> Iterator[Row]:
         made = decide(values[:, :, 1].mean(axis=2) - values[:, :, 0].mean(axis=2), margin=1e-9)
         shown = made.are(Verdict.BETTER, Verdict.WORSE).any(axis=1)
         yield design.row("false effect on accuracy", family, np.nan, shown, max_=0.05)
-    few = Design(rng=rng, studies=min(design.studies, 500), k=design.k, n=n)  # an exact test for each effect
-    shape = (few.studies, few.k, 2, SETTINGS, n)
-    half = np.arange(SETTINGS) < SETTINGS // 2
-    setting = rng.permuted(np.broadcast_to(half, (few.studies, few.k, SETTINGS)), axis=-1)[:, :, None, :, None]
-    coin = rng.random(size=(few.studies, few.k, 1, 1, n)) < 0.5
-    side = np.broadcast_to(np.arange(2)[:, None, None] == 1, shape)
-    rates: dict[str, npt.ArrayLike] = {
-        "rate 0.3": 0.3,
-        "rate 0.05": 0.05,
-        "a seed collapses in all settings or none": np.where(coin, 0.9, 0.1),
-        "each setting collapses on one side": np.where(setting == side, 0.9, 0.1),
-        "each seed collapses on one side": np.where(coin == side, 0.9, 0.1),
-    }
-    for family, p in rates.items():
-        hit = rng.random(size=shape) < p
-        yield few.row(
-            "false effect on collapse",
-            family,
-            np.nan,
-            [_shows_rates(one) for one in hit],
-            max_=1.0 if family in UNLIKE else 0.05,
-        )
-    hit = rng.random(size=shape) < np.where(side, 0.9, 0.1)
-    yield few.row("power, effect on collapse", "rate 0.9 against 0.1", np.nan, [_shows_rates(one) for one in hit])
-
-
-def _shows_rates(hit: Bools) -> bool:
-    """Whether any of the effects (k, 2, settings, n) is shown to change the rate."""
-    by_seed = hit[:, 1].mean(axis=1) - hit[:, 0].mean(axis=1)
-    runs = hit[0, 0].size
-    sides = [(rate(int(one[1].sum()), runs), rate(int(one[0].sum()), runs)) for one in hit]
-    return bool((compare_rates_by_seed(by_seed, sides) <= 0.05).any())
 
 
 def interactions(design: Design) -> Iterator[Row]:
@@ -396,6 +395,7 @@ def interactions(design: Design) -> Iterator[Row]:
 
 PARTS = (
     false_better, false_equal, coverage, power_of_verdicts, selection, curse, factors, interactions, guarded_effects,
+    shared_runs,
 )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -37,9 +36,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     mains, evidence = _mains(conclusions), conclusions.evidence
     classes = [name for name in conclusions.study.plan.data.classes if class_column(name) in _known(conclusions)]
     pairs = [(main, name) for main in mains for name in classes]
-    # Where a gain lies recommends no arm; and a run, which is in every class, must not count as a run of each.
-    sides = [replace(main.sides, is_shape=True) for main, _ in pairs]
-    made = evidence.compare(sides, CLASS_FAMILY, [class_column(name) for _, name in pairs])
+    made = evidence.compare([main.sides for main, _ in pairs], CLASS_FAMILY, [class_column(name) for _, name in pairs])
     rows, parts = [], []
     order = sorted(range(len(made)), key=lambda i: -made[i].mean if made[i].n else math.inf)  # as in the figure
     for (main, name), contrast in ((pairs[i], made[i]) for i in order):

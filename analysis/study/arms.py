@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 from sweeps.questions import BASELINE, CONTROL, PROMPT, PROMPTED, block_names, matches
 from sweeps.record import Plan, Scalar
 from vmp.core.fingerprint import canonical_json
 
 LAMBDA = "lambda"
+OF_TEST = "test."  # factors that change the test of a trained model, and not its training
 
 
 class Kind(StrEnum):
@@ -58,6 +60,11 @@ class Arm:
         """The arm's planned lambda (>= 0), or ``None`` when it is not varied or does not apply."""
         value = self.factors.get(LAMBDA)
         return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+    @cached_property
+    def training(self) -> str:
+        """What it trains, as a key: arms that differ in how they are tested alone share the runs that may collapse."""
+        return canonical_json({name: value for name, value in self.factors.items() if not name.startswith(OF_TEST)})
 
     def block(self, names: Sequence[str]) -> tuple[Scalar, ...]:
         """The arm's values of `names`, in that order."""

@@ -98,7 +98,7 @@ class Conclusions:
     @cached_property
     def confirmed(self) -> Confirmed | None:
         """The chosen arm on fresh seeds, where they were run."""
-        return confirmed(self.study)
+        return confirmed(self.evidence)
 
 
 def conclude(study: Study) -> Conclusions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.study.cells import COLLAPSED, COMPLETE, DIVERGED, STATUS, Study, load_confirmation
+from analysis.study.cells import COMPLETE, STATUS, load_confirmation
 from analysis.verdict.contrasts import Contrast, Sides
 from analysis.verdict.evidence import Evidence
 from sweeps.record import arm_key
@@ -37,21 +37,19 @@ class Confirmed:
         return int((self.evidence.study.cells[STATUS] == COMPLETE).sum())
 
 
-def _healthy_runs(study: Study) -> int:
-    """The runs that the choice was made among, where they could collapse and none did."""
-    flags = study.cells[COLLAPSED].dropna().astype(bool)
-    is_healthy = not flags.any() and not (study.cells[STATUS] == DIVERGED).any()
-    return len(flags) if is_healthy else 0
+def confirmed(chosen_by: Evidence) -> Confirmed | None:
+    """Decide on the fresh seeds of a study; None where none were asked for.
 
-
-def confirmed(study: Study) -> Confirmed | None:
-    """Decide on the fresh seeds of a study; None where none were asked for."""
+    Args:
+        chosen_by: Evidence of the runs that the choice was made among.
+    """
+    study = chosen_by.study
     fresh, planned = load_confirmation(study), study.plan.confirmation
     if fresh is None or planned is None:
         return None
     arms = {arm_key(arm.factors): arm for arm in fresh.arms}
     family = [Sides.pair(arms[arm_key(chosen)], arms[arm_key(reference)]) for chosen, reference in planned.pairs]
-    evidence = Evidence(fresh, unseen_runs=_healthy_runs(study))
+    evidence = Evidence(fresh, unseen_runs=chosen_by.healthy_runs)
     return Confirmed(
         evidence=evidence, contrasts=evidence.compare(family, CONFIRMATION), chosen_on=tuple(planned.chosen_on)
     )

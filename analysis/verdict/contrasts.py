@@ -10,6 +10,7 @@ from functools import cached_property
 from analysis.study.arms import Arm
 from sweeps.stats.claims import Claim
 from sweeps.stats.decisions import Verdict
+from sweeps.stats.factorial import Unit
 from sweeps.stats.means import EXACT
 
 MIRRORED = {
@@ -70,6 +71,18 @@ class Sides:
     @cached_property
     def references(self) -> tuple[Arm, ...]:
         return self._with_sign(-1)
+
+    @property
+    def parts(self) -> list[list[Unit]]:
+        """The units by the arms' order: all together, or those of each division of the data."""
+        units: list[Unit] = [{arm.order: weight for arm, weight in unit.items()} for unit in self.units]
+        if self.divisions is None:
+            return [units]
+        of_unit = self.divisions.of_unit
+        return [
+            [unit for unit, division in zip(units, of_unit, strict=True) if division == i]
+            for i in range(len(self.divisions.names))
+        ]
 
     @property
     def units_key(self) -> tuple[object, ...]:

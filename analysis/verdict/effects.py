@@ -16,7 +16,7 @@ from analysis.verdict.evidence import Evidence
 from sweeps.questions import BASELINE, CONTROL, asked_factors, counterparts
 from sweeps.stats.collapse import Rate, rate
 from sweeps.stats.factorial import Unit, by_seed, difference, halves, sides, single_runs
-from sweeps.stats.rates import compare_rates_by_seed
+from sweeps.stats.rates import Sided, compare_collapse_rates
 from vmp.core.fingerprint import canonical_json
 from vmp.core.text import count, listing
 
@@ -29,8 +29,9 @@ class Rates:
     """How often the runs of both sides of an effect collapsed or diverged.
 
     Attributes:
-        subject, against: Of the runs of each side, all settings and seeds together.
-        p: Of equal rates, adjusted over the family of effects, see `sweeps.stats.rates`; NaN below 3 seeds.
+        subject, against: Of the runs of each side, all settings and seeds together, each training once.
+        p: Of equal rates, adjusted over the family of effects, see `sweeps.stats.rates`; NaN below 3 seeds or 3
+            divisions of the data.
     """
 
     subject: Rate
@@ -165,27 +166,39 @@ def interaction_family(study: Study, arms: Sequence[Arm], factors: Sequence[Fact
 
 
 def compare_collapse(evidence: Evidence, contrasts: Sequence[Contrast]) -> list[Rates | None]:
-    """The rates of collapse on both sides of each effect; None where a side cannot collapse."""
-    flags = evidence.collapsed
-    counted: list[tuple[Rate, Rate] | None] = []
-    for contrast in contrasts:
-        units = [{arm.order: weight for arm, weight in unit.items()} for unit in contrast.sides.units]
-        two = []
-        for sign in (1, -1):
-            runs, rows = single_runs(flags, units, sign)
-            hits = flags[rows].T[~np.isnan(runs)]
-            two.append(rate(int(hits.sum()), hits.size))
-        counted.append((two[0], two[1]) if two[0].n and two[1].n else None)
-    able = {i: two for i, two in enumerate(counted) if two}
+    """The rates of collapse on both sides of each effect; None where they cannot differ.
+
+    That is where a side cannot collapse, and where both sides are the same trainings, tested in two ways.
+    """
+    able = {i: sided for i, contrast in enumerate(contrasts) if (sided := _sided(evidence, contrast.sides))}
     if not able:
         return [None] * len(contrasts)
-    differences = np.stack(
-        [by_seed(flags, [{a.order: w for a, w in u.items()} for u in contrasts[i].sides.units]) for i in able]
-    )
-    p_values = dict(zip(able, compare_rates_by_seed(differences, list(able.values())).tolist(), strict=True))
-    return [
-        Rates(subject=able[i][0], against=able[i][1], p=p_values[i]) if i in able else None for i in range(len(counted))
-    ]
+    divisions = contrasts[0].sides.divisions
+    p_values = compare_collapse_rates(list(able.values()), divisions.overlap if divisions else None)
+    made: list[Rates | None] = [None] * len(contrasts)
+    for (i, sided), p in zip(able.items(), p_values.tolist(), strict=True):
+        made[i] = Rates(subject=sided.subject, against=sided.against, p=p)
+    return made
+
+
+def _sided(evidence: Evidence, sides: Sides) -> Sided | None:
+    units = [unit for part in sides.parts for unit in part]
+    subject, against = (_rate(evidence, units, sign) for sign in (1, -1))
+    are_same = {arm.training for arm in sides.arms} == {arm.training for arm in sides.references}
+    if are_same or not subject.n or not against.n:
+        return None
+    differences = np.stack([by_seed(evidence.collapsed, part) for part in sides.parts])
+    return Sided(differences=differences, subject=subject, against=against)
+
+
+def _rate(evidence: Evidence, units: Sequence[Unit], sign: int) -> Rate:
+    """How often the runs on one side collapsed, those of units that are complete, each training once."""
+    runs, rows = single_runs(evidence.collapsed, units, sign)
+    flags: dict[tuple[str, int], float] = {}
+    for run, row in zip(runs.T, rows.tolist(), strict=True):
+        training = evidence.study.arms[row].training
+        flags |= {(training, i): evidence.collapsed[row, i] for i in np.flatnonzero(~np.isnan(run)).tolist()}
+    return rate(int(sum(flags.values())), len(flags))
 
 
 def _comparisons(study: Study, factor: Factor) -> list[_Levels]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -104,6 +104,19 @@ class Evidence:
                 row[states == DIVERGED] = 1.0
         return known
 
+    @cached_property
+    def healthy_runs(self) -> int:
+        """The runs that could collapse, each training once, where no run of the study did; 0 where one has."""
+        return 0 if (self.collapsed == 1).any() else self._trainings(self.study.arms)
+
+    def _trainings(self, arms: Iterable[Arm]) -> int:
+        """The runs of `arms` that could collapse, once each where arms differ in how they are tested alone."""
+        known: dict[str, np.ndarray] = {}
+        for arm in arms:
+            flagged = ~np.isnan(self.collapsed[arm.order])
+            known[arm.training] = flagged | known.get(arm.training, np.False_)
+        return int(sum(flagged.sum() for flagged in known.values()))
+
     def compare(self, family: Family, name: str, metric: str | Sequence[str] | None = None) -> tuple[Contrast, ...]:
         """Decide a family of comparisons within seeds.
 
@@ -191,7 +204,7 @@ class Evidence:
         divisions = family[0].divisions
         values = [self.values(metric) for metric in metrics]
         # One list of units for each seed-wise difference: all of a comparison, or those of each division.
-        parts = [_parts(sides) for sides in family]
+        parts = [sides.parts for sides in family]
         each = [[by_seed(of_one, part) for part in of_sides] for of_one, of_sides in zip(values, parts, strict=True)]
         by_division = np.stack([np.stack(rows) for rows in each])  # (k, parts, seeds)
         differences: Floats | Divided = by_division[:, 0]
@@ -203,12 +216,19 @@ class Evidence:
                 None if sides.is_shape else [single_runs(of_one, part, sign) for part in of_sides]
                 for of_one, sides, of_sides in zip(values, family, parts, strict=True)
             ]
-            options[name] = self._runs(runs, are_divisions=divisions is not None)
+            same = _numbered([sides.arms if sign > 0 else sides.references for sides in family])
+            options[name] = self._runs(runs, same, are_divisions=divisions is not None)
         limit = 2.0 if any(one.is_shape for one in family) else 1.0
-        options |= {"margin": self.study.margin, "limit": limit, "unseen_runs": self._unseen_runs}
+        unseen = self._unseen_runs
+        if self.study.test not in metrics and divisions is None:
+            # Parts of the test videos: the arms were compared among all others on the whole, whose runs count here too.
+            unseen += max(0, self.healthy_runs - self._trainings({arm for sides in family for arm in sides.arms}))
+        options |= {"margin": self.study.margin, "limit": limit, "unseen_runs": unseen}
         return differences, options
 
-    def _runs(self, runs: Sequence[Sequence[tuple[Floats, np.ndarray]] | None], *, are_divisions: bool) -> Runs | None:
+    def _runs(
+        self, runs: Sequence[Sequence[tuple[Floats, np.ndarray]] | None], same: tuple[int, ...], *, are_divisions: bool
+    ) -> Runs | None:
         """The runs of a family, padded with NaN: (k, seeds, r), or (k, divisions, seeds); None where none collapses."""
         stacked = [None if one is None else self._rows_of(one, are_divisions=are_divisions) for one in runs]
         known = [one for one in stacked if one is not None]
@@ -218,8 +238,13 @@ class Evidence:
             if one is not None:
                 padded[:, i, : one.shape[1], : one.shape[2]] = one
         differences, flags = padded
-        return None if np.isnan(flags).all() else Runs(
-            differences=differences, collapsed=flags, seeds_last=are_divisions)  # fmt: skip
+        if np.isnan(flags).all():
+            return None
+        # Averages over several settings, such as effects of factors, all have the same runs (`Runs`).
+        are_single = are_divisions or width == 1
+        return Runs(
+            differences=differences, collapsed=flags, seeds_last=are_divisions, same=same if are_single else None
+        )
 
     def _rows_of(self, parts: Sequence[tuple[Floats, np.ndarray]], *, are_divisions: bool) -> Floats:
         """Differences and flags of the runs of one comparison, (2, n, r); those of a division by seed."""
@@ -267,20 +292,10 @@ def _rows(differences: Floats | Divided) -> Floats:
     return differences.of_divisions if isinstance(differences, Divided) else differences
 
 
-def _parts(sides: Sides) -> list[list[dict[int, float]]]:
-    """The units of a comparison by arm order: all together, or those of each division."""
-    units = [_indexed(unit) for unit in sides.units]
-    if sides.divisions is None:
-        return [units]
-    of_unit = sides.divisions.of_unit
-    return [
-        [unit for unit, division in zip(units, of_unit, strict=True) if division == i]
-        for i in range(len(sides.divisions.names))
-    ]
-
-
-def _indexed(unit: Mapping[Arm, float]) -> dict[int, float]:
-    return {arm.order: weight for arm, weight in unit.items()}
+def _numbered(sides: Sequence[Sequence[Arm]]) -> tuple[int, ...]:
+    """A number for each list of arms, equal for lists with the same trainings."""
+    number: dict[frozenset[str], int] = {}
+    return tuple(number.setdefault(frozenset(arm.training for arm in arms), len(number)) for arms in sides)
 
 
 def _correlation(level: Floats, sides: Sides, known: np.ndarray) -> float:

@@ -133,8 +133,6 @@ def _effects(evidence: Evidence, verdicts: Sequence[BlockVerdict], divisions: Di
         if len(some) == len(verdicts)
     ]
     made = compare_effects(evidence, family, over=OVER_BLOCKS)
-    if divisions is not None:  # a test of rates over seeds would say nothing of other divisions
-        made = [replace(effect, rates=effect.rates and replace(effect.rates, p=math.nan)) for effect in made]
     return tuple(sorted(made, key=lambda effect: not is_asked(evidence.study, effect.factor)))
 
 

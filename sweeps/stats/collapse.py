@@ -18,6 +18,7 @@ and what a collapsed run would lose (`UNSEEN_DROP`).
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -119,11 +120,15 @@ class Runs:
         collapsed: 1 where that run collapsed or diverged, 0 where not, NaN where unknown or impossible; same shape.
         seeds_last: Whether the r are the seeds and the n divisions of the data; else the n are seeds, each with r
             settings of what the difference is averaged over.
+        same: A number for each of the k comparisons, equal where they are about the same runs: one reference of many
+            arms, one arm on many classes. Such runs count once while none of the family has collapsed. By default all
+            comparisons are about the same runs where seeds have several, and each is about its own elsewhere.
     """
 
     differences: Floats
     collapsed: Floats
     seeds_last: bool = False
+    same: tuple[int, ...] | None = None
 
     def without_each(self) -> Runs:
         """n copies, each without the runs of one of the n."""
@@ -133,9 +138,13 @@ class Runs:
         return replace(self, differences=differences, collapsed=collapsed)
 
     @property
-    def is_shared(self) -> bool:
-        """Whether seeds have several runs, so that the comparisons of a family average over the same ones."""
-        return not self.seeds_last and self.differences.shape[-1] > 1
+    def about(self) -> tuple[int, ...]:
+        """`same`, with its default."""
+        if self.same is not None:
+            return self.same
+        k = self.differences.shape[-3]
+        averages_over_settings = not self.seeds_last and self.differences.shape[-1] > 1
+        return (0,) * k if averages_over_settings else tuple(range(k))
 
     def counted(self) -> tuple[Floats, Floats]:
         """Each seed's mean difference over its runs, and whether any of them collapsed, (..., k, seeds)."""
@@ -193,7 +202,7 @@ def collapse_risk(
     unseen_drop: float = UNSEEN_DROP,
     unseen_runs: int = 0,
     *,
-    is_shared: bool = False,
+    same: Sequence[int] | None = None,
 ) -> Risk:
     """Risk of a family from paired differences and the arms' collapsed runs.
 
@@ -202,8 +211,7 @@ def collapse_risk(
         collapsed: 1 where the arm's run collapsed or diverged, 0 where not, NaN where unknown or impossible.
         unseen_drop: Assumed loss of a collapsed run while the family has none, a fraction.
         unseen_runs: Further runs, counted while the family has no collapsed one.
-        is_shared: Whether the comparisons are averages over the same runs, as the effects of factors are; while none
-            has collapsed, a seed then counts once for all of them together.
+        same: See `Runs`; by default each comparison is about its own runs.
     """
     paired = ~np.isnan(differences)
     hit, flagged = (collapsed == 1) & paired, ~np.isnan(collapsed) & paired
@@ -219,10 +227,12 @@ def collapse_risk(
         between = healthy_of_all - np.where(hit, differences, 0.0).sum(axis=(-1, -2)) / all_count
     drop = np.where(all_count == 0, unseen_drop, np.where(both.sum(axis=-1) > 0, within, between))
     unseen = (all_count == 0)[..., None]
+    groups = np.arange(n.shape[-1]) if same is None else np.asarray(same)
+    distinct = sum(n[..., groups == group].max(axis=-1) for group in np.unique(groups))  # runs, each once
     return Risk(
         healthy=healthy,
         drop=np.where(n > 0, drop[..., None], np.nan),
         count=np.where(unseen, 0.0, count),
-        n=np.where(unseen, (n.max(axis=-1) if is_shared else all_n)[..., None] + unseen_runs, n),
+        n=np.where(unseen, np.asarray(distinct)[..., None] + unseen_runs, n),
         pooled=np.broadcast_to(unseen, n.shape),
     )

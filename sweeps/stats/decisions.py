@@ -115,12 +115,14 @@ def decide(
         margin: Positive; differences below it are practically equal. Chosen before the study ran.
         alpha: Family-wise error in (0, 1).
         collapsed: Whether the arm's run collapsed or diverged, same shape: booleans, or numbers with NaN where that is
-            unknown or cannot happen. `Runs` where a difference is the mean over several runs. None where no arm can.
+            unknown or cannot happen. `Runs` where a difference is the mean over several runs, or where several
+            comparisons are about the same runs. None where no arm can.
         reference_collapsed: The same of the reference's run.
         unseen_drop: Loss of a collapsed run that is assumed while no run of the family has collapsed. A loss that is
             larger in truth is not guarded against until it is seen; the reference's accuracy minus chance is safe.
-        unseen_runs: Further runs of these arms that are no part of the differences, counted while no run of the family
-            has collapsed: e.g. those of the study whose choice is confirmed here, if none of them collapsed.
+        unseen_runs: Further runs of these arms, not of the references, that are no part of the differences, counted
+            while no run of the family has collapsed: e.g. those of the study whose choice is confirmed here, if none of
+            them collapsed.
         limit: Largest possible difference: 1 for fractions.
         share: See `sweeps.stats.stepdown`.
 
@@ -144,10 +146,10 @@ def decide(
         else collapse_risk(
             *_runs(d, sign, flags),
             unseen_drop,
-            unseen_runs,
-            is_shared=isinstance(flags, Runs) and flags.is_shared,
+            further,
+            same=flags.about if isinstance(flags, Runs) else None,
         )
-        for sign, flags in ((1, collapsed), (-1, reference_collapsed))
+        for sign, flags, further in ((1, collapsed, unseen_runs), (-1, reference_collapsed, 0))
     )
     above = _direction(mean, error, df, risk, alpha, share)
     below = _direction(-mean, error, df, other, alpha, share)
