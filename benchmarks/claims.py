@@ -88,6 +88,7 @@ class Design:
         sd: npt.ArrayLike = SD,
         reference_sd: float = SD,
         rates: npt.ArrayLike | None = None,
+        by_seed: float = 0.0,
         clips: int | None = None,
         missing: bool = False,
     ) -> Studies:
@@ -97,6 +98,7 @@ class Design:
             mean: True mean of each arm minus the reference's.
             sd, reference_sd: Of a healthy arm and of the reference over seeds.
             rates: Rate of collapse of each arm; healthy runs are better by rate * DROP, so that `mean` stays the mean.
+            by_seed: Share of the runs that collapse where their seed does, in every arm; others do so by themselves.
             clips: Size of the test set that accuracies are counted on.
             missing: Whether one run of each study is missing at random.
         """
@@ -110,6 +112,9 @@ class Design:
         if rates is not None:
             p = np.broadcast_to(rates, (self.k,))[:, None]
             collapsed = rng.random(shape) < p
+            if by_seed:
+                of_seed = rng.random((self.studies, 1, self.n)) < p
+                collapsed = np.where(rng.random(shape) < by_seed, of_seed, collapsed)
             level = level + DROP * (p - collapsed)
         test, val = level + arm_sd * (seed + own), level + arm_sd * (seed + again)
         reference = reference_sd * np.sqrt(0.5) * (seed + rng.normal(size=seed.shape))
@@ -184,11 +189,17 @@ NULLS: dict[str, Callable[[Design], dict[str, Any]]] = {
     "ties: 50 test clips": lambda d: {"clips": 50},
     "collapse, p = 3/7": lambda d: {"rates": 3 / 7},
     "collapse, p = 1/10": lambda d: {"rates": 1 / 10},
+    "collapse, p = 1/10, half of it by seed": lambda d: {"rates": 1 / 10, "by_seed": 0.5},
+    "collapse, p = 1/10, a seed in every arm": lambda d: {"rates": 1 / 10, "by_seed": 1.0},
     "collapse, half the arms 0.3": lambda d: {"rates": [0.3 if i < d.k // 2 else 0.0 for i in range(d.k)]},
     "collapse, one arm 1/10": lambda d: {"rates": [0.1] + [0.0] * (d.k - 1)},
 }
-# While no run has collapsed, arms are taken as alike. These are not, and nothing warns of it: stated, not held to 5%.
-UNLIKE = ("collapse, half the arms 0.3", "collapse, one arm 1/10")
+# While no run has collapsed, arms are taken as alike, and to collapse by themselves. These do not, and nothing warns of
+# it: stated, not held to 5%.
+UNLIKE = (
+    "collapse, p = 1/10, half of it by seed", "collapse, p = 1/10, a seed in every arm",
+    "collapse, half the arms 0.3", "collapse, one arm 1/10",
+)  # fmt: skip
 
 
 def false_better(design: Design) -> Iterator[Row]:
@@ -336,9 +347,10 @@ def shared_runs(design: Design) -> Iterator[Row]:
         )
         strata = noise * (of_seed + rng.normal(size=shape)) + level - noise * (of_seed + rng.normal(size=shape))
         yield _shared_row(design, "false better, one arm on k strata", f"that collapses at {rate_}", strata, hit, 1)
-    gain = noise * (rng.normal(size=shape) - rng.normal(size=shape)) + 0.08
-    what = "power, one arm on k strata"
-    yield _shared_row(design, what, "+8 points, none collapsed", gain, np.zeros(shape, dtype=bool), 1)
+    healthy = noise * (rng.normal(size=shape) - rng.normal(size=shape))
+    for gain in (5, 8):
+        what, family = "power, one arm on k strata", f"+{gain} points, none collapsed"
+        yield _shared_row(design, what, family, healthy + gain / 100, np.zeros(shape, dtype=bool), 1)
 
 
 def _shared_row(design: Design, what: str, family: str, differences: Floats, hit: Bools, sign: int) -> Row:

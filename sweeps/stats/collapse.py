@@ -10,9 +10,11 @@ soon as one has, each arm by its own runs: arms may differ, and the arm without 
 lucky one. (With the pooled rate throughout, an arm of nine "beat" the control in up to 40% of studies in which four
 arms collapsed at 30%.)
 
-Two things are assumed while no run has collapsed, and nothing in the runs can tell: that arms are alike (a single arm
-that collapses in 10% of its seeds beside eight that never do is falsely better in up to 20% of studies with 10 seeds),
-and what a collapsed run would lose (`UNSEEN_DROP`).
+Three things are assumed while no run has collapsed, and nothing in the runs can tell (figures: ``python
+benchmarks/claims.py``): that arms are alike (a single arm that collapses in 10% of its seeds beside eight that never do
+is falsely better in up to 20% of studies with 10 seeds), that runs of a seed in several arms do not all collapse
+together (where they do, in 10% of seeds, some arm is falsely better in up to 34% of studies; where half of them do, in
+up to 5.5%), and what a collapsed run would lose (`UNSEEN_DROP`).
 """
 
 from __future__ import annotations
