@@ -184,23 +184,18 @@ class Study(Settings):
     def _proposed(self) -> tuple[MadeArm, ...]:
         """The arms of the design, with repeats where a factor does nothing."""
         arms = []
-        own = [getattr(self, name) for name in self._settings]
-        plain_of = {id(section): to_plain(section) for section in own}  # what no factor changes, arms have in common
-        text_of = {id(plain): canonical_json(plain) for plain in plain_of.values()}
+        spelt = _Spelt()
         for proposal in self.design.proposals(self.space()):
             factors, experiment = self.arm(proposal.factors)
             form = canonical(experiment)
-            settings = {}
-            for name in keys_of(Experiment):
-                section = getattr(form, name)
-                settings[name] = plain_of.get(id(section)) or to_plain(section)
+            sections = {name: spelt(getattr(form, name)) for name in keys_of(Experiment)}
             arms.append(
                 MadeArm(
                     proposal=proposal,
                     factors={name: factors.get(name) for name in self.factors},
                     experiment=experiment,
-                    settings=settings,
-                    key=tuple(text_of.get(id(plain)) or canonical_json(plain) for plain in settings.values()),
+                    settings={name: plain for name, (plain, _) in sections.items()},
+                    key=tuple(text for _, text in sections.values()),
                 )
             )
         return tuple(arms)
@@ -332,6 +327,27 @@ class Study(Settings):
     def to_plain(self) -> dict[str, Any]:
         """The whole definition as plain data; ``load_study`` reads it back."""
         return to_plain(self)
+
+
+class _Spelt:
+    """Sections as plain data and as text, those that arms have in common made once and shared."""
+
+    def __init__(self) -> None:
+        self._known: dict[Any, tuple[Any, str]] = {}
+
+    def __call__(self, section: Any) -> tuple[Any, str]:
+        try:
+            found = self._known.get(section)
+        except TypeError:  # options of one's own class, say, that have no hash
+            return _spelt(section)
+        if found is None:
+            found = self._known[section] = _spelt(section)
+        return found
+
+
+def _spelt(section: Any) -> tuple[Any, str]:
+    plain = to_plain(section)
+    return plain, canonical_json(plain)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
