@@ -12,7 +12,7 @@ import inspect
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -96,6 +96,27 @@ def _inner(value: Any) -> StopSettings:
     return StopSettings(**value)
 
 
+class _Running:
+    """A cell that runs: its trial, the last epoch that it reported, and the file of its values."""
+
+    def __init__(self, trial: optuna.Trial, file: TextIO | None) -> None:
+        self.trial, self.epoch = trial, 0
+        self._file = file
+
+    def note(self, epoch: int, value: float) -> None:
+        """Write the value for a process that goes on after a kill."""
+        self.epoch = epoch
+        if self._file is not None:
+            with contextlib.suppress(OSError):  # see `StopRule._start`
+                self._file.write(f"{epoch} {value!r}\n")
+                self._file.flush()
+
+    def close(self) -> None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
+
+
 class StopRule:
     """Answers after each epoch of a cell why it is to stop, or None.
 
@@ -115,7 +136,7 @@ class StopRule:
         self._ended: dict[str, list[FrozenTrial]] = {}  # by what may be compared, in the plan's order
         self._known: dict[str, int] = {}  # cell -> how many of them it is compared with
         self._tasks: dict[str, Task] = {}
-        self._running: dict[str, tuple[optuna.Trial, int]] = {}  # with the last epoch reported
+        self._running: dict[str, _Running] = {}
 
     def plan(self, tasks: Iterable[Task]) -> None:
         """Fix what the cells of a round are compared with: those whose records were told by now."""
@@ -141,24 +162,33 @@ class StopRule:
         if value is None or progress.hash not in self._tasks:
             return None
         task = self._tasks[progress.hash]
-        trial, last = self._running.get(progress.hash, (None, 0))
-        if trial is None or progress.epoch <= last:  # it goes on from a checkpoint
-            trial = self._trial(task)
-            for epoch, earlier in self._earlier(progress):
-                _prune(trial, epoch, earlier)
-            with contextlib.suppress(OSError):  # see `_note`
-                self._folder.mkdir(parents=True, exist_ok=True)
-        self._running[progress.hash] = trial, progress.epoch
-        self._note(progress, float(value))
-        if not _prune(trial, progress.epoch, float(value)):
+        running = self._running.get(progress.hash)
+        if running is None or progress.epoch <= running.epoch:  # it goes on from a checkpoint
+            running = self._running[progress.hash] = self._start(task, progress, running)
+        running.note(progress.epoch, float(value))
+        if not _prune(running.trial, progress.epoch, float(value)):
             return None
         beside = f", beside {count(self._known[task.hash], 'cell')} of earlier arms" if self._compares else ""
         return f"{self._settings.kind}: val {self._metric} {value:.3f} after epoch {progress.epoch}{beside}"
 
     def forget(self, cell: str) -> None:
         """Drop the values of a cell that has ended."""
-        self._running.pop(cell, None)
+        if (running := self._running.pop(cell, None)) is not None:
+            running.close()
         self._path(cell).unlink(missing_ok=True)
+
+    def _start(self, task: Task, progress: Progress, before: _Running | None) -> _Running:
+        """A cell whose first report in this process this is, or that has gone back to its checkpoint."""
+        if before is not None:
+            before.close()
+        trial = self._trial(task)
+        for epoch, earlier in self._earlier(progress):
+            _prune(trial, epoch, earlier)
+        file = None
+        with contextlib.suppress(OSError):  # a checkpoint that cannot be written is no end of a cell either
+            self._folder.mkdir(parents=True, exist_ok=True)
+            file = self._path(progress.hash).open("w" if progress.epoch == 1 else "a", encoding="utf-8")
+        return _Running(trial, file)
 
     def _trial(self, task: Task) -> optuna.Trial:
         """A trial beside the cells that this one is compared with."""
@@ -174,12 +204,6 @@ class StopRule:
 
     def _path(self, cell: str) -> Path:
         return self._folder / f"{cell}.epochs"
-
-    def _note(self, progress: Progress, value: float) -> None:
-        mode = "w" if progress.epoch == 1 else "a"
-        # A checkpoint that cannot be written is no end of a cell either.
-        with contextlib.suppress(OSError), self._path(progress.hash).open(mode, encoding="utf-8") as file:
-            file.write(f"{progress.epoch} {value!r}\n")
 
     def _earlier(self, progress: Progress) -> Iterator[tuple[int, float]]:
         """Epochs before this one that an earlier process reported; the cell goes on from its checkpoint."""
