@@ -68,5 +68,6 @@ def main() -> None:
         click.echo(f"Error: {error}", err=True)
         code = exit_code
     finally:
-        gc.freeze()  # else Python's last collection looks through every module: 0.2 s after a report, for nothing
+        if "torch" not in sys.modules:  # compiled libraries of torch tidy up, or complain, in the collection
+            gc.freeze()  # else Python's last collection looks through every module: 0.2 s after a report, for nothing
     sys.exit(code)
