@@ -68,8 +68,8 @@ def render_page(conclusions: Conclusions, composition: Composition, drawings: Ma
 
 
 def typeset(text: str) -> str:
-    """Keep ``λ = 0.1`` on one line by no-break spaces."""
-    return re.sub(r"(?<=\S) = (?=\S)", "\u00a0=\u00a0", text)
+    """Keep ``λ = 0.1`` and ``P(A > B)`` on one line by no-break spaces."""
+    return re.sub(r"(?<=\S) ([=<>]) (?=\S)", "\u00a0\\1\u00a0", text)
 
 
 def by_topic(findings: Iterable[Finding]) -> list[tuple[str, list[str]]]:
