@@ -211,9 +211,12 @@ def grid_figure(conclusions: Conclusions) -> ReportFigure | None:
     quantities = {panel.quantity for panel in panels}
     columns = len(quantities)
     split = f"{conclusions.study.split} " if conclusions.study.split else ""
-    caption = f"{crossing.columns} by {crossing.rows}"
+    crossed = f"{factor_name(crossing.columns)} by {factor_name(crossing.rows)}"
+    references = {contrast.reference.label for contrast in conclusions.differences}
+    reference = references.pop() if len(references) == 1 else "its reference"
+    caption = crossed
     if "effect" in quantities:
-        caption += f": the {split}difference of each combination to its reference, in points"
+        caption += f": the {split}difference of each combination to {reference}, in points"
         caption += (
             " (▽ k/n: k of n runs collapsed or diverged)" if any(s.has_collapse for s in conclusions.summaries) else ""
         )
@@ -230,5 +233,5 @@ def grid_figure(conclusions: Conclusions) -> ReportFigure | None:
         return figure
 
     shown = listing([title for quantity, title in TITLES.items() if quantity in quantities])
-    alt = f"Heat map of {shown} by {crossing.columns} and {crossing.rows}."
+    alt = f"Heat map of {shown}: {crossed}."
     return ReportFigure(name="grid", caption=caption + ".", alt=alt, draw=draw, panels=len(panels))
