@@ -183,6 +183,7 @@ def pairing_note(contrast: Contrast) -> str:
         return ""
     use = "pairing by seed pays" if contrast.correlation > 0.3 else "pairing by seed gains little here"
     value = f"{contrast.correlation:+.2f}".replace("-", "−")
+    value = "0.00" if value in ("+0.00", "−0.00") else value
     return f"Over seeds {contrast.sides.subject} and {_in_short(contrast)} correlate at {value}: {use}."
 
 
