@@ -147,9 +147,17 @@ class RaceState:
         if len(dropped) <= _NAMED:
             names = listing([named(factors) for factors in dropped])
             return f"; {names} {'is' if len(dropped) == 1 else 'are'} shown to be worse" if dropped else ""
+        by_collapse = sum(arm.way == Way.COLLAPSE for arm in self.arms if arm.dropped_at is not None)
         plain = [named(factors) for factors in dropped if factors.get(PROMPT) in (BASELINE, CONTROL)]
         among = f", {listing(plain)} among them" if plain else ""
-        return f"; the other {len(dropped)} are shown to be worse{among}"
+        if not by_collapse:
+            return f"; the other {len(dropped)} are shown to be worse{among}"
+        ways = [
+            f"{number} by {'its' if number == 1 else 'their'} {way}"
+            for number, way in ((len(dropped) - by_collapse, "accuracy"), (by_collapse, "rate of collapse"))
+            if number
+        ]
+        return f"; the other {len(dropped)} are shown to be worse{among}: {listing(ways)}"
 
     def drops(self, since: int = 0, named: Named = describe_factors) -> list[str]:
         """A line for each arm that was dropped after look `since`, in the order of the looks."""

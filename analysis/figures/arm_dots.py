@@ -145,9 +145,15 @@ def dots_figure(conclusions: Conclusions) -> ReportFigure | None:
     accuracy = conclusions.study.accuracy
     caption = (
         f"{capital(accuracy)} by arm: large dots are means with the 95% interval of the arm's own mean, small dots "
-        "single seeds. Where seeds collapsed (open triangles) the means of healthy and collapsed seeds stand apart, "
-        "without interval. Compare arms by the paired comparisons, not by these intervals."
+        "single seeds. "
     )
+    if any(math.isfinite(row.collapsed) for row in data.rows):
+        caption += (
+            "Where seeds collapsed (open triangles) the means of healthy and collapsed seeds stand apart, without "
+            "interval. "
+        )
+    caption += "A ring marks what was chosen on validation. " if any(row.chosen for row in data.rows) else ""
+    caption += "Compare arms by the paired comparisons, not by these intervals."
     caption += f" The {data.hidden} arms with lower validation means are in the table." if data.hidden else ""
     alt = f"Dot plot of {accuracy} by arm. " + "; ".join(
         f"{row.label}: {row.mean:.1f}%" for row in data.rows[:16] if math.isfinite(row.mean)

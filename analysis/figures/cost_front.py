@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from functools import partial
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import GRID, INK, OF_KIND, PAPER, one_panel, place_apart, tidy, wrapped
+from analysis.figures.style import GRID, INK, OF_KIND, PAPER, inches_high, one_panel, place_apart, tidy, wrapped
 from analysis.study.arms import Arm
-from analysis.words.phrases import capital
+from analysis.words.phrases import capital, number
 
 MAX_LABELS = 8
 MAX_POINTS = 400  # beyond, an image is smaller than its points
+LOG_FROM = 30  # a log scale from this ratio of the slowest cell to the fastest on: one cell may wait for the machine
+_HEIGHT, _EDGES = 3.8, 0.75  # inches of the figure, and of what is above and below its axes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,16 @@ def front(points: Sequence[tuple[float, float, float]]) -> list[bool]:
     return [all(fast > slowest for fast, _, v in points if v > value) for _, slowest, value in points]
 
 
+def _named(costs: Sequence[ArmCost]) -> list[tuple[ArmCost, str]]:
+    """The members of the front that are named, and how."""
+    members = sorted((c for c in costs if c.is_front), key=lambda c: c.seconds)
+    return [(cost, wrapped(cost.arm.label, 34)) for cost in members[-MAX_LABELS:]]
+
+
+def _height(costs: Sequence[ArmCost]) -> float:
+    return max(_HEIGHT, _EDGES + sum(inches_high(name) for _, name in _named(costs)))
+
+
 def draw_costs(costs: Sequence[ArmCost], *, ax: Axes, accuracy: str) -> Axes:
     """Points at the medians, lines from fastest to slowest cell, by kind of arm; rings and names: the front."""
     members = sorted((c for c in costs if c.is_front), key=lambda c: c.seconds)
@@ -50,14 +63,22 @@ def draw_costs(costs: Sequence[ArmCost], *, ax: Axes, accuracy: str) -> Axes:
     ax.scatter([c.seconds for c in members], [100 * c.accuracy for c in members], s=120, zorder=2, facecolor="none",
                edgecolor=INK, linewidth=1.2)  # fmt: skip
     low, high = ax.get_ylim()
-    named = members[-MAX_LABELS:]
-    places = place_apart([100 * c.accuracy for c in named], (high - low) / 18, low, high)
-    for cost, place in zip(named, places, strict=True):
-        ax.annotate(wrapped(cost.arm.label, 30), (cost.seconds, 100 * cost.accuracy), xytext=(1.02, place),
+    named = _named(costs)
+    inch = (high - low) / (_height(costs) - _EDGES)
+    places = place_apart([100 * c.accuracy for c, _ in named], [inch * inches_high(n) for _, n in named], low, high)
+    for (cost, name), place in zip(named, places, strict=True):
+        ax.annotate(name, (cost.seconds, 100 * cost.accuracy), xytext=(1.02, place),
                     textcoords=("axes fraction", "data"), va="center", fontsize=9, color=INK, annotation_clip=False,
                     arrowprops={"arrowstyle": "-", "color": GRID, "linewidth": 0.8, "shrinkB": 9})  # fmt: skip
     ax.margins(x=0.06)
-    ax.set_xlabel("seconds a cell (training and evaluation, median over seeds)")
+    is_log = max(c.slowest for c in costs) > LOG_FROM * min(c.fastest for c in costs) > 0
+    if is_log:
+        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+        ax.xaxis.set_minor_formatter(NullFormatter())
+        ax.tick_params(axis="x", which="minor", length=0)
+    ax.set_xlabel(f"seconds a cell (training and evaluation, median over seeds{'; log scale' if is_log else ''})")
     ax.set_ylabel(f"{accuracy} (%)")
     tidy(ax, grid="both")
     return ax
@@ -73,6 +94,6 @@ def cost_figure(costs: Sequence[ArmCost], accuracy: str) -> ReportFigure:
         "of the seconds, with a line from the fastest to the slowest cell. Rings, with names: the front, where every "
         "arm of a higher mean is slower in all of its cells.",
         alt=f"Accuracy against seconds for {len(costs)} arms. On the front: {members}.",
-        draw=partial(one_panel, 3.8, partial(draw_costs, accuracy=accuracy), list(costs)),
+        draw=partial(one_panel, _height(costs), partial(draw_costs, accuracy=accuracy), list(costs)),
         titles={"cost-arms": titles},
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import matplotlib as mpl
@@ -14,7 +15,20 @@ from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import GRID, INK, MUTED, fill, new_figure, tidy
+from analysis.figures.style import (
+    GRID,
+    INK,
+    LETTER,
+    MUTED,
+    WIDTH,
+    columns_high,
+    fill,
+    inches_wide,
+    label_columns,
+    new_figure,
+    tidy,
+    wrapped,
+)
 from analysis.study.arms import LAMBDA, PROMPT, Kind, factor_name, value_text
 from analysis.study.cells import Study
 from analysis.verdict.conclusions import Conclusions
@@ -37,10 +51,11 @@ class EffectGrid:
     Attributes:
         quantity: What is shown.
         title: The same in words, with the panel's factor.
-        rows, columns: (factor name, its values in words), rows bottom to top.
+        rows, columns: (factor name, its values in words), rows from bottom to top.
         values: Shape (len(rows), len(columns)), NaN where nothing is complete.
         texts: What stands in each field, same shape.
         limit: Largest absolute value over all panels of the quantity, so that they share one colour scale around 0.
+        top_down: Whether the rows go from top to bottom instead, as names do that have no size.
     """
 
     quantity: Quantity
@@ -50,6 +65,7 @@ class EffectGrid:
     values: np.ndarray
     texts: tuple[tuple[str, ...], ...]
     limit: float = 1.0
+    top_down: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,14 +144,26 @@ def _panel(
             texts=tuple(map(tuple, texts[quantity])),
             rows=(factor_name(crossing.rows), tuple(value_text(v) for v in rows)),
             columns=(factor_name(crossing.columns), tuple(value_text(v) for v in columns)),
+            top_down=not _is_numeric(rows),
         )
         for quantity, title in TITLES.items()
         if np.isfinite(values[quantity]).any()
     ]
 
 
-def draw_grid(data: EffectGrid, *, ax: Axes) -> Axes:
-    """Fields coloured by value, with the number in each; ``▽ k/n`` counts collapsed seeds."""
+def grid_height(data: EffectGrid, inches: float, per_row: float) -> float:
+    """A fitting height in inches of a panel `inches` wide."""
+    of_columns = columns_high(data.columns[1], _room(data, inches) / len(data.columns[1]) - 0.05)
+    return 0.95 + of_columns + per_row * len(data.rows[1])
+
+
+def _room(data: EffectGrid, inches: float) -> float:
+    """Inches that all fields of a panel have beside each other."""
+    return inches - inches_wide(data.rows[1]) - 0.5
+
+
+def draw_grid(data: EffectGrid, *, ax: Axes, inches: float = WIDTH) -> Axes:
+    """Fields coloured by value, with the number in each; ``▽ k/n`` counts collapsed seeds. `inches`: of the panel."""
     values = np.ma.masked_invalid(data.values)
     norm = TwoSlopeNorm(0.0, -data.limit, data.limit)
     colors = mpl.colormaps["RdBu"]
@@ -149,11 +177,14 @@ def draw_grid(data: EffectGrid, *, ax: Axes) -> Axes:
                 strong = np.isfinite(data.values[i, j]) and abs(data.values[i, j]) > 0.6 * data.limit
                 ax.text(j + 0.5, i + 0.5, data.texts[i][j], ha="center", va="center", fontsize=size,
                         color="#fefefe" if strong else "#1b1b1b")  # fmt: skip
-    ax.set_xticks(np.arange(columns) + 0.5, data.columns[1])
+    room = _room(data, inches)
+    label_columns(ax, np.arange(columns) + 0.5, data.columns[1], room / columns - 0.05)
     ax.set_yticks(np.arange(rows) + 0.5, data.rows[1])
+    if data.top_down:
+        ax.invert_yaxis()
     ax.set_xlabel(data.columns[0])
     ax.set_ylabel(data.rows[0])
-    ax.set_title(data.title, loc="left", fontsize=10, color=INK)
+    ax.set_title(wrapped(data.title, int(room / LETTER * 0.9)), loc="left", fontsize=10, color=INK)
     tidy(ax, grid="none")
     for side in ("left", "bottom"):
         ax.spines[side].set_visible(False)
@@ -164,8 +195,11 @@ def draw_grid(data: EffectGrid, *, ax: Axes) -> Axes:
 def _ordered(values: list[Scalar]) -> list[Scalar]:
     """Distinct values, numbers by size and anything else in the order planned."""
     distinct = list(dict.fromkeys(values))
-    numeric = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in distinct)
-    return sorted(distinct, key=lambda v: float(v)) if numeric else distinct  # type: ignore[arg-type]
+    return sorted(distinct, key=lambda v: float(v)) if _is_numeric(distinct) else distinct  # type: ignore[arg-type]
+
+
+def _is_numeric(values: Sequence[Scalar]) -> bool:
+    return all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
 
 
 def grid_figure(conclusions: Conclusions) -> ReportFigure | None:
@@ -177,23 +211,27 @@ def grid_figure(conclusions: Conclusions) -> ReportFigure | None:
     quantities = {panel.quantity for panel in panels}
     columns = len(quantities)
     split = f"{conclusions.study.split} " if conclusions.study.split else ""
-    caption = f"{crossing.columns} by {crossing.rows}"
+    crossed = f"{factor_name(crossing.columns)} by {factor_name(crossing.rows)}"
+    references = {contrast.reference.label for contrast in conclusions.differences}
+    reference = references.pop() if len(references) == 1 else "its reference"
+    caption = crossed
     if "effect" in quantities:
-        caption += f": the {split}difference of each combination to its reference, in points"
+        caption += f": the {split}difference of each combination to {reference}, in points"
         caption += (
             " (▽ k/n: k of n runs collapsed or diverged)" if any(s.has_collapse for s in conclusions.summaries) else ""
         )
     if "shift" in quantities:
         caption += "; on the right" if columns > 1 else ":"
-        caption += " the shift b that training ended with, its mean and standard deviation over seeds; "
-        caption += "▽: the mean of collapsed seeds, apart"
+        caption += " the shift b that training ended with, its mean and standard deviation over seeds"
+        texts = [text for panel in panels if panel.quantity == "shift" for row in panel.texts for text in row]
+        caption += "; ▽: the mean of collapsed seeds, apart" if any("▽" in text for text in texts) else ""
 
     def draw() -> Figure:
         rows = math.ceil(len(panels) / columns)
-        figure, axes = new_figure(rows * (1.1 + 0.5 * len(panels[0].rows[1])), rows, columns)
-        fill(axes, panels, draw_grid)
+        figure, axes = new_figure(rows * grid_height(panels[0], WIDTH / columns, 0.5), rows, columns)
+        fill(axes, panels, partial(draw_grid, inches=WIDTH / columns))
         return figure
 
     shown = listing([title for quantity, title in TITLES.items() if quantity in quantities])
-    alt = f"Heat map of {shown} by {crossing.columns} and {crossing.rows}."
+    alt = f"Heat map of {shown}: {crossed}."
     return ReportFigure(name="grid", caption=caption + ".", alt=alt, draw=draw, panels=len(panels))

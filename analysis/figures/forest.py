@@ -65,8 +65,14 @@ def _split(contrasts: Sequence[Contrast]) -> str:
     return f"{contrasts[0].split} " if contrasts and contrasts[0].split else ""
 
 
-def prepare_forest(contrasts: Sequence[Contrast], reference: str) -> Forest:
-    """Rows for the contrasts with a verdict, evenly over the plan when they are many."""
+def prepare_forest(contrasts: Sequence[Contrast], reference: str, *, is_one: bool = True) -> Forest:
+    """Rows for the contrasts with a verdict, evenly over the plan when they are many.
+
+    Args:
+        contrasts: Of one family or several.
+        reference: What they are compared with, in words.
+        is_one: Whether that is one and the same.
+    """
     testable = [c for c in contrasts if c.verdict is not Verdict.NONE]
     step = max(1.0, (len(testable) - 1) / (MAX_ROWS - 1))
     shown = [testable[round(i * step)] for i in range(min(len(testable), MAX_ROWS))]
@@ -75,7 +81,7 @@ def prepare_forest(contrasts: Sequence[Contrast], reference: str) -> Forest:
         interval = contrast.interval
         rows.append(
             ForestRow(
-                label=label(contrast),
+                label=label(contrast, is_one=is_one),
                 mean=100 * contrast.mean,
                 low=100 * interval.low if interval else math.nan,
                 high=100 * interval.high if interval else math.nan,
@@ -131,10 +137,11 @@ def _limits(data: Forest) -> tuple[float, float]:
     return low - 0.04 * (high - low), high + 0.04 * (high - low)
 
 
-def label(contrast: Contrast) -> str:
-    """Both sides of a comparison of several arms; of one arm its name, as the reference stands in the caption."""
+def label(contrast: Contrast, *, is_one: bool) -> str:
+    """Both sides of a comparison of several arms; of one arm its name, as its reference stands elsewhere."""
     sides = contrast.sides
-    return sides.subject if _is_plain(contrast) else f"{sides.subject} | {sides.against}"
+    is_named = contrast.is_pair or (is_one and _is_plain(contrast))
+    return sides.subject if is_named else f"{sides.subject} | {sides.against}"
 
 
 def _is_plain(contrast: Contrast) -> bool:
@@ -150,7 +157,7 @@ def forest_figure(contrasts: Sequence[Contrast], name: str = "differences") -> R
     references = {contrast.sides.against for contrast in contrasts}
     is_one = len(references) == 1 and all(_is_plain(contrast) for contrast in contrasts)
     reference = references.pop() if is_one else "what each is compared with"
-    data = prepare_forest(contrasts, reference)
+    data = prepare_forest(contrasts, reference, is_one=is_one)
     if not data.rows:
         return None
     families = listing([f"{name}: {size}" for name, size in {c.family_name: c.family for c in contrasts}.items()])

@@ -8,6 +8,7 @@ from functools import partial
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.figure import ReportFigure
@@ -30,6 +31,7 @@ from analysis.words.phrases import limits, percent, points
 MAX_METHODS = 5  # drawn, of those with a sensitivity
 MAX_REFERENCES = 3  # drawn beside them, of the others
 MARKERS = "osD^vP*X"  # one for each of these
+MAX_END = 26  # letters of a name at the end of a curve; where one is longer, a list below names them
 
 
 def colors(methods: Sequence[Method]) -> list[str]:
@@ -76,8 +78,12 @@ def draw_gains(methods: Sequence[Method], *, ax: Axes) -> Axes:
     return ax
 
 
+def _is_listed(methods: Sequence[Method]) -> bool:
+    return any(len(method.name) > MAX_END for method in methods)
+
+
 def draw_budget(methods: Sequence[Method], *, ax: Axes) -> Axes:
-    """A curve for each method; a guide goes on from where its settings end."""
+    """A curve for each method, named at its end if names are short; a guide goes on from where its settings end."""
     longest = max(len(method.expected) for method in methods)
     ends = []
     for method, color, marker in zip(methods, colors(methods), MARKERS, strict=False):
@@ -89,8 +95,10 @@ def draw_budget(methods: Sequence[Method], *, ax: Axes) -> Axes:
             ax.plot([tried[-1], longest], [values[-1]] * 2, color=color, linewidth=1, linestyle=(0, (2, 3)), zorder=2)
         ends.append(values[-1])
     low, high = ax.get_ylim()
-    for method, end, place in zip(methods, ends, place_apart(ends, (high - low) / 13, low, high), strict=True):
-        ax.annotate(wrapped(method.name, 26), (longest, end), xytext=(1.03, place), annotation_clip=False,
+    named = [] if _is_listed(methods) else list(zip(methods, ends, strict=True))
+    places = place_apart([end for _, end in named], (high - low) / 13, low, high)
+    for (method, end), place in zip(named, places, strict=True):
+        ax.annotate(method.name, (longest, end), xytext=(1.03, place), annotation_clip=False,
                     textcoords=("axes fraction", "data"), va="center", fontsize=9, color=INK,
                     arrowprops={"arrowstyle": "-", "color": GRID, "linewidth": 0.8})  # fmt: skip
     ax.set_xlabel("settings tried, each with all of its seeds")
@@ -102,9 +110,14 @@ def draw_budget(methods: Sequence[Method], *, ax: Axes) -> Axes:
 
 def draw_sensitivity(methods: Sequence[Method]) -> Figure:
     """Both, side by side."""
-    figure, axes = new_figure(3.7, columns=2)
+    listed = _is_listed(methods)
+    figure, axes = new_figure(3.7 + (0.32 * math.ceil(len(methods) / 2) if listed else 0.0), columns=2)
     draw_gains(methods, ax=axes[0, 0])
     draw_budget(methods, ax=axes[0, 1])
+    if listed:
+        styles = zip(methods, colors(methods), MARKERS, strict=False)
+        lines = [Line2D([], [], color=c, marker=m, linewidth=1.8, label=wrapped(one.name, 54)) for one, c, m in styles]
+        figure.legend(handles=lines, loc="outside lower left", ncols=2, frameon=False, fontsize=8.5, labelcolor=INK)
     return figure
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,7 +21,7 @@ from analysis.study.cells import Study
 from vmp.core.presets import finegym_lambda_table
 
 MAX_PANELS = 12
-LONG_TITLE = 24  # letters; a longer title goes over lines
+LETTERS = {5: 22, 4: 27, 3: 39}  # of a line of a title, by panels in a row
 MAX_LINES = 30
 
 
@@ -58,7 +59,7 @@ def prepare_power_curves(study: Study, arms: Sequence[Arm]) -> tuple[PowerCurve,
     return tuple(curves[:MAX_PANELS])
 
 
-def draw_power_curve(data: PowerCurve, *, ax: Axes) -> Axes:
+def draw_power_curve(data: PowerCurve, *, ax: Axes, columns: int = 5) -> Axes:
     """Solid: a seed; dotted: a collapsed seed; green dash-dotted: published."""
     difference = np.linspace(-1, 1, 161)
     ax.axvline(0, color=GRID, linewidth=1)
@@ -73,7 +74,7 @@ def draw_power_curve(data: PowerCurve, *, ax: Axes) -> Axes:
     for slope, shift, collapsed in data.learnt:
         ax.plot(difference, attention(difference, slope, shift), color=VMP, linewidth=1.1, alpha=0.75,
                 linestyle=(0, (1, 1.2)) if collapsed else "-")  # fmt: skip
-    ax.set_title(wrapped(data.title, LONG_TITLE), loc="left", fontsize=9, color=INK)
+    ax.set_title(wrapped(data.title, LETTERS[columns]), loc="left", fontsize=9 if columns > 3 else 8, color=INK)
     ax.set_xlim(-1, 1)
     ax.set_ylim(-0.03, 1.05)
     ax.set_xticks([-1, 0, 1])
@@ -86,6 +87,14 @@ def draw_power_curve(data: PowerCurve, *, ax: Axes) -> Axes:
 def attention(difference: np.ndarray, slope: float, shift: float) -> np.ndarray:
     """A(D) = 1 / (1 + exp(-a (D - b))), in a form that cannot overflow."""
     return np.asarray(expit(slope * (difference - shift)), dtype=float)
+
+
+def _columns(titles: Sequence[str]) -> int:
+    """As many panels in a row as their titles leave room for: 5 for titles of one line, else 4, else 3."""
+    if all(len(title) <= LETTERS[5] for title in titles):
+        return 5
+    lines = [line for title in titles for line in wrapped(title, LETTERS[4]).split("\n")]
+    return 4 if max(map(len, lines)) <= LETTERS[4] else 3
 
 
 def power_figure(study: Study, preferred: Sequence[Arm]) -> ReportFigure | None:
@@ -101,11 +110,11 @@ def power_figure(study: Study, preferred: Sequence[Arm]) -> ReportFigure | None:
     caption += f"; green: published for the same λ on {ANCHOR_SOURCE}" if any(c.published for c in curves) else ""
 
     def draw() -> Figure:
-        is_long = any(len(curve.title) > LONG_TITLE for curve in curves)
-        columns = min(4 if is_long else 5, len(curves))
+        fit = _columns([curve.title for curve in curves])
+        columns = min(fit, len(curves))
         rows = math.ceil(len(curves) / columns)
-        figure, axes = new_figure(0.5 + (1.95 if is_long else 1.75) * rows, rows, columns, sharex=True, sharey=True)
-        fill(axes, curves, draw_power_curve)
+        figure, axes = new_figure(0.5 + (1.95 if fit < 5 else 1.75) * rows, rows, columns, sharex=True, sharey=True)
+        fill(axes, curves, partial(draw_power_curve, columns=fit))
         figure.supxlabel("frame difference D", fontsize=10)
         figure.supylabel("attention A", fontsize=10)
         return figure

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from analysis.figures.figure import ReportFigure
 from analysis.figures.style import CONTROL, GRID, INK, MUTED, VMP, label_rows, one_panel, row_gid, tidy
 from analysis.words.phrases import points
-from sweeps.race_state import Named, RaceState
+from sweeps.race_state import Named, RaceArm, RaceState
 
 MAX_LANES = 36
 
@@ -31,12 +31,17 @@ class Lanes:
     hidden: int
 
 
+def longest_first(race: RaceState) -> list[RaceArm]:
+    """The arms in the order of figure and table: those in the race, then those that stayed longest."""
+    return sorted(race.arms, key=lambda arm: (arm.dropped_at is not None, -arm.seeds))
+
+
 def prepare_lanes(race: RaceState, named: Named) -> Lanes:
     """Arms that stayed longest first."""
-    ordered = sorted(race.arms, key=lambda arm: (arm.dropped_at is not None, -arm.seeds))
+    ordered = longest_first(race)
     rows = []
     for arm in ordered[:MAX_LANES]:
-        note = "" if arm.difference is None else f"{points(-arm.difference)} to the leader"
+        note = "" if arm.difference is None else f"{points(-arm.difference)} against the leader"
         note += f", dropped for its {arm.way}" if arm.dropped_at else ""
         rows.append((named(arm.factors), arm.seeds, arm.dropped_at is not None, note))
     looks = tuple(look for look in race.looks if look <= race.seeds)

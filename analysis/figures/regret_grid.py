@@ -10,7 +10,22 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import CONTROL, GRID, INK, MUTED, PAPER, VMP, new_figure, tidy, wrapped
+from analysis.figures.style import (
+    CONTROL,
+    GRID,
+    INK,
+    MUTED,
+    PAPER,
+    VMP,
+    WIDTH,
+    columns_high,
+    inches_high,
+    inches_wide,
+    label_columns,
+    new_figure,
+    tidy,
+    wrapped,
+)
 from analysis.verdict.regrets import Regrets, rank_groups
 
 MAX_SETTINGS = 30
@@ -21,6 +36,19 @@ def shown_settings(made: Regrets) -> list[int]:
     if len(made.settings) <= MAX_SETTINGS:
         return list(range(len(made.settings)))
     return sorted(np.argsort(made.test.max_regret, kind="stable")[:MAX_SETTINGS].tolist())
+
+
+def _names(made: Regrets) -> list[str]:
+    return [wrapped(setting, 30) for setting in made.settings]
+
+
+def _columns(made: Regrets) -> list[str]:
+    return [*made.blocks, "largest"]
+
+
+def _room(made: Regrets) -> float:
+    """Inches for the name of a column."""
+    return (WIDTH - 0.4 - inches_wide(_names(made))) / (len(made.blocks) + 1.35) - 0.05
 
 
 def draw_regrets(made: Regrets, *, ax: Axes) -> Axes:
@@ -39,8 +67,9 @@ def draw_regrets(made: Regrets, *, ax: Axes) -> Axes:
     if test.best in rows:
         ax.barh(rows.index(test.best), x[-1] + 1, left=-0.5, height=1, facecolor="none", edgecolor=VMP, linewidth=2,
                 zorder=4)  # fmt: skip
-    ax.set_xticks(x, [*(wrapped(block, 20) for block in made.blocks), "largest"], rotation=30 if b > 5 else 0)
-    ax.set_yticks(np.arange(k), [wrapped(made.settings[i], 30) for i in rows])
+    names = _names(made)
+    ax.set_yticks(np.arange(k), [names[i] for i in rows])
+    label_columns(ax, x, _columns(made), _room(made), at_top=True)
     ax.set_xlim(-0.55, x[-1] + 0.55)
     ax.set_ylim(k - 0.45, -0.55)
     ax.xaxis.tick_top()
@@ -58,9 +87,9 @@ def draw_ranks(made: Regrets, *, ax: Axes) -> Axes:
     ax.scatter(mean[order], np.zeros(len(order)), s=50, color=[VMP if i == made.test.best else MUTED for i in order],
                edgecolor=PAPER, zorder=3)  # fmt: skip
     for place, i in enumerate(order):
-        ax.plot([mean[i], mean[i]], [0, -place - 1], color=GRID, linewidth=1, zorder=1)
-        ax.annotate(f"{wrapped(made.settings[i], 30)} ({mean[i]:.2f})", (mean[i], -place - 1), xytext=(5, 0),
-                    textcoords="offset points", ha="left", va="center", fontsize=9, color=INK)  # fmt: skip
+        ax.plot([mean[i], mean[i]], [0, -place - 1], color=GRID, linewidth=1, zorder=1)  # names left of all later ones
+        ax.annotate(f"{_names(made)[i]} ({mean[i]:.2f})", (mean[i], -place - 1), xytext=(-5, 0),
+                    textcoords="offset points", ha="right", va="center", fontsize=9, color=INK)  # fmt: skip
     groups = rank_groups(made)
     for place, (first, last) in enumerate(groups):
         ax.plot([first - 0.03, last + 0.03], [0.8 + 0.5 * place] * 2, color=INK, linewidth=3, solid_capstyle="butt")
@@ -80,7 +109,9 @@ def draw_ranks(made: Regrets, *, ax: Axes) -> Axes:
 def draw_over_blocks(made: Regrets) -> Figure:
     """The grid, and below it the ranks where there are any."""
     rows = min(len(made.settings), MAX_SETTINGS)
-    heights = [0.7 + 0.36 * rows] + ([1.5 + 0.26 * (rows + 2)] if made.ranks else [])
+    high = max(map(inches_high, _names(made)))
+    top = 0.4 + columns_high(_columns(made), _room(made))
+    heights = [top + max(0.36, high + 0.04) * rows] + ([1.5 + max(0.26, high) * (rows + 2)] if made.ranks else [])
     figure, axes = new_figure(sum(heights), rows=len(heights), gridspec_kw={"height_ratios": heights})
     draw_regrets(made, ax=axes[0, 0])
     if made.ranks:

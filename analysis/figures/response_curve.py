@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -40,6 +39,7 @@ POINTS = {False: "cells", True: "collapsed-cells"}
 BESIDE = 0.09
 STRIP = 0.72  # width of a reference's place in steps of the axis, and at least so wide that names fit
 MIN_STRIP = 0.11
+ALONE, SHARED = 0.05, 0.075  # what the name of a line takes of the height of a panel that stands alone, or of several
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,10 +128,16 @@ def prepare_response_curve(study: Study, verdict: BlockVerdict) -> ResponseCurve
     )
 
 
-def draw_response_curve(data: ResponseCurve, *, ax: Axes, part: str = "") -> Axes:
+def draw_response_curve(
+    data: ResponseCurve, *, ax: Axes, part: str = "", height: tuple[float, float] | None = None
+) -> Axes:
     """Large dots: means of the runs that did not collapse; triangles: of those that did; bars: family's intervals.
 
-    `part` tells the ids of this panel from those of others.
+    Args:
+        data: What is drawn.
+        ax: Where.
+        part: Tells the ids of this panel from those of others.
+        height: Limits of the y axis that several panels share; the curve's own without.
     """
     x, step = np.array(data.axis.positions), data.axis.step
     mean = np.array(data.mean)
@@ -152,38 +158,33 @@ def draw_response_curve(data: ResponseCurve, *, ax: Axes, part: str = "") -> Axe
     ax.set_xlim(left, right)
     data.axis.apply(ax)
     _draw_levels(data, ax, left, strip)
-    _set_height(data, ax)
-    _label_ends(data, ax, right)
-    y = math.nan if data.best is None else mean[data.axis.values.index(data.best)]
-    if data.best is not None and math.isfinite(y):
-        at = data.axis.place(data.best)
-        ax.plot(
-            [at],
-            [y],
-            marker="o",
-            markersize=13,
-            markerfacecolor="none",
-            markeredgecolor=INK,
-            markeredgewidth=1.2,
-            zorder=6,
-        )
-        tops = [
-            data.high[data.axis.values.index(data.best)],
-            *(v for _, x_seed, v, _, _ in data.seeds if x_seed == at),
-        ]
-        top = max([y, *(v for v in tops if math.isfinite(v))])
-        floor, ceiling = ax.get_ylim()
-        has_room = ceiling - top > 0.08 * (ceiling - floor)  # else it would lie on the panel's title: beside the point
-        is_right = at > (x[0] + x[-1]) / 2
-        place: dict[str, Any] = {"xy": (at, top), "xytext": (0, 8), "ha": "center"}
-        if not has_room:
-            place = {"xy": (at, y), "xytext": (-11 if is_right else 11, 0), "ha": "right" if is_right else "left"}
-        ax.annotate("chosen on validation", textcoords="offset points", va="bottom" if has_room else "center",
-                    fontsize=9, color=INK, zorder=7, annotation_clip=False, **place,
-                    bbox={"facecolor": PAPER, "alpha": 0.75, "linewidth": 0, "pad": 1.5})  # fmt: skip
+    ax.set_ylim(*(height or own_height(data)))
+    if data.chance is not None and ax.get_ylim()[0] <= data.chance:
+        ax.axhline(data.chance, color=MUTED, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
+    _label_ends(data, ax, right, ALONE if height is None else SHARED)
+    _ring_best(data, ax, named=height is None)
     ax.set_ylabel(data.y_label)
     tidy(ax)
     return ax
+
+
+def _ring_best(data: ResponseCurve, ax: Axes, *, named: bool) -> None:
+    """A ring around the mean of the chosen value, of its collapsed runs where all did; named where there is room."""
+    if data.best is None:
+        return
+    index, at = data.axis.values.index(data.best), data.axis.place(data.best)
+    y = data.mean[index] if math.isfinite(data.mean[index]) else data.collapsed_mean[index]
+    if not math.isfinite(y):
+        return
+    ax.plot([at], [y], marker="o", markersize=13, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.2,
+            zorder=6)  # fmt: skip
+    of_value = [y, data.high[index], *(v for _, x_seed, v, _, _ in data.seeds if x_seed == at)]
+    top = max(v for v in of_value if math.isfinite(v))
+    floor, ceiling = ax.get_ylim()
+    if named and ceiling - top > 0.08 * (ceiling - floor):
+        ax.annotate("chosen on validation", (at, top), xytext=(0, 8), textcoords="offset points", ha="center",
+                    va="bottom", fontsize=9, color=INK, zorder=7, annotation_clip=False,
+                    bbox={"facecolor": PAPER, "alpha": 0.75, "linewidth": 0, "pad": 1.5})  # fmt: skip
 
 
 def _draw_seeds(data: ResponseCurve, ax: Axes, part: str) -> None:
@@ -230,7 +231,7 @@ def _draw_levels(data: ResponseCurve, ax: Axes, left: float, strip: float) -> No
     ax.set_xticks([t for t, _ in ticks], [text for _, text in ticks])
 
 
-def _set_height(data: ResponseCurve, ax: Axes) -> None:
+def own_height(data: ResponseCurve) -> tuple[float, float]:
     """Room for seeds, bars and lines; intervals may run off, or few seeds would flatten everything."""
     values = [y for _, _, y, _, _ in data.seeds] + [v for level in data.levels for v in (level.mean, *level.seeds)]
     low, high = min(values, default=0.0), max(values, default=100.0)
@@ -241,12 +242,16 @@ def _set_height(data: ResponseCurve, ax: Axes) -> None:
     pad = 0.08 * max(high - low, 2.0)
     if data.chance is not None and 0 <= low - data.chance < 0.35 * (high - low):
         low = data.chance
-    ax.set_ylim(max(low - pad, -2.0), min(high + 1.6 * pad, 103.0))
-    if data.chance is not None and ax.get_ylim()[0] <= data.chance:
-        ax.axhline(data.chance, color=MUTED, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
+    return max(low - pad, -2.0), min(high + 1.6 * pad, 103.0)
 
 
-def _label_ends(data: ResponseCurve, ax: Axes, right: float) -> None:
+def _runs_off(data: ResponseCurve) -> bool:
+    """Whether a bar is cut off by the curve's own height, beyond 0 or 100%, where no accuracy is, aside."""
+    low, high = own_height(data)
+    return any(max(v, 0.0) < low for v in data.low) or any(min(v, 100.0) > high for v in data.high)
+
+
+def _label_ends(data: ResponseCurve, ax: Axes, right: float, gap: float) -> None:
     low, high = ax.get_ylim()
     labels = [(level.mean, level.name, level.color) for level in data.levels]
     finite = [m for m in data.mean if math.isfinite(m)]
@@ -255,7 +260,7 @@ def _label_ends(data: ResponseCurve, ax: Axes, right: float) -> None:
     if data.chance is not None and low <= data.chance <= high:
         labels.append((data.chance, "chance", MUTED))
     for (_, name, color), y in zip(
-        labels, place_apart([y for y, _, _ in labels], (high - low) * 0.05, low, high), strict=True
+        labels, place_apart([y for y, _, _ in labels], (high - low) * gap, low, high), strict=True
     ):
         ax.annotate(name, (right, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9.5,
                     color=color, annotation_clip=False)  # fmt: skip
@@ -288,15 +293,14 @@ def _panels(shown: Sequence[tuple[BlockVerdict, ResponseCurve]]) -> Figure:
     rows = math.ceil(len(shown) / 2)
     figure, axes = new_figure(0.2 + 3.1 * rows, rows, 2)
     places = axes.ravel().tolist()
+    own = [own_height(data) for _, data in shown]
+    height = min(low for low, _ in own), max(high for _, high in own)
     for i, (ax, (verdict, data)) in enumerate(zip(places, shown, strict=False)):
-        draw_response_curve(data, ax=ax, part=_part(i))
+        draw_response_curve(data, ax=ax, part=_part(i), height=height)
         ax.set_title(wrapped(verdict.block, 48), loc="left", fontsize=10, color=INK)
         ax.set_xticks(
             [at for at, _ in data.axis.ticks], [text for _, text in data.axis.ticks]
         )  # names stand at the right
-    limits = [ax.get_ylim() for ax in places[: len(shown)]]
-    for ax in places[: len(shown)]:
-        ax.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
     for ax in places[len(shown) :]:
         ax.set_visible(False)
     return figure
@@ -322,6 +326,8 @@ def _caption(study: Study, panels: Sequence[tuple[BlockVerdict, ResponseCurve]],
             "; open triangles are seeds whose attention collapsed, with a mean of their own: the means and the line "
             "between them are of the runs that did not collapse"
         )
+    if any(data.best is not None for _, data in panels):
+        caption += "; a ring marks the value chosen on validation"
     references = {data.reference for _, data in panels}
     if data.reference:
         family = max((c.family for verdict, _ in panels for _, _, c in verdict.points if c), default=1)
@@ -329,10 +335,12 @@ def _caption(study: Study, panels: Sequence[tuple[BlockVerdict, ResponseCurve]],
         caption += (
             f". Bars are 95% intervals of the paired difference to {reference}, over all runs and drawn around "
             f"their mean, which hold for all {family} comparisons of the family together: a bar clear of that line is "
-            "a difference that is shown. A bar may run off the axis when seeds are few."
+            "a difference that is shown."
         )
+        if any(_runs_off(data) for _, data in panels):
+            caption += " Bars that are cut off at the edge go on beyond it."
     else:
-        caption += ". Bars are 95% intervals of each arm's own mean; the study has no reference arm to pair with."
+        caption += ". Bars are 95% intervals of each arm's own mean; no arm is compared with another here."
     return caption + (f" The first {shown} blocks are shown." if shown < len(panels) else "")
 
 

@@ -6,6 +6,7 @@ Inside the HTML report `analysis.figures.svg` replaces each by a CSS variable, s
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -80,6 +81,9 @@ def ramp(count: int) -> list[str]:
 
 
 MAX_LINES = 3
+LETTER = 0.078  # inches that a letter takes at 9 points, and a line of them from the next
+LINE = 0.155
+SLANT = 30  # degrees of a label that is too long for its column
 
 
 def wrapped(text: str, width: int = 34) -> str:
@@ -98,6 +102,16 @@ def wrapped(text: str, width: int = 34) -> str:
         width += 4
         lines = textwrap.wrap(text, width, break_on_hyphens=False)
     return "\n".join(lines)
+
+
+def inches_wide(texts: Sequence[str]) -> float:
+    """About how wide the longest line of some labels is at 9 points."""
+    return LETTER * max((len(line) for text in texts for line in text.split("\n")), default=0)
+
+
+def inches_high(text: str) -> float:
+    """About how high a label is at 9 points, with some air."""
+    return LINE * (1 + text.count("\n")) + 0.05
 
 
 def _lines(parts: Sequence[str], joint: str, width: int) -> list[str]:
@@ -122,24 +136,58 @@ def label_rows(ax: Axes, y: np.ndarray, labels: Sequence[str], width: int = 40) 
             tick.set_linespacing(1.0)
 
 
+def label_columns(ax: Axes, x: np.ndarray, labels: Sequence[str], inches: float, *, at_top: bool = False) -> None:
+    """Tick labels of columns `inches` wide, over lines where they fit so, else slanted away from the columns."""
+    texts, is_slanted = _column_texts(labels, inches)
+    if not is_slanted:
+        ax.set_xticks(x, texts)
+        return
+    ax.set_xticks(x, texts, rotation=SLANT, ha="left" if at_top else "right", rotation_mode="anchor")
+
+
+def columns_high(labels: Sequence[str], inches: float) -> float:
+    """About how high the labels of `label_columns` are, in inches."""
+    texts, is_slanted = _column_texts(labels, inches)
+    high = max(map(inches_high, texts))
+    return high + math.sin(math.radians(SLANT)) * inches_wide(texts) if is_slanted else high
+
+
+def _column_texts(labels: Sequence[str], inches: float) -> tuple[list[str], bool]:
+    """The labels over lines, and whether they are slanted, as they are too long for their columns."""
+    letters = max(1, int(inches / LETTER))
+    over = [textwrap.wrap(label, letters, break_on_hyphens=False, break_long_words=False) for label in labels]
+    if max(map(len, over)) <= MAX_LINES and all(len(line) <= letters for lines in over for line in lines):
+        return ["\n".join(lines) for lines in over], False
+    return [wrapped(label, 30) for label in labels], True
+
+
 def row_gid(row: int, part: str) -> str:
     """The id of one artist of a row, by which the page links it to its arm."""
     return f"row-{row}-{part}"
 
 
-def place_apart(positions: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Move label positions apart to at least `gap` within [low, high], keeping their order."""
+def place_apart(positions: Sequence[float], gap: float | Sequence[float], low: float, high: float) -> list[float]:
+    """Move label positions apart to at least `gap` within [low, high], keeping their order.
+
+    Args:
+        positions: Where the labels' middles would be.
+        gap: Between the middles of neighbours; or the height of each label, from which it follows.
+        low, high: Ends of the room for the middles.
+    """
     order = np.argsort(positions, kind="stable")
     placed = np.clip([positions[i] for i in order], low, high)
+    heights = np.broadcast_to(gap, placed.shape)[order]
+    gaps = (heights[1:] + heights[:-1]) / 2
+    below = np.concatenate([[0.0], np.cumsum(gaps)])[: placed.size]
     for _ in range(200):
         for i in range(1, placed.size):
-            overlap = gap - (placed[i] - placed[i - 1])
+            overlap = gaps[i - 1] - (placed[i] - placed[i - 1])
             if overlap > 1e-9:
                 placed[i - 1] -= overlap / 2
                 placed[i] += overlap / 2
         # Back inside from both ends; a heap of labels at an edge grows away from it.
-        placed = np.maximum(placed, low + gap * np.arange(placed.size))
-        placed = np.minimum(placed, high - gap * np.arange(placed.size)[::-1])
+        placed = np.maximum(placed, low + below)
+        placed = np.minimum(placed, high - (below[-1:] - below))
     result = np.empty_like(placed)
     result[order] = placed
     return [float(value) for value in result]

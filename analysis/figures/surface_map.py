@@ -18,6 +18,7 @@ from analysis.figures.figure import ReportFigure
 from analysis.figures.style import CONTROL, GRID, INK, MUTED, PAPER, VMP, new_figure, tidy
 from analysis.verdict.surfaces import Path, Place, ResponseSurface, on_scale
 from analysis.words.phrases import number, percent
+from vmp.core.text import count
 
 STEPS = 90  # of the fit's grid
 MAX_TEXTS = 40
@@ -121,14 +122,15 @@ def draw_paths(surface: ResponseSurface, collapsed: bool, *, ax: Axes) -> Axes:
         ax.scatter(*_ends(paths, 0), s=34, marker="s", facecolor=PAPER, edgecolor=MUTED, linewidth=1.3, zorder=3)
         ax.scatter(*_ends(paths, -1), s=26, color=color, edgecolor=PAPER, linewidth=0.6, zorder=4,
                    marker="v" if collapsed else "o")  # fmt: skip
-    ax.set_title(f"{len(paths)} runs that collapsed" if collapsed else f"{len(paths)} healthy runs", loc="left",
-                 fontsize=10, color=INK)  # fmt: skip
+    runs = count(len(paths), "run")
+    ax.set_title(f"{runs} that collapsed" if collapsed else runs.replace(" ", " healthy "), loc="left", fontsize=10,
+                 color=INK)  # fmt: skip
     _label(surface, ax)
     return ax
 
 
 def draw_response(surface: ResponseSurface) -> Figure:
-    """The plane above; below it, on one scale, the ways of healthy and of collapsed runs."""
+    """The plane above; below it, on one scale, the ways of healthy and of collapsed runs, those there are."""
     rows = len({place.y for place in surface.places})
     height = 2.2 + 0.5 * min(rows, 8)
     if not surface.paths:
@@ -137,11 +139,14 @@ def draw_response(surface: ResponseSurface) -> Figure:
         return figure
     figure, _ = new_figure(height + 3.3)
     figure.clear()
-    layout = figure.add_gridspec(2, 2, height_ratios=[height, 3.3])
+    states = sorted({path.is_collapsed for path in surface.paths})
+    layout = figure.add_gridspec(2, len(states), height_ratios=[height, 3.3])
     draw_surface(surface, ax=figure.add_subplot(layout[0, :]))
-    left = figure.add_subplot(layout[1, 0])
-    draw_paths(surface, False, ax=left)
-    draw_paths(surface, True, ax=figure.add_subplot(layout[1, 1], sharex=left, sharey=left))
+    first: Axes | None = None
+    for i, state in enumerate(states):
+        ax = figure.add_subplot(layout[1, i], sharex=first, sharey=first)
+        draw_paths(surface, state, ax=ax)
+        first = first or ax
     return figure
 
 
@@ -161,8 +166,10 @@ def surface_figure(surface: ResponseSurface, accuracy: str, suffix: str = "") ->
     if surface.paths:
         caption += (
             f" Below, {surface.x.title} and {surface.y.title} from the start of each run (squares) epoch by epoch to "
-            "its end, healthy and collapsed runs apart on one scale."
+            "its end"
         )
+        both = len({path.is_collapsed for path in surface.paths}) > 1
+        caption += ", healthy and collapsed runs apart on one scale." if both else "."
     order = sorted(range(len(titles)), key=lambda i: -surface.places[i].mean)
     alt = f"{len(titles)} points. Highest {titles[order[0]]}; lowest {titles[order[-1]]}."
     return ReportFigure(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from analysis.figures.effect_grid import EffectGrid, draw_grid
+from analysis.figures.effect_grid import EffectGrid, draw_grid, grid_height
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import fill, new_figure, wrapped
+from analysis.figures.style import WIDTH, fill, new_figure, wrapped
 from analysis.verdict.transfers import Transferred
 from analysis.words.phrases import limits, points
 from vmp.core.text import listing
@@ -41,10 +42,11 @@ def prepare_transfers(transfers: Sequence[Transferred], split: str) -> tuple[Eff
             quantity="effect",
             title=f"{way}: {title}" if way else title,
             rows=("learnt on", tuple(wrapped(source, _WIDE) for source in sources)),
-            columns=("used on", tuple(wrapped(target, _WIDE) for target in targets)),
+            columns=("used on", tuple(targets)),
             values=values,
             texts=tuple(map(tuple, texts)),
             limit=limit,
+            top_down=True,
         )
         grids.append(grid)
     return tuple(grids)
@@ -57,8 +59,8 @@ def transfer_figure(transfers: Sequence[Transferred], split: str) -> ReportFigur
     def draw() -> Figure:
         columns = min(COLUMNS, len(panels))
         rows = math.ceil(len(panels) / columns)
-        figure, axes = new_figure(rows * (1.2 + 0.6 * len(panels[0].rows[1])), rows, columns)
-        fill(axes, panels, draw_grid)
+        figure, axes = new_figure(rows * (0.2 + grid_height(panels[0], WIDTH / columns, 0.6)), rows, columns)
+        fill(axes, panels, partial(draw_grid, inches=WIDTH / columns))
         return figure
 
     shown = [

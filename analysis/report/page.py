@@ -26,6 +26,7 @@ from analysis.words.headline import beside_headline, headline
 
 CELLS = "cells"
 """The table, and the section, of every planned cell."""
+LONG_WORD = 12  # letters; words of prose in tables are shorter
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -47,7 +48,13 @@ def render_page(conclusions: Conclusions, composition: Composition, drawings: Ma
     cells = CellIndex(conclusions)
     arms = {arm.label: arm.order for arm in conclusions.study.arms}
     linker = Linker(cells=cells, listed=_listed_cells(composition), arms=arms)
-    environment.filters |= {"typeset": typeset, "by_topic": by_topic, "table_view": table_view, "links": linker.links}
+    environment.filters |= {
+        "typeset": typeset,
+        "by_topic": by_topic,
+        "table_view": table_view,
+        "links": linker.links,
+    }
+    environment.tests["with_a_long_word"] = has_long_word
     script = (_TEMPLATES / "report.js").read_text(encoding="utf-8").rstrip()
     return environment.get_template("report.html.j2").render(
         style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
@@ -68,8 +75,13 @@ def render_page(conclusions: Conclusions, composition: Composition, drawings: Ma
 
 
 def typeset(text: str) -> str:
-    """Keep ``λ = 0.1`` on one line by no-break spaces."""
-    return re.sub(r"(?<=\S) = (?=\S)", "\u00a0=\u00a0", text)
+    """Keep ``λ = 0.1`` and ``P(A > B)`` on one line by no-break spaces."""
+    return re.sub(r"(?<=\S) ([=<>]) (?=\S)", "\u00a0\\1\u00a0", text)
+
+
+def has_long_word(text: str) -> bool:
+    """Whether a word of a cell is a name such as ``transfer.data.condition``, which print may break anywhere."""
+    return max(map(len, text.split()), default=0) > LONG_WORD
 
 
 def by_topic(findings: Iterable[Finding]) -> list[tuple[str, list[str]]]:

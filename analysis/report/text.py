@@ -64,8 +64,10 @@ def _compact(value: float) -> str:
     if value == 0:
         return "0"
     size = abs(value)
-    if size < 0.001:
+    if size < 0.0001:
         return f"{value:.1e}"
+    if size < 0.001:
+        return f"{value:.4f}"
     if size < 1:
         return f"{value:.3f}"
     return f"{value:.2f}" if size < 10 else f"{value:.1f}" if size < 100 else f"{value:.0f}"

@@ -56,7 +56,8 @@ def blocks_regret_findings(made: Regrets) -> list[Finding]:
     test, name = made.test, made.settings[made.test.best]
     worst = int(test.regret[:, test.best].argmax())
     largest = float(test.regret[worst, test.best])
-    text = f"One setting for all {count(len(made.blocks), 'block')}: {name}, whose largest regret on validation is the "
+    every = "both blocks" if len(made.blocks) == 2 else f"all {count(len(made.blocks), 'block')}"
+    text = f"One setting for {every}: {name}, whose largest regret on validation is the "
     text += "smallest; on test "
     if largest > 0:
         text += f"it loses at most {100 * largest:.1f} points to the best setting of a block ({made.blocks[worst]})"
@@ -69,8 +70,8 @@ def blocks_regret_findings(made: Regrets) -> list[Finding]:
     k = made.ranks.mean
     best, last = (made.settings[int(i)] for i in (k.argmin(), k.argmax()))
     text = f"Over {len(made.blocks)} blocks the mean ranks run from {k.min():.2f} ({best}) to {k.max():.2f} ({last}); "
-    text += f"Friedman's test of equal ranks has {p_value(made.ranks.p)}, and ranks are distinguished from "
-    text += f"{made.ranks.critical:.2f} on (Nemenyi)."
+    text += f"Friedman's test of equal ranks has {p_value(made.ranks.p)}, and ranks that differ by "
+    text += f"{made.ranks.critical:.2f} or more are distinguished (Nemenyi)."
     return [*findings, Finding(topic="Ranks", text=text, contrasts=(made.ranks,))]
 
 

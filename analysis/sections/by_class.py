@@ -45,15 +45,16 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         means = [float(table[arm.order][used].mean()) if contrast.n else None for arm in (main.arm, main.reference)]
         values = (main.arm.label, main.reference.label, name, contrast.n, *means)
         rows.append(Row(values=(*values, contrast.mean, contrast.interval, contrast.p), hashes=contrast.hashes))
-        parts.append((name if len(mains) == 1 else f"{name}, {main.arm.label}", contrast))
+        parts.append((name, main.arm.label, contrast))
     caption = (
         "Accuracy within each class of the test videos, in percent, of the arm chosen on validation and of its "
         f"reference, and their difference within seeds, in points: one family of {count(len(made), 'comparison')}."
     )
-    figure = gains_figure(parts, "by_class", "in each class", f"all {len(made)}", conclusions.study)
+    labelled = [(name if len(mains) == 1 else f"{name}, {arm}", contrast) for name, arm, contrast in parts]
+    figure = gains_figure(labelled, "by_class", "in each class", f"all {len(made)}", conclusions.study)
     return SectionContent(
-        findings=[("", [_finding(main, [p for p in parts if p[1].sides.subject == main.sides.subject])
-                        for main in mains])],
+        findings=[("", [_finding(main, [(name, contrast) for name, _, contrast in parts
+                                        if contrast.sides.subject == main.sides.subject]) for main in mains])],
         figures=[figure] if figure else [],
         tables=[Table(name="by_class", caption=caption, columns=_COLUMNS, rows=rows, max_rows=60)],
     )  # fmt: skip

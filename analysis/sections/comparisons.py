@@ -64,12 +64,15 @@ def comparisons_table(name: str, what: str, contrasts: Sequence[Contrast]) -> Ta
     against = {contrast.sides.against for contrast in contrasts}
     beside = f" ({against.pop()})" if len(against) == 1 else ""
     on = f"on {contrasts[0].split} " if contrasts[0].split else ""
+    family = contrasts[0].family
+    together = f"one family of {family} comparisons, whose intervals and p values hold together"
     caption = (
-        f"{what}{beside}, {on}within seeds, in percentage points: one family of {contrasts[0].family} "
-        "comparisons, whose intervals and p values hold together. d_z is the mean difference over its standard "
-        "deviation, P(A > B) the share of seeds in which the arm is ahead; the floor is the smallest p that the "
-        "sign-flip test can give here."
+        f"{what}{beside}, {on}within seeds, in percentage points: {together if family > 1 else 'one comparison'}. "
+        "d_z is the mean difference over its standard deviation, P(A > B) the share of seeds in which the arm is "
+        "ahead; the floor is the smallest p that the sign-flip test can give here."
     )
+    if any(contrast.collapse and contrast.collapse.possible_rate for contrast in contrasts):
+        caption += " Possible collapse: the highest rate of collapse, in percent, that the runs do not exclude."
     return Table(name=name, caption=caption, columns=_COLUMNS, rows=rows, max_rows=60)
 
 

@@ -18,7 +18,7 @@ from vmp.core.text import count, listing
 MAX_NAMED = 4
 _COLUMNS = (
     Column(key="arm", header="arm"),
-    Column(key="n", header="n", format="count"),
+    Column(key="n", header="cells timed", format="count"),
     Column(key="seconds", header="seconds a cell (median)", format="number"),
     Column(key="fastest", header="fastest", format="number"),
     Column(key="slowest", header="slowest", format="number"),
@@ -38,9 +38,9 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     members = sorted((c for c in costs if c.is_front), key=lambda c: c.seconds)
     named = [f"{c.arm.label} ({c.seconds:.3g} s, {percent(c.accuracy)})" for c in members[-MAX_NAMED:]]
     text = (
-        f"{len(members)} of {count(len(costs), 'arm')} on the front of accuracy and seconds a cell, where every arm of "
+        f"{len(members)} of {count(len(costs), 'arm')} {'is' if len(members) == 1 else 'are'} on the front of accuracy "
+        "and seconds a cell, where every arm of a higher mean is slower in all of its cells: "
     )
-    text += "a higher mean is slower in all of its cells: "
     text += f"{listing(named)}{f', and {len(members) - MAX_NAMED} faster' if len(members) > MAX_NAMED else ''}."
     machines = {r.hardware.model_dump_json() for r in study.records.values() if r.hardware}
     if len(machines) > 1:
@@ -48,7 +48,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     rows = [
         Row(
             values=(c.arm.label, c.n, c.seconds, c.fastest, c.slowest, c.accuracy, "yes" if c.is_front else "no"),
-            hashes=study.hashes(study.rows(c.arm, STEADY, study.test)),
+            hashes=study.hashes(study.rows(c.arm, study.test)),
             priority=float(c.is_front),
         )
         for c in sorted(costs, key=lambda c: c.seconds)
@@ -56,7 +56,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     columns = [replace(c, header=f"{study.split} mean".strip()) if c.key == "accuracy" else c for c in _COLUMNS]
     caption = (
         "Seconds of a complete cell (median over seeds, without the first cell of each worker, which warms up) and "
-        f"mean {study.accuracy} in percent, by rising seconds."
+        f"mean {study.accuracy} of all complete cells in percent, by rising seconds."
     )
     return SectionContent(
         findings=[("", [Finding(topic="Cost", text=text)])],
@@ -74,7 +74,8 @@ def _costs(conclusions: Conclusions) -> list[ArmCost]:
         if cells.size:
             seconds = study.numbers(STEADY)[cells]
             times = float(np.median(seconds)), float(seconds.min()), float(seconds.max())
-            known.append((arm, len(cells), *times, float(study.numbers(study.test)[cells].mean())))
+            accuracy = float(study.numbers(study.test)[study.rows(arm, study.test)].mean())
+            known.append((arm, len(cells), *times, accuracy))
     fronts = front([(fastest, slowest, accuracy) for *_, fastest, slowest, accuracy in known])
     return [
         ArmCost(arm=arm, n=n, seconds=seconds, fastest=fastest, slowest=slowest, accuracy=accuracy, is_front=is_front)

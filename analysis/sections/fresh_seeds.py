@@ -10,9 +10,9 @@ from analysis.sections.comparisons import comparisons_table
 from analysis.verdict.conclusions import Conclusions
 from analysis.words.claims import short_comparison
 from analysis.words.findings import Finding
-from analysis.words.phrases import capital, reference_name, subject_name
+from analysis.words.phrases import capital, in_runs, reference_name, subject_name
 from sweeps.stats.decisions import Verdict
-from vmp.core.text import count, listing
+from vmp.core.text import count
 
 _METHOD = (
     "Confirmation",
@@ -31,8 +31,8 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         if (text := short_comparison(f"{subject_name(c)} against {reference_name(c)}", c))
     ]
     intro = (
-        f"Chosen on seeds {listing([str(seed) for seed in fresh.chosen_on])}, compared again on "
-        f"{count(len(fresh.seeds), 'fresh seed')} ({fresh.seeds[0]} to {fresh.seeds[-1]}). "
+        f"Chosen on seeds {in_runs(fresh.chosen_on)}, compared again on "
+        f"{count(len(fresh.seeds), 'fresh seed')} ({in_runs(fresh.seeds)}). "
         f"{fresh.evidence.completeness.sentence}"
     )
     figure = forest_figure(fresh.contrasts, "confirmation")

@@ -85,14 +85,15 @@ def importance_finding(made: Importances) -> Finding:
         if math.isfinite(result.low[i]):
             text += f" ({100 * result.low[i]:.0f}% to {100 * result.high[i]:.0f}%)"
         parts.append(text)
-    text = f"Of {what}, by itself: {listing(parts)}" if parts else ""
+    text = f"By themselves, of {what}: {listing(parts)}" if parts else ""
     text += f", and {len(above) - MAX_NAMED} more above the noise floor" if len(above) > MAX_NAMED else ""
     names = [made.factors[i].title for i in under]
     shown = listing(names if len(names) <= 2 * MAX_NAMED else [*names[:MAX_NAMED], f"{len(names) - MAX_NAMED} more"])
     if names and parts:
-        who = "itself" if len(names) == 1 else "themselves"
-        text += f"; by {who}, {shown} {'lies' if len(names) == 1 else 'lie'} under the noise floor, where a factor "
-        text += "without effect would lie too."
+        text += (
+            f"; {shown} {'lies' if len(names) == 1 else 'lie'} under the noise floor, where a factor without effect "
+        )
+        text += "would lie too."
     elif names:
         text = (
             f"All {count(len(names), 'factor')} ({shown}) lie under the noise floor: none matters more by itself than "

@@ -51,11 +51,11 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         ),
         (
             "What the seeds can show",
-            f"With {count(n, 'paired seed')} the sign-flip test, which assumes no normality, cannot give less than p "
-            f"= {float(sign_flip_floor(n)):.3g} alone and {float(sign_flip_floor(n, largest)):.3g} in the largest "
-            f"family here; it takes {min_seeds_by_sign_flips()} and {min_seeds_by_sign_flips(largest)} seeds to reach "
-            "5%. Verdicts rest on t, which assumes roughly normal differences; where some seeds collapse and others "
-            "do not, they are not, and the seeds themselves should be read.",
+            f"With {count(n, 'paired seed')} the smallest p of the sign-flip test, which assumes no normality, is "
+            f"{_smallest(n, 1)} alone and {_smallest(n, largest)} in the largest family here; it takes "
+            f"{min_seeds_by_sign_flips()} and {min_seeds_by_sign_flips(largest)} seeds to reach 5%. Verdicts rest on "
+            "t, which assumes roughly normal differences; where some seeds collapse and others do not, they are not, "
+            "and the seeds themselves should be read.",
         ),
     ]
     if not np.isnan(conclusions.evidence.collapsed).all():
@@ -77,6 +77,11 @@ def _of_collapse(*, has_any: bool) -> str:
         " Until then arms are taken as alike, and runs of one seed not to collapse together in every arm, which runs "
         "without a collapse cannot tell."
     )
+
+
+def _smallest(n: int, family: int) -> str:
+    p = float(sign_flip_floor(n, family))
+    return f"{p:.2g}" if p >= 0.0001 else "below 0.0001"
 
 
 def _of_divisions(divisions: Divisions) -> str:

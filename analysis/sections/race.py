@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from analysis.figures.race_lanes import race_figure
+from analysis.figures.race_lanes import longest_first, race_figure
 from analysis.sections.base import Column, Row, Section, SectionContent, Table
 from analysis.study.cells import ARM, HASH, Study
 from analysis.verdict.conclusions import Conclusions
@@ -19,7 +19,7 @@ _COLUMNS = (
     Column(key="seeds", header="seeds", format="count"),
     Column(key="state", header="in the race"),
     Column(key="dropped_at", header="dropped after", format="count"),
-    Column(key="way", header="by its", on_page="if any"),
+    Column(key="way", header="for its", on_page="if any"),
     Column(key="beaten_by", header="ahead of it", on_page="if any"),
     Column(key="deficit", header="leader's lead", format="points"),
     Column(key="interval", header="95% interval, all looks", format="interval"),
@@ -50,7 +50,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     in_blocks = len(blocks) > 1
     rows, figures = [], []
     for number, (race, block) in enumerate(zip(made.races, blocks, strict=True), 1):
-        rows += [_row(arm, conclusions, (block,) if in_blocks else ()) for arm in race.arms]
+        rows += [_row(arm, conclusions, (block,) if in_blocks else ()) for arm in longest_first(race)]
         figures.append(race_figure(race, named, name=f"race_{number}" if in_blocks else "race", block=block))
     table = Table(
         name="race",
@@ -118,8 +118,7 @@ def _row(arm: RaceArm, conclusions: Conclusions, block: tuple[str, ...]) -> Row:
         named(arm.beaten_by) if arm.beaten_by else "",
         arm.difference,
         interval,
-        arm.collapsed,
-        arm.runs,
+        *((arm.collapsed, arm.runs) if arm.runs else (None, None)),  # without attention no run can collapse
     )
     cells = conclusions.study.cells
     return Row(values=values, hashes=tuple(cells.loc[cells[ARM] == label, HASH]))

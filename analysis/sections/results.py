@@ -57,10 +57,12 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     study = conclusions.study
     metric = study.metric_name
     columns = [replace(c, header=f"{study.split} mean".strip()) if c.key == "test_mean" else c for c in _COLUMNS]
-    caption = (
-        f"{metric[0].upper()}{metric[1:]} by arm, in percent. The paired difference is taken within seeds, in "
-        f"percentage points{on_split(study)}; its interval holds for all arms of the family together."
-    )
+    caption = f"{metric[0].upper()}{metric[1:]} by arm, in percent, and its standard deviation over seeds in points."
+    if by_arm:
+        caption += (
+            f" The paired difference is taken within seeds, in percentage points{on_split(study)}; its interval holds "
+            "for all arms of the family together."
+        )
     if any(summary.diverged for summary in conclusions.summaries):
         caption += (
             " Means are of survivors where runs diverged; differences count a diverged run with the worst accuracy."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 from analysis.figures.std_over_seeds import seed_std_figure
@@ -10,6 +11,7 @@ from analysis.sections.base import Column, Row, Section, SectionContent, Table, 
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
 from analysis.words.findings import Finding
+from analysis.words.phrases import p_value
 from sweeps.stats.variances import StdComparison
 
 _COLUMNS = (
@@ -27,7 +29,8 @@ _METHOD = (
     "Standard deviations over seeds",
     "Each arm's standard deviation is compared with its reference's over the same seeds by the Pitman-Morgan test (are "
     "sums and differences correlated?), with Holm's correction over all arms. It assumes normal accuracies: an arm in "
-    "which some seeds collapse is not normal, and its standard deviation shows the collapse.",
+    "which some seeds collapse is not normal, and its standard deviation shows the collapse. Nothing is tested where "
+    "sums and differences lie on one line to the last digit, as those of few seeds can by their steps of one video.",
 )
 
 
@@ -79,7 +82,7 @@ def _finding(contrasts: tuple[Contrast, ...], comparisons: tuple[StdComparison, 
         )
     parts = [
         f"{c.arm.label} varies {'less' if s.std < s.reference_std else 'more'} than {c.reference.label}: SD "
-        f"{100 * s.std:.1f} against {100 * s.reference_std:.1f} points (p = {s.p_holm:.2g})"
+        f"{100 * s.std:.1f} against {100 * s.reference_std:.1f} points ({p_value(s.p_holm)})"
         for c, s in differing[:4]
     ]
     more = f"; {len(differing) - 4} more are in the table" if len(differing) > 4 else ""
@@ -96,7 +99,10 @@ def _applies(conclusions: Conclusions) -> Literal[True] | str:
 
 def _comparisons(conclusions: Conclusions) -> tuple[tuple[Contrast, ...], tuple[StdComparison, ...]]:
     contrasts = tuple(contrast for contrast in conclusions.primary if contrast.is_pair)
-    return contrasts, conclusions.evidence.compare_stds([contrast.sides for contrast in contrasts])
+    made = conclusions.evidence.compare_stds([contrast.sides for contrast in contrasts])
+    return contrasts, tuple(
+        replace(std, p=math.nan, p_holm=math.nan, interval=None) if std.p == 0 else std for std in made
+    )
 
 
 SEED_STD = Section(name="seed-std", title="Standard deviation over seeds", order=70, compute=_compute, applies=_applies)

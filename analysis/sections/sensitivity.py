@@ -12,7 +12,7 @@ from analysis.verdict.over_settings import MIN_SETTINGS, Method, dimensions, met
 from analysis.words.claims import brief
 from analysis.words.findings import Finding
 from analysis.words.phrases import on_split, percent
-from vmp.core.text import count
+from vmp.core.text import count, listing
 
 MAX_NAMED = 3
 TRIED = 5
@@ -93,12 +93,21 @@ def _budget(method: Method, methods: tuple[Method, ...]) -> str:
     if len(method.expected) > tried:
         text += f", of all {len(method.expected)} at {percent(method.expected[-1])}"
     others = [m for m in methods if m.kind is not method.kind and m.choices in ("", method.choices)]
-    parts = []
+    passed: dict[int | None, list[str]] = {}  # by how many settings it takes, None where all are too few
     for other in others[:MAX_NAMED]:
-        passed = next((n + 1 for n, value in enumerate(method.expected) if value > other.expected[-1]), None)
-        where = f"from {count(passed, 'setting')} on" if passed else "with none of these"
-        parts.append(f"the {other.name} ({percent(other.expected[-1])}) {where}")
-    return f"{text}. It passes {' and '.join(parts)}." if parts else f"{text}."
+        where = next((n + 1 for n, value in enumerate(method.expected) if value > other.expected[-1]), None)
+        passed.setdefault(where, []).append(f"the {other.name} ({percent(other.expected[-1])})")
+    parts = [
+        f"passes {listing(named)} from {count(where, 'setting')} on" if where else _passes_none(named)
+        for where, named in passed.items()
+    ]
+    return f"{text}. It {' and '.join(parts)}." if parts else f"{text}."
+
+
+def _passes_none(named: list[str]) -> str:
+    if len(named) == 2:
+        return f"passes neither {' nor '.join(named)}"
+    return f"does not pass {named[0]}" if len(named) == 1 else f"passes none of {listing(named)}"
 
 
 def _applies(conclusions: Conclusions) -> Literal[True] | str:

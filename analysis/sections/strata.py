@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Literal
 
 from analysis.figures.gains_by_part import gains_figure
@@ -12,7 +13,7 @@ from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
 from analysis.words.claims import short_comparison
 from analysis.words.findings import Finding
-from analysis.words.phrases import reference_name
+from analysis.words.phrases import reference_name, subject_name, within_block
 
 STRATA_FAMILY = "strata of the test videos"
 CHOSEN_FAMILY = "strata of the test videos, the chosen arm"
@@ -22,7 +23,7 @@ _COLUMNS = (
     Column(key="seeds", header="seeds", format="count"),
     Column(key="test_mean", header="test mean", format="percent"),
     Column(key="difference", header="paired difference", format="points"),
-    Column(key="difference_interval", header="95% interval, family", format="interval"),
+    Column(key="difference_interval", header="95% interval, all arms of the stratum", format="interval"),
 )
 
 
@@ -37,18 +38,25 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         for tag in study.strata
     }
 
-    def gain(tag: str) -> float:
-        contrast = compared[tag].get(mains[0].arm.label) if mains else None
-        return contrast.mean if contrast and contrast.n else -math.inf
+    # Sentences and figure are of the chosen arms, each a family of its own; the table is of all arms.
+    columns = [stratum_column(tag) for tag in study.strata]
+    own = [
+        dict(zip(study.strata, evidence.compare([main.sides] * len(columns), CHOSEN_FAMILY, columns), strict=True))
+        for main in mains
+    ]
 
-    rows, parts = [], []
-    for tag in sorted(study.strata, key=gain, reverse=True):  # as in the figure
+    def gain(tag: str) -> float:
+        return own[0][tag].mean if own and own[0][tag].n else -math.inf
+
+    tags = sorted(study.strata, key=gain, reverse=True)  # as in the figure
+    parts = [
+        (tag if len(mains) == 1 else f"{tag}, {main.arm.label}", of_main[tag])
+        for tag in tags
+        for main, of_main in zip(mains, own, strict=True)
+    ]
+    rows = []
+    for tag in tags:
         column, by_arm = stratum_column(tag), compared[tag]
-        parts += [
-            (tag if len(mains) == 1 else f"{tag}, {main.arm.label}", by_arm[main.arm.label])
-            for main in mains
-            if main.arm.label in by_arm and by_arm[main.arm.label].reference is main.reference
-        ]
         for arm in study.arms:
             cells = study.rows(arm, column)
             contrast = by_arm.get(arm.label)
@@ -63,31 +71,30 @@ def _compute(conclusions: Conclusions) -> SectionContent:
             rows.append(Row(values=values, hashes=study.hashes(cells), priority=float(arm.label in chosen)))
     caption = (
         "Top-1 accuracy by stratum, in percent, over the test videos that carry the tag; the paired difference to "
-        "the arm's reference in points. Intervals hold for all arms of one stratum together, not for all strata: "
-        "a stratum that was looked up because it stands out is a question for a new study."
+        "the arm's reference in points. Intervals hold for all arms of one stratum together, not for all strata, as "
+        "those of the chosen arm in the figure do: a stratum that was looked up because it stands out is a question "
+        "for a new study."
     )
-    figure = gains_figure(parts, "strata", "on the videos with each tag", "the arms of one tag", study)
+    together = "all strata" if len(mains) == 1 else "all strata of a block"
+    figure = gains_figure(parts, "strata", "on the videos with each tag", together, study)
     blocks = [verdict.block for verdict in conclusions.verdicts if verdict.main]
     return SectionContent(
-        findings=[(block, _findings(main, conclusions)) for block, main in zip(blocks, mains, strict=True)],
+        findings=[
+            (block, _findings(main, {tag: of_main[tag] for tag in tags}, block))
+            for block, main, of_main in zip(blocks, mains, own, strict=True)
+        ],
         figures=[figure] if figure else [],
         tables=[Table(name="strata", caption=caption, columns=_COLUMNS, rows=rows, max_rows=24)],
     )
 
 
-def _findings(main: Contrast, conclusions: Conclusions) -> list[Finding]:
+def _findings(main: Contrast, contrasts: Mapping[str, Contrast], block: str) -> list[Finding]:
     """The chosen arm against its reference in each stratum, as one family: the intervals hold for all strata."""
-    tags = conclusions.study.strata
-    columns = [stratum_column(tag) for tag in tags]
-    contrasts = conclusions.evidence.compare([main.sides] * len(tags), CHOSEN_FAMILY, columns)
-    subject = f"The chosen arm against {reference_name(main)}"
-    texts = [
-        short_comparison(f"{subject}, on the videos with {tag}", contrast)
-        for tag, contrast in zip(tags, contrasts, strict=True)
-    ]
+    subject = within_block(f"{subject_name(main)} against {reference_name(main)}", block)
+    texts = [short_comparison(f"{subject}, on the videos with {tag}", c) for tag, c in contrasts.items()]
     return [
         Finding(topic="Strata", text=text, contrasts=(contrast,))
-        for text, contrast in zip(texts, contrasts, strict=True)
+        for text, contrast in zip(texts, contrasts.values(), strict=True)
         if text
     ]
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from analysis.study.cells import SECONDS, Study
 from analysis.study.recorded import Recorded
+from analysis.words.phrases import in_runs
 from sweeps.record import Plan
 from vmp.core.fingerprint import canonical_json, code_fingerprints
 from vmp.core.outcome import Plain
@@ -64,7 +65,7 @@ def provenance(study: Study) -> ProvenanceFacts:
     started = sorted(record.started for record in records if record.started)
     facts = [
         ("plan created", plan.created or NOT_RECORDED),
-        ("seeds", ", ".join(str(seed) for seed in plan.seeds)),
+        ("seeds", in_runs(plan.seeds)),
         ("search", ", ".join(f"{key} = {value}" for key, value in search.items()) if not origin else NOT_RECORDED),
         ("data set", plan.data.name or NOT_RECORDED),
         ("data hash", plan.data.hash or NOT_RECORDED),

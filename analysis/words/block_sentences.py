@@ -18,6 +18,8 @@ from sweeps.stats.collapse import Rate, rate
 from sweeps.stats.decisions import Verdict
 from vmp.core.text import count, listing
 
+_LOSES = {Verdict.WORSE: "loses", Verdict.BEHIND: "looks behind"}
+
 
 def blocks_claim(
     over: OverBlocks | None, verdicts: Sequence[BlockVerdict], study: Study
@@ -40,8 +42,14 @@ def _setting_claim(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) ->
     behind: list[Behind] = []
     if over.losing and over.divisions is None:
         blocks = {arm: block for block, arm in over.arms.items()}
-        losses = [f"{blocks[c.arm]} ({brief(c)}: {VERDICT_WORDS[c.verdict]})" for c in over.losing]
-        parts.append(f"{vmp} loses for {listing(losses)}")
+        losses = {
+            verdict: [
+                f"{blocks[c.arm]} ({brief(c)}: {VERDICT_WORDS[verdict]})" for c in over.losing if c.verdict is verdict
+            ]
+            for verdict in (Verdict.WORSE, Verdict.BEHIND)
+        }
+        said = [f"{verb} for {listing(losses[verdict])}" for verdict, verb in _LOSES.items() if losses[verdict]]
+        parts.append(f"{vmp} {' and '.join(said)}")
         behind += over.losing
     parts.append(f"over {over.main.sides.over}, {claim_clause(subject, over.main)}")
     if over.unfit and over.divisions is None:

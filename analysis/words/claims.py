@@ -9,6 +9,7 @@ from analysis.study.arms import IN_SHORT, Kind
 from analysis.verdict.contrasts import Contrast
 from analysis.words.phrases import VERDICT_WORDS, limits, p_value, pairs, points, reference_name
 from sweeps.stats.claims import Collapse
+from sweeps.stats.collapse import Rate
 from sweeps.stats.decisions import Reason, Verdict, sign_flip_floor
 from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.planner import min_seeds_by_sign_flips
@@ -101,7 +102,7 @@ def _at_risk(contrast: Contrast) -> str:
     if collapse is None or not math.isfinite(collapse.cancelling_rate):
         return "how often the reference collapses is not settled by these seeds"
     seen = _collapsed(contrast, collapse)
-    assumed = " (assumed, none was seen)" if collapse.drop_is_assumed else ""
+    assumed = ", which is assumed, as none was seen" if collapse.drop_is_assumed else ""
     drop = f"a collapse costs {100 * collapse.drop:.0f} points{assumed}"
     return (
         f"{seen}, a rate of up to {collapse.possible_rate:.0%} is not excluded, and "
@@ -115,16 +116,22 @@ def mixed_runs(contrast: Contrast) -> str:
     collapse = contrast.collapse
     if collapse is None or not collapse.rate.count or contrast.reason is Reason.COLLAPSE:
         return ""
-    return f"; {_collapsed(contrast, collapse)}, so the mean mixes two outcomes"
+    is_all = contrast.is_pair and collapse.rate.count == collapse.rate.n
+    return f"; {_collapsed(contrast, collapse)}" + ("" if is_all else ", so the mean mixes two outcomes")
 
 
 def _collapsed(contrast: Contrast, collapse: Collapse) -> str:
     """How many runs collapsed; of what is averaged over, how many seeds did in any setting or division."""
     rate = collapse.rate
     if len(contrast.sides.units) == 1 and contrast.is_pair:
-        return f"{rate.count} of its {count(rate.n, 'run')} collapsed"
+        return f"{_of_all(rate)}{count(rate.n, 'run')} collapsed"
     where = "setting" if contrast.sides.divisions is None else "division"
-    return f"{rate.count} of its {count(rate.n, 'seed')} collapsed in some {where}"
+    return f"{_of_all(rate)}{count(rate.n, 'seed')} collapsed in {'some' if rate.count else 'any'} {where}"
+
+
+def _of_all(rate: Rate) -> str:
+    """``3 of its``, ``none of its``, ``all of its``: before a number of runs."""
+    return f"{'none' if not rate.count else 'all' if rate.count == rate.n else rate.count} of its "
 
 
 def stability_sentence(contrast: Contrast, without_one: Mapping[str, Verdict]) -> str:
@@ -163,9 +170,10 @@ def sign_flip_note(contrast: Contrast) -> str:
             f"test{beside} cannot fall below p = {floor:.2g}; that takes {min_seeds_by_sign_flips(family)} seeds."
         )
     alone = f", {float(sign_flip_floor(contrast.n)):.2g} alone" if family > 1 else ""
+    smallest = f"{floor:.2g}{alone}" if floor >= 0.001 else "below 0.001"
     return (
         f"The sign-flip test, which assumes no normality, gives {p_value(contrast.p_sign_flip)}{beside} (the smallest "
-        f"possible p is {floor:.2g}{alone})."
+        f"possible p is {smallest})."
     )
 
 
@@ -174,7 +182,9 @@ def pairing_note(contrast: Contrast) -> str:
     if math.isnan(contrast.correlation) or contrast.sides.divisions is not None:
         return ""
     use = "pairing by seed pays" if contrast.correlation > 0.3 else "pairing by seed gains little here"
-    return f"Over seeds the two arms correlate at {contrast.correlation:+.2f}".replace("-", "−") + f": {use}."
+    value = f"{contrast.correlation:+.2f}".replace("-", "−")
+    value = "0.00" if value in ("+0.00", "−0.00") else value
+    return f"Over seeds {contrast.sides.subject} and {_in_short(contrast)} correlate at {value}: {use}."
 
 
 def healthy_note(contrast: Contrast) -> str:
@@ -182,9 +192,11 @@ def healthy_note(contrast: Contrast) -> str:
     collapse = contrast.collapse
     if collapse is None or not collapse.rate.count or math.isnan(collapse.healthy):
         return ""
+    against = _in_short(contrast)
+    return f"{points(collapse.healthy)} points on average against {against} (a split seen afterwards, not a test)"
+
+
+def _in_short(contrast: Contrast) -> str:
+    """What it is compared with; the control and the backbone alone by what they are."""
     kind = contrast.reference.kind
-    against = IN_SHORT[kind] if kind in (Kind.CONTROL, Kind.BASELINE) else contrast.sides.against
-    return (
-        f"{points(collapse.healthy)} points on average against {against} where it did not collapse (a split seen "
-        "afterwards, not a test)"
-    )
+    return IN_SHORT[kind] if kind in (Kind.CONTROL, Kind.BASELINE) and contrast.is_pair else contrast.sides.against

@@ -66,14 +66,17 @@ def effects_claim(every: Sequence[Effect], factors: Sequence[Factor], study: Stu
         allowing = f"allowing for {first.family} comparisons; {pairs(fewest)}"
         parts = ", ".join(_part(effect) for effect in effects)
         return f"{_on(first)}against {against.pop()}{over} ({allowing}): {parts}{_rates_of_all(effects)}", behind
-    shown = tuple(effect for effect in effects if _is_shown(effect)) or effects
-    start = f"{names[0]} matters" if _is_shown(shown[0]) else f"no effect of {names[0]} is established"
-    return f"{start}: {'; '.join(effect_text(effect) for effect in shown[:3])}", behind
+    shown = _in_headline(effects)
+    start = (
+        f"{names[0]} matters: " if _is_shown(shown[0]) else f"no effect of {names[0]} is established; the clearest: "
+    )
+    return start + "; ".join(effect_text(effect) for effect in shown), _behind(shown)
 
 
 def _in_headline(effects: Sequence[Effect]) -> tuple[Effect, ...]:
-    """Those that the headline gives: of several factors up to 3 that are established, else the clearest one."""
-    if len({effect.factor.name for effect in effects if effect.factor}) < 2:
+    """Those that the headline gives: all against one value, else up to 3 that are established, else the clearest."""
+    is_one_factor = len({effect.factor.name for effect in effects if effect.factor}) < 2
+    if is_one_factor and len({effect.contrast.sides.against for effect in effects}) == 1:
         return tuple(effects)
     shown = sorted((effect for effect in effects if _is_shown(effect)), key=clarity, reverse=True)
     return tuple(shown[:3]) or (max(effects, key=clarity),)
@@ -154,7 +157,7 @@ def interaction_findings(interactions: Sequence[Contrast]) -> list[Finding]:
     if not known:
         return []
     if not shown:
-        text = f"No interaction is established among the {count(len(known), 'one')} compared"
+        text = f"No interaction is established; {len(known)} {'was' if len(known) == 1 else 'were'} compared"
         text += " (an effect that depends on another factor would need more seeds to be seen)."
         return [Finding(topic="Interactions", text=text, contrasts=tuple(known))]
     findings = []

@@ -68,8 +68,14 @@ def collapse_findings(summaries: Sequence[ArmSummary], contrasts: Sequence[Contr
 def _none_collapsed(able: Sequence[ArmSummary]) -> Finding:
     rates = tuple(summary.endings.rate for summary in able if summary.endings)
     fewest = min(rates, key=lambda rate: rate.n)
-    text = f"No run of {count(len(able), 'arm')} collapsed or diverged; "
-    text += f"{count(fewest.n, 'run')} of an arm allow a rate of up to {percent(fewest.high)} (95%, by themselves)."
+    bound = f"a rate of up to {percent(fewest.high)} (95%, by themselves)."
+    if len(able) == 1:
+        text = (
+            f"None of the {count(fewest.n, 'run')} of {able[0].arm.label} collapsed or diverged, which allows {bound}"
+        )
+    else:
+        text = f"No run of {len(able)} arms collapsed or diverged; {count(fewest.n, 'run')} of an arm "
+        text += f"{'allows' if fewest.n == 1 else 'allow'} {bound}"
     return Finding(topic="Collapse", text=text, contrasts=rates)
 
 
@@ -82,16 +88,16 @@ def _collapse_note(summary: ArmSummary, contrast: Contrast | None, margin: float
         parts.append(f"{len(endings.seeds)} of {rate.n} seeds collapsed to a practically constant attention")
     if endings.diverged:
         parts.append(f"{endings.diverged} of {rate.n} diverged")
-    text = f"At {summary.arm.label}, {listing(parts)} (95% interval of that rate {rate.low:.0%} to {rate.high:.0%})"
+    text = f"With {summary.arm.label}, {listing(parts)} (95% interval of that rate {rate.low:.0%} to {rate.high:.0%})"
     if endings.max_gap is not None:
         those, verbs = (
             ("that seed", ("equals", "differs")) if len(endings.seeds) == 1 else ("those seeds", ("equal", "differ"))
         )
         gap = f"{100 * endings.max_gap:.1f} points"
-        equal = f"{verbs[0]} the control within {gap}"
+        equal = f"{verbs[0]} the control {'exactly' if endings.max_gap == 0 else f'within {gap}'}"
         text += f"; {those} {equal if endings.max_gap <= margin else f'{verbs[1]} from the control by up to {gap}'}"
     healthy = healthy_note(contrast) if contrast else ""
-    return f"{text}; it is at {healthy}." if healthy else f"{text}."
+    return f"{text}; where it did not collapse, it is at {healthy}." if healthy else f"{text}."
 
 
 def _collapse_overall(summaries: Sequence[ArmSummary], margin: float) -> str:
@@ -100,13 +106,15 @@ def _collapse_overall(summaries: Sequence[ArmSummary], margin: float) -> str:
     runs = sum(one.rate.count for _, one in endings)
     highest = max(one.rate.value for _, one in endings)
     worst = [arm.label for arm, one in endings if one.rate.value == highest]
-    text = f"{runs} runs in {len(summaries)} arms collapsed or diverged, most often at "
+    text = f"{runs} runs in {len(summaries)} arms collapsed or diverged, most often with "
     text += "; ".join(worst[:4]) + (f" and {len(worst) - 4} more" if len(worst) > 4 else "") + "."
     gaps = [one.max_gap for _, one in endings if one.max_gap is not None]
     if gaps:
         near = sum(gap <= margin for gap in gaps)
         within = f"the control within {100 * margin:g} points (largest difference anywhere: {100 * max(gaps):.1f})"
-        if near:
+        if near == len(gaps):
+            text += f" In each of these {near} arms every collapsed seed equals {within}."
+        elif near:
             text += f" In {near} of these {len(gaps)} arms every collapsed seed equals {within}."
         else:
             text += f" In none of these {len(gaps)} arms does every collapsed seed equal {within}."

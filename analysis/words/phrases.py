@@ -67,6 +67,18 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
+def in_runs(numbers: Iterable[int]) -> str:
+    """Whole numbers, three or more that follow each other by their ends: ``"0 to 4, 7 and 8"``."""
+    runs: list[list[int]] = []
+    for one in sorted(set(numbers)):
+        if runs and one == runs[-1][-1] + 1:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    parts = [[f"{run[0]} to {run[-1]}"] if len(run) > 2 else [str(one) for one in run] for run in runs]
+    return listing([part for of_run in parts for part in of_run])
+
+
 def rate_text(rate: Rate) -> str:
     """Runs with an outcome: ``"3 of 7 runs"``."""
     return f"{rate.count} of {count(rate.n, 'run')}"

@@ -13,6 +13,7 @@ from analysis.words.effect_sentences import effect_findings, effects_claim, inte
 from analysis.words.findings import Behind, Finding, collapse_findings, evidence_findings, exclusion_findings
 from analysis.words.phrases import (
     capital,
+    in_runs,
     limits,
     names,
     percent,
@@ -112,9 +113,10 @@ def _levels(verdict: BlockVerdict, study: Study) -> list[Finding]:
     text = f"Mean {study.measured}: {listing(parts)}."
     if len(others) >= MAX_SHOWN:
         means = [s.test_mean for s in verdict.candidates if s.seeds]
-        text += (
-            f" Over all {count(len(means), 'candidate')} it runs from {percent(min(means))} to {percent(max(means))}."
-        )
+        low, high = percent(min(means)), percent(max(means))
+        is_vmp = all(s.arm.kind is Kind.VMP for s in verdict.candidates)
+        text += f" Over all {count(len(means), 'arm with VMP' if is_vmp else 'arm', 'arms with VMP' if is_vmp else '')}"
+        text += f" it is {low}." if low == high else f" it runs from {low} to {high}."
     return [Finding(topic="Accuracy", text=text)] if parts else []
 
 
@@ -122,8 +124,9 @@ def _other_comparisons(verdict: BlockVerdict) -> list[Finding]:
     """The comparisons of the question beside the headline's, and those with the control and the backbone alone."""
     findings = []
     main = verdict.main
+    said = (main, *verdict.on_control)
     others = [c for c in verdict.contrasts
-              if c.verdict is not Verdict.NONE and not _is_same(c, main)]  # fmt: skip
+              if c.verdict is not Verdict.NONE and not any(_is_same(c, other) for other in said)]  # fmt: skip
     findings += _comparisons("Other arms", others)
     if verdict.on_control:
         findings += _comparisons(
@@ -131,12 +134,11 @@ def _other_comparisons(verdict: BlockVerdict) -> list[Finding]:
         )
     best = verdict.best.arm if verdict.best else None
     of_interest = [c for c in verdict.on_baseline if c.arm == best or c.arm.kind is Kind.CONTROL]
-    subjects: dict[bool, str] = {
-        True: "The control against the backbone alone, which is what the later frames do by themselves",
-        False: "The chosen arm against the backbone alone",
-    }
     for contrast in of_interest:
-        if text := short_comparison(subjects[contrast.arm.kind is Kind.CONTROL], contrast):
+        subject = f"{subject_name(contrast)}, the chosen arm, against the backbone alone"
+        if contrast.arm.kind is Kind.CONTROL:
+            subject = "The control against the backbone alone, which is what the later frames do by themselves"
+        if text := short_comparison(subject, contrast):
             findings.append(Finding(topic="Backbone alone", text=text, contrasts=(contrast,)))
     return findings
 
@@ -175,10 +177,9 @@ def _choice(verdict: BlockVerdict, study: Study) -> list[Finding]:
     if len(others) + 1 == len(verdict.candidates) - len(verdict.excluded):
         text = f"No arm is shown to be more than {within} worse on validation than another."
     elif others:
-        text = (
-            f"Not shown to be more than {within} worse on validation than another arm, beside {chosen.best.arm.label}: "
-        )
-        text += f"{names(others)}. With 95% the true best is among these {len(chosen.possible)}."
+        text = f"Not shown to be more than {within} worse on validation than another arm, besides "
+        text += f"{chosen.best.arm.label}: {names(others)}. With 95% confidence the true best is among these "
+        text += f"{len(chosen.possible)}."
     else:
         every = "Every other arm that could be chosen" if verdict.excluded else "Every other arm"
         text = f"{every} is shown to be more than {within} worse on validation."
@@ -246,5 +247,4 @@ def _limits(verdict: BlockVerdict, study: Study, is_confirmed: bool) -> list[Fin
 
 
 def _numbers(seeds: tuple[int, ...]) -> str:
-    word = "seed" if len(seeds) == 1 else "seeds"
-    return f"{word} {listing([str(seed) for seed in seeds])}"
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {in_runs(seeds)}"

@@ -61,7 +61,9 @@ for (const sentence of $$(".headline, dl.findings dd p")) {
 }
 for (const place of $$("[data-latex]")) {
   const latex = data.latex[place.dataset.latex];
-  if (latex) place.append(", ", copier("copy LaTeX", `Copy the table ${place.dataset.latex} as LaTeX`, () => latex));
+  if (!latex) continue;
+  const name = `Copy the table ${place.dataset.latex} as LaTeX`;
+  place.append(make("span", { class: "copier" }, ", ", copier("copy LaTeX", name, () => latex)));
 }
 for (const place of $$("pre.citation")) place.after(copier("copy", "Copy the citation", () => place.textContent));
 

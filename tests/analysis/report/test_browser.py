@@ -19,6 +19,7 @@ from analysis.report.write import write_report
 from sweeps.example_clips import example_clips
 from sweeps.record import StudyFolder
 from tests.analysis.study_records import StudyModel, lambda_arms, write_study
+from tests.conftest import ROOT
 from vmp.data.registry import MotionData, load_data
 from vmp.experiment import Experiment
 from vmp.layer import functional as F
@@ -268,4 +269,19 @@ def test_axe_finds_nothing_serious(browser: Any, index: Path, scheme: str) -> No
     violations = axe.Axe().run(one.page).response["violations"]
     serious = [(v["id"], v["nodes"][0]["html"][:200]) for v in violations if v["impact"] in ("serious", "critical")]
     assert serious == []
+    one.context.close()
+
+
+def test_in_print_no_table_is_wider_than_the_page(browser: Any, tmp_path: Path) -> None:
+    """Long names of settings break; words and numbers do not, and no column is left out."""
+    one = Opened(browser, write_report(ROOT / "results" / "reference" / "transfer", tmp_path), width=680)
+    one.page.emulate_media(media="print")
+    one.page.evaluate("() => { for (const folded of document.querySelectorAll('details')) folded.open = true; }")
+    wide = one.page.evaluate(
+        "() => [...document.querySelectorAll('table')].filter((t) => t.getBoundingClientRect().right > innerWidth)"
+        ".map((t) => t.closest('section').id)"
+    )
+    assert wide == []
+    assert one.page.evaluate("() => document.documentElement.scrollWidth") == 680
+    assert not one.page.locator(".copier").first.is_visible()
     one.context.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from analysis.report.compose import Composition, compose
 from analysis.sections.catalogue import SECTIONS
 from analysis.study.cells import load_study
 from analysis.verdict.conclusions import conclude
+from analysis.verdict.contrasts import Contrast
+from analysis.words.phrases import limits, points
 from tests.analysis.study_records import StudyModel, lambda_arms, write_study
 
 ARMS = lambda_arms({0.0: 0.05, 1.0: 0.03})
@@ -32,6 +35,24 @@ def test_each_stratum_has_its_own_paired_differences(tmp_path: Path) -> None:
         if difference is not None:
             assert difference == pytest.approx(overall[arm][6], abs=1e-4)
             assert (interval.low, interval.high) == pytest.approx((overall[arm][7].low, overall[arm][7].high), abs=1e-3)
+
+
+def test_sentences_name_the_arm_and_have_the_intervals_of_the_figure(tmp_path: Path) -> None:
+    blocks = [replace(arm, factors={"backbone": name, **arm.factors}) for name in ("slow", "x3d") for arm in ARMS]
+    model = StudyModel(arms=blocks, strata={"camera=moving": -0.1, "camera=static": 0.1})
+    made = compose(conclude(load_study(write_study(tmp_path, model).path)), SECTIONS)
+    (content,) = [content for section, content in made.sections if section.name == "strata"]
+    (figure,) = content.figures
+    for block, findings in content.findings:
+        assert len(findings) == 2
+        for finding in findings:
+            (contrast,) = finding.contrasts
+            assert finding.text.startswith("VMP with λ = ")
+            assert block not in finding.text  # it is the heading
+            assert isinstance(contrast, Contrast)
+            assert contrast.interval is not None
+            assert limits(contrast.interval) in finding.text
+            assert f"{points(contrast.mean)}  [{limits(contrast.interval)}]" in figure.alt
 
 
 def test_without_tags_there_is_no_table_and_one_line_says_why(tmp_path: Path) -> None:

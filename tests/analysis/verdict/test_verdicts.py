@@ -158,7 +158,7 @@ def test_one_missing_cell_does_not_turn_the_choice(tmp_path: Path) -> None:
     assert best_label(verdict) == "λ = 0.1"
     assert verdict.chosen is not None
     assert (verdict.chosen.seeds, verdict.chosen.unshared) == ((0, 1, 2, 4, 5), (3,))
-    assert "share (seeds 0, 1, 2, 4 and 5), without seed 3" in words_of(conclusions)
+    assert "share (seeds 0 to 2, 4 and 5), without seed 3" in words_of(conclusions)
 
 
 def test_divergence_flatters_no_arm(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_divergence_flatters_no_arm(tmp_path: Path) -> None:
     survivors = [d for seed, d in zip(diverged.seeds, diverged.differences, strict=True) if seed not in (2, 4)]
     assert min(survivors) > 0.1
     assert "for λ = 1 (of survivors)" in words_of(conclusions)
-    assert "At λ = 1, 2 of 7 diverged" in words_of(conclusions)
+    assert "With λ = 1, 2 of 7 diverged" in words_of(conclusions)
     assert not headline(conclusions).text.startswith("Provisional")  # divergence is a result, nothing is to be run
 
 
@@ -186,7 +186,7 @@ def test_collapsed_seeds_are_counted_and_compared_with_the_control(tmp_path: Pat
     assert endings.max_gap is not None
     assert endings.max_gap < 0.02
     assert endings.healthy_mean - endings.collapsed_mean > 0.15
-    assert "At λ = 100, 3 of 5 seeds collapsed" in words_of(conclusions)
+    assert "With λ = 100, 3 of 5 seeds collapsed" in words_of(conclusions)
     assert "those seeds equal the control within" in words_of(conclusions)
 
 
@@ -209,8 +209,8 @@ def test_a_gain_that_the_seeds_cannot_protect_is_worded_as_such(tmp_path: Path) 
     text = headline(conclusions).text
     assert "is ahead of the control" in text
     assert "while it does not collapse" in text
-    assert "0 of its 10 runs collapsed, a rate of up to 31% is not excluded" in text
-    assert "would cancel the gain (a collapse costs 15 points (assumed, none was seen))" in text
+    assert "none of its 10 runs collapsed, a rate of up to 31% is not excluded" in text
+    assert "would cancel the gain (a collapse costs 15 points, which is assumed, as none was seen)" in text
 
 
 def test_the_simplest_lambda_within_one_standard_error(tmp_path: Path) -> None:

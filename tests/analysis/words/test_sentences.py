@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
+from analysis.sections.seed_std import SEED_STD
 from analysis.study.cells import load_study
 from analysis.verdict.conclusions import conclude
+from analysis.words.claims import mixed_runs
 from analysis.words.findings import exclusion_findings
-from analysis.words.headline import findings
+from analysis.words.headline import findings, headline
+from analysis.words.phrases import in_runs
 from tests.analysis.study_records import StudyModel, lambda_arms, write_study
+from tests.conftest import ROOT
 
 
 def test_forty_excluded_lambdas_make_one_sentence(tmp_path: Path) -> None:
@@ -38,3 +47,50 @@ def test_a_stopped_cell_is_counted_apart_and_out_of_the_choice(tmp_path: Path) -
     contrast = next(c for c in conclusions.primary if c.arm == stopped.arm)
     assert contrast.seeds == (0, 1, 3, 4)
     assert conclusions.completeness.is_finished
+
+
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        (range(20), "0 to 19"),
+        ([7, 0, 1, 2], "0 to 2 and 7"),
+        ([4, 5], "4 and 5"),
+        ([3], "3"),
+        ([1, 3, 5], "1, 3 and 5"),
+    ],
+)
+def test_numbers_that_follow_each_other_are_said_by_their_ends(numbers: Sequence[int], said: str) -> None:
+    assert in_runs(numbers) == said
+
+
+def test_an_arm_that_collapsed_in_every_seed_mixes_no_outcomes(tmp_path: Path) -> None:
+    for collapsed, said in ((range(5), "; all of its 5 runs collapsed"), (range(2), "; 2 of its 5 runs collapsed, so")):
+        folder = tmp_path / str(len(collapsed))
+        write_study(folder, StudyModel(arms=lambda_arms({0: 0.1}, collapsed={0: collapsed})))
+        main = conclude(load_study(folder)).verdicts[0].main
+        assert main is not None
+        assert mixed_runs(main).startswith(said)
+        assert mixed_runs(main).endswith("two outcomes") == (len(collapsed) < 5)
+
+
+def test_standard_deviations_on_one_line_are_not_tested(tmp_path: Path) -> None:
+    """Accuracies in steps of one video can lie on a line in 3 seeds; a p value of 0 would be made of nothing."""
+    write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1, 1: 0.2}), seeds=(0, 1, 2)))
+    study = load_study(tmp_path)
+    steps = {"control (A = 1)": (0.50, 0.54, 0.58), "λ = 0": (0.60, 0.62, 0.64)}
+    for arm, values in steps.items():
+        for seed, value in enumerate(values):
+            study.cells.loc[(study.cells["arm"] == arm) & (study.cells["seed"] == seed), "test_top1"] = value
+    content = SEED_STD.compute(conclude(study))
+    rows = {row.values[0]: row.values for row in content.tables[0].rows}
+    assert all(math.isnan(float(str(p))) for p in rows["λ = 0"][7:9])
+    assert not math.isnan(float(str(rows["λ = 1"][7])))
+    assert "λ = 0 varies" not in content.findings[0][1][0].text
+
+
+def test_a_headline_over_blocks_says_where_the_arm_loses_and_where_it_only_looks_behind() -> None:
+    said = headline(conclude(load_study(ROOT / "results" / "reference" / "robustness"))).text
+    where = re.search(r"VMP with \S+ = \S+ loses for (.*) and looks behind for (.*?); over 7 blocks", said)
+    assert where is not None, said
+    assert [part.count(": worse)") for part in where.groups()] == [1, 0]
+    assert [part.count(": behind, not established)") for part in where.groups()] == [0, 1]
