@@ -25,8 +25,9 @@ _METHOD = (
     "A run has two outcomes: whether its attention collapsed or its training diverged, and its accuracy if not. A "
     "diverged run counts in every comparison and in the choice with the worst accuracy of the study (chance, if that "
     "is lower). Better is claimed only where the rate of collapse that would cancel the gain is excluded: from the "
-    "arm's own runs, or, while no run of the family has collapsed, from all of them, with an assumed loss of 15 "
-    "points.",
+    "arm's own runs, or, while no run of the family has collapsed, from all of them, each training once, with an "
+    "assumed loss of 15 points. Until then arms are taken as alike, and runs of one seed not to collapse together in "
+    "every arm: runs without a collapse cannot tell.",
 )
 
 

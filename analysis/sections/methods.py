@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from analysis.sections.base import Section, SectionContent
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Divisions
@@ -58,25 +56,10 @@ def _compute(conclusions: Conclusions) -> SectionContent:
             "and the seeds themselves should be read.",
         ),
     ]
-    if not np.isnan(conclusions.evidence.collapsed).all():
-        facts.append(("Collapse", _of_collapse(has_any=bool((conclusions.evidence.collapsed == 1).any()))))
     over = conclusions.over_blocks
     if over is not None and over.divisions is not None:
         facts.insert(2, ("Divisions of the data", _of_divisions(over.divisions)))
     return SectionContent(facts=facts)
-
-
-def _of_collapse(*, has_any: bool) -> str:
-    text = (
-        "Better needs the mean and that the rate of collapse which would cancel the gain is excluded: by an arm's own "
-        "runs once any run of its family has collapsed, until then by all runs of the family, each training once."
-    )
-    if has_any:
-        return text
-    return text + (
-        " Until then arms are taken as alike, and runs of one seed not to collapse together in every arm, which runs "
-        "without a collapse cannot tell."
-    )
 
 
 def _smallest(n: int, family: int) -> str:
