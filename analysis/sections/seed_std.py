@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Literal
 
 from analysis.figures.std_over_seeds import seed_std_figure
@@ -99,10 +98,7 @@ def _applies(conclusions: Conclusions) -> Literal[True] | str:
 
 def _comparisons(conclusions: Conclusions) -> tuple[tuple[Contrast, ...], tuple[StdComparison, ...]]:
     contrasts = tuple(contrast for contrast in conclusions.primary if contrast.is_pair)
-    made = conclusions.evidence.compare_stds([contrast.sides for contrast in contrasts])
-    return contrasts, tuple(
-        replace(std, p=math.nan, p_holm=math.nan, interval=None) if std.p == 0 else std for std in made
-    )
+    return contrasts, conclusions.evidence.compare_stds([contrast.sides for contrast in contrasts])
 
 
 SEED_STD = Section(name="seed-std", title="Standard deviation over seeds", order=70, compute=_compute, applies=_applies)

@@ -369,6 +369,8 @@ def test_stds_over_seeds_are_compared_in_pairs() -> None:
     t = (f - 1) * np.sqrt(n - 2) / np.sqrt(4 * f * (1 - r**2))  # Pitman (1939), in its variance-ratio form
     assert pitman_morgan_p(a, b) == pytest.approx(2 * stats.t.sf(abs(t), n - 2))
     assert np.isnan(pitman_morgan_p(a, a))
+    steps = np.array([0.70, 0.72, 0.73])
+    assert np.isnan(pitman_morgan_p(3 * steps, steps)), "on one line there is no error to test with"
 
 
 # --- planner ---------------------------------------------------------------------------------------------------------
