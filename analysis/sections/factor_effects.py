@@ -40,8 +40,9 @@ _METHOD = (
     "Within each seed the runs of one group of values are averaged and compared with those of another, over the same "
     "settings of the other factors, so a seed gives one number and is the block; numbers are split into their upper "
     "and lower half, without the middle value. All effects are one family, all interactions another. Rates of "
-    "collapse are compared by the larger p of a paired t test over seeds and an exact test of the runs (Boschloo), "
-    "with Holm.",
+    "collapse are compared by the largest p of a paired t test over seeds, an exact test of the runs (Boschloo) and, "
+    "over divisions of the data, a t test over these that allows for what they share, with Holm; no p is smaller than "
+    "seeds, or divisions, counted once each can give.",
 )
 
 
