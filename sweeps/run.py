@@ -21,7 +21,8 @@ from sweeps.ownership import Ownership
 from sweeps.propose.base import Proposer
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import GRID, SearchSettings
-from sweeps.record import StudyFolder, confirmation_plan
+from sweeps.records.plan_record import confirmation_plan
+from sweeps.records.study_folder import StudyFolder
 from sweeps.session import Listener, Session, go_on
 from sweeps.shards import Shard
 from sweeps.status import StudyStatus, read_status

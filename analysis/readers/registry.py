@@ -14,7 +14,10 @@ from analysis.readers.ray_tune_results import RAY_TUNE
 from analysis.readers.table_file import TABLE
 from analysis.study.cells import Origin, Study, assemble, load_study
 from sweeps.questions import BASELINE, CONTROL, prompt_pairs
-from sweeps.record import PLAN_FILE, CellRecord, Plan, PlannedCell, Scalar, arm_key
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.factors import Scalar, arm_key
+from sweeps.records.plan_record import Plan, PlannedCell
+from sweeps.records.study_folder import PLAN_FILE
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import canonical_json, fingerprint
 from vmp.core.text import listing

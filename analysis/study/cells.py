@@ -18,7 +18,11 @@ from numpy.typing import NDArray
 
 from analysis.study.arms import Arm, Kind, arms_of
 from analysis.study.recorded import Recorded, Recorder
-from sweeps.record import CellRecord, DataStatistics, Plan, Scalar, StudyFolder, arm_key, confirmation_plan, contradict
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.data_statistics import DataStatistics
+from sweeps.records.factors import Scalar, arm_key, contradict
+from sweeps.records.plan_record import Plan, confirmation_plan
+from sweeps.records.study_folder import StudyFolder
 from vmp.core.errors import InputError
 from vmp.core.metrics import COMPARED, METRICS
 
