@@ -15,7 +15,7 @@ from sweeps.questions import Factors
 from sweeps.race_state import RaceRules, any_of, race_blocks
 from sweeps.records.factors import Scalar
 from sweeps.stats.expected_cells import expected_cells
-from sweeps.stats.race import looks_until
+from sweeps.stats.looks import looks_until
 from sweeps.study import Study
 from vmp.core.text import count, listing
 

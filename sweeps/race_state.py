@@ -20,7 +20,8 @@ from sweeps.questions import BASELINE, CONTROL, PROMPT, Factors, arms_by_block, 
 from sweeps.records.cell_record import CellRecord
 from sweeps.records.factors import Scalar, arm_key
 from sweeps.records.plan_record import Plan
-from sweeps.stats.race import ALPHA, ENDINGS, WAYS, Ending, Races, Way, looks_until, race
+from sweeps.stats.looks import looks_until
+from sweeps.stats.race import ALPHA, ENDINGS, WAYS, Ending, Races, Way, race
 from vmp.core.text import count, listing
 
 RACE = "race"
