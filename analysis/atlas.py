@@ -20,7 +20,7 @@ from analysis.verdict.contrasts import Contrast, Sides
 from analysis.words.findings import Finding
 from analysis.words.headline import beside_headline, findings, headline
 from sweeps.questions import CONTROL, counterparts
-from sweeps.record import CellRecord
+from sweeps.records.cell_record import CellRecord
 from sweeps.stats.specification import specification
 from vmp.core.errors import InputError
 from vmp.core.text import count

@@ -30,7 +30,7 @@ from sweeps.executors.base import Event, More, OnEvent, Progress, Resources, no_
 from sweeps.executors.cell import run_cell
 from sweeps.executors.registry import EXECUTORS, make_executor
 from sweeps.plan import Task, grid_tasks
-from sweeps.record import CellRecord
+from sweeps.records.cell_record import CellRecord
 from sweeps.run import run_study
 from sweeps.stop.config import StopSettings
 from sweeps.study_files import load_study

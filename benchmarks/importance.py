@@ -17,7 +17,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from sweeps.stats.importance import Importance, importance
+from sweeps.stats.importance import importance
+from sweeps.stats.importance_base import Importance
 
 Draw = Callable[[npt.NDArray[np.int64], int, np.random.Generator], npt.NDArray[np.float64]]
 FACTORIAL = np.array(list(itertools.product(range(3), range(2), range(4), range(3))))

@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 
 from sweeps.plan import grid_tasks, make_plan
-from sweeps.record import Plan, StudyFolder
+from sweeps.records.plan_record import Plan
+from sweeps.records.study_folder import StudyFolder
 from sweeps.status import read_status
 from sweeps.study import Study
 

@@ -20,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
-from sweeps.stats.race import LOOKS, Ending, Races, race
+from sweeps.stats.looks import LOOKS
+from sweeps.stats.race import Ending, Races, race
 from sweeps.stats.stepdown import Bools, Floats
 
 K, CAP = 9, LOOKS[-1]

@@ -22,14 +22,16 @@ from pathlib import Path
 
 import numpy as np
 
-from sweeps.record import CellRecord, Plan, PlannedCell, StudyFolder
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.plan_record import Plan, PlannedCell
+from sweeps.records.study_folder import StudyFolder
 from vmp.core.fingerprint import fingerprint
 
 REFERENCE = Path(__file__).parent.parent / "results" / "reference" / "lambda"
 SEEDS = {42: 7, 1000: 10, 10_000: 10}
 BASELINE = """
 import analysis.report.write, sys
-from sweeps.record import StudyFolder
+from sweeps.records.study_folder import StudyFolder
 folder = StudyFolder(sys.argv[1])
 print(sum(1 for _ in folder.records(folder.read_plan())))
 """

@@ -16,7 +16,7 @@ from pathlib import Path
 from analysis.study.cells import load_study
 from analysis.verdict.conclusions import conclude
 from analysis.words.headline import beside_headline, findings, headline
-from sweeps.record import StudyFolder
+from sweeps.records.study_folder import StudyFolder
 
 REFERENCE = Path(__file__).parent.parent / "results" / "reference"
 ROUNDS = 9

@@ -1,6 +1,6 @@
 """Study definitions over the settings of `vmp`, and what runs them: plan, propose, execute, record.
 
-The contents are listed in `__init__.pyi` and loaded on first use: `sweeps.record` must be importable without torch.
+The contents are listed in `__init__.pyi` and loaded on first use: `sweeps.records` must be importable without torch.
 """
 
 import lazy_loader

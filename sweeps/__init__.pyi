@@ -1,9 +1,9 @@
 from .plan import Task as Task
 from .plan import grid_tasks as grid_tasks
 from .propose.settings import SearchSettings as SearchSettings
-from .record import CellRecord as CellRecord
-from .record import Plan as Plan
-from .record import StudyFolder as StudyFolder
+from .records.cell_record import CellRecord as CellRecord
+from .records.plan_record import Plan as Plan
+from .records.study_folder import StudyFolder as StudyFolder
 from .run import confirm_study as confirm_study
 from .run import run_study as run_study
 from .status import StudyStatus as StudyStatus

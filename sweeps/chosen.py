@@ -14,7 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sweeps.questions import Pair, block_names, candidates_by_block, compared_pairs, main_pair, same_on_validation
-from sweeps.record import CellRecord, Plan, Scalar, arm_key
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.factors import Scalar, arm_key
+from sweeps.records.plan_record import Plan
 from sweeps.stats.choice import Choice, choosable, choose
 from sweeps.stats.collapse import fill_diverged
 from sweeps.stats.stepdown import Bools, Floats

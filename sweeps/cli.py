@@ -313,7 +313,7 @@ def status(folder: Path, as_json: bool, watch: bool) -> None:
 
     Exit code as of `vmp sweep run`.
     """
-    from sweeps.record import StudyFolder
+    from sweeps.records.study_folder import StudyFolder
     from sweeps.status import read_status
 
     current = read_status(StudyFolder(folder))
@@ -335,7 +335,7 @@ def status(folder: Path, as_json: bool, watch: bool) -> None:
 def why(request: _Request, folder: Path, as_json: bool) -> None:
     """Why cells of STUDY would run in DIR: each by its nearest finished cell, every cause counted. Runs nothing."""
     from sweeps.plan import grid_tasks
-    from sweeps.record import StudyFolder
+    from sweeps.records.study_folder import StudyFolder
     from sweeps.why import explain
 
     answer = explain(StudyFolder(folder), grid_tasks(request.study))
@@ -356,7 +356,7 @@ def why(request: _Request, folder: Path, as_json: bool) -> None:
 @_json
 def replay(folder: Path, search: str, search_options: tuple[str, ...], as_json: bool) -> None:
     """What another strategy would have decided and cost, its cells answered from the study in DIR. Reads only."""
-    from sweeps.record import StudyFolder
+    from sweeps.records.study_folder import StudyFolder
     from sweeps.replay import replay
     from vmp.core.overrides import parse_override
 
@@ -374,7 +374,7 @@ def replay(folder: Path, search: str, search_options: tuple[str, ...], as_json: 
 def seeds(folder: Path, difference: float | None, seeds: str | None, as_json: bool) -> None:
     """How many seeds a study needs, with the finished cells in DIR as a pilot. Reads only."""
     from sweeps.pilot import SEEDS, read_pilot
-    from sweeps.record import StudyFolder
+    from sweeps.records.study_folder import StudyFolder
 
     try:
         numbers = [int(part) for part in seeds.split(",")] if seeds else SEEDS

@@ -24,7 +24,10 @@ from sweeps.chosen import Accuracies
 from sweeps.example_clips import central_clip
 from sweeps.plan import Task
 from sweeps.predictions import PredictedClips, largest_gains, read_predictions
-from sweeps.record import ClipMap, ClipMaps, ClipMapsOfArm, DamagedRecord, StudyFolder, arm_key
+from sweeps.records.clip_pictures import ClipMap, ClipMaps, ClipMapsOfArm
+from sweeps.records.factors import arm_key
+from sweeps.records.file_format import DamagedRecord
+from sweeps.records.study_folder import StudyFolder
 from sweeps.weights import MODELS_FOLDER
 from vmp.core.config import from_plain
 from vmp.core.errors import InputError

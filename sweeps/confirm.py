@@ -14,7 +14,9 @@ import numpy as np
 from sweeps.chosen import Accuracies
 from sweeps.plan import Task, arm_tasks
 from sweeps.questions import compared_pairs
-from sweeps.record import ConfirmationHeader, Scalar, StudyFolder, arm_key
+from sweeps.records.factors import Scalar, arm_key
+from sweeps.records.plan_record import ConfirmationHeader
+from sweeps.records.study_folder import StudyFolder
 from sweeps.stats.choice import winners_curse
 from sweeps.stats.means import MIN_SEEDS, moments
 from sweeps.stats.planner import seeds_by_t

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sweeps.record import Scalar
+from sweeps.records.factors import Scalar
 from vmp.core.config import shown
 
 

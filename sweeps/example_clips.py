@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sweeps.plan import Task, experiments_of
-from sweeps.record import DamagedRecord, ExampleClip, ExampleClips, StudyFolder
+from sweeps.records.clip_pictures import ExampleClip, ExampleClips
+from sweeps.records.file_format import DamagedRecord
+from sweeps.records.study_folder import StudyFolder
 from vmp.core.errors import InputError
 from vmp.core.text import count
 from vmp.data.augment import view_crop

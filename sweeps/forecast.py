@@ -18,7 +18,7 @@ from sweeps.propose.settings import GRID, SearchSettings, rungs
 from sweeps.questions import BASELINE, CONTROL, PROMPT, PROMPTED, RESAMPLINGS, compared_pairs
 from sweeps.race_forecast import RaceForecast, forecast_race
 from sweeps.race_state import RACE
-from sweeps.record import Scalar, arm_key
+from sweeps.records.factors import Scalar, arm_key
 from sweeps.stats.collapse import largest_unseen_rate
 from sweeps.stats.decisions import sign_flip_floor
 from sweeps.stats.divisions import overlap_of

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from sweeps.questions import compared_pairs
-from sweeps.record import StudyFolder, arm_key
+from sweeps.records.factors import arm_key
+from sweeps.records.study_folder import StudyFolder
 from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.planner import SeedPlan, min_seeds_by_sign_flips, sd_limits, seed_plan, seeds_by_t
 from sweeps.status import SCHEMA

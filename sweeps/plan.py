@@ -10,19 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweeps.questions import RESAMPLINGS, compared_factors, compared_sides
-from sweeps.record import (
-    CellRecord,
+from sweeps.records.cell_record import CellRecord, cell_hash
+from sweeps.records.factors import Scalar
+from sweeps.records.plan_record import (
     CodeHeader,
     DesignHeader,
     Plan,
     PlannedCell,
-    Scalar,
     SearchHeader,
     StopHeader,
-    StudyFolder,
     StudyHeader,
-    cell_hash,
 )
+from sweeps.records.study_folder import StudyFolder
 from sweeps.study import Study
 from vmp.core.collector import collector_paused
 from vmp.core.config import from_plain, to_plain

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from sweeps.record import Scalar, arm_key
+from sweeps.records.factors import Scalar, arm_key
 from vmp.core.fingerprint import canonical_json
 
 PROMPT = "prompt"
@@ -24,7 +24,7 @@ Pair = tuple[int, int]
 
 
 class Question(Protocol):
-    """What a study says of its comparisons (`sweeps.study.Study`, `sweeps.record.StudyHeader`).
+    """What a study says of its comparisons (`sweeps.study.Study`, `sweeps.records.plan_record.StudyHeader`).
 
     Attributes:
         reference, blocks, compare: As in a study file.

@@ -13,9 +13,9 @@ from sweeps.propose.race_search import race_rules, race_seeds
 from sweeps.propose.settings import SearchSettings
 from sweeps.questions import Factors
 from sweeps.race_state import RaceRules, any_of, race_blocks
-from sweeps.record import Scalar
+from sweeps.records.factors import Scalar
 from sweeps.stats.expected_cells import expected_cells
-from sweeps.stats.race import looks_until
+from sweeps.stats.looks import looks_until
 from sweeps.study import Study
 from vmp.core.text import count, listing
 

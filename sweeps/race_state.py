@@ -17,8 +17,11 @@ import numpy as np
 
 from sweeps.describe import describe_factors
 from sweeps.questions import BASELINE, CONTROL, PROMPT, Factors, arms_by_block, block_names
-from sweeps.record import CellRecord, Plan, Scalar, arm_key
-from sweeps.stats.race import ALPHA, ENDINGS, WAYS, Ending, Races, Way, looks_until, race
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.factors import Scalar, arm_key
+from sweeps.records.plan_record import Plan
+from sweeps.stats.looks import looks_until
+from sweeps.stats.race import ALPHA, ENDINGS, WAYS, Ending, Races, Way, race
 from vmp.core.text import count, listing
 
 RACE = "race"
@@ -312,7 +315,7 @@ def run_race(
     """Race as far as the records go, in each block.
 
     Args:
-        arms: Name -> factors, in their order; the names are `sweeps.record.arm_key` of the factors.
+        arms: Name -> factors, in their order; the names are `sweeps.records.factors.arm_key` of the factors.
         seeds: In the order of the race.
         records: (name of the arm, seed) -> record, of the cells that have ended. A failed cell has no value; a diverged
             one counts as collapsed, with the lowest accuracy of all.

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sweeps.record import Scalar
+from sweeps.records.factors import Scalar
 
 _LOG_FROM = 10.0  # a factor whose positive values lie this ratio apart is taken on a log scale
 

@@ -9,7 +9,8 @@ from sweeps.describe import describe_factors
 from sweeps.propose.race_search import RaceOptions, check_rivals
 from sweeps.propose.settings import GRID
 from sweeps.race_state import RACE, RaceRules, StudyRace, run_race
-from sweeps.record import StudyFolder, arm_key
+from sweeps.records.factors import arm_key
+from sweeps.records.study_folder import StudyFolder
 from sweeps.stats.means import MIN_SEEDS
 from vmp.core.config import from_plain
 from vmp.core.errors import InputError

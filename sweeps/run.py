@@ -21,7 +21,8 @@ from sweeps.ownership import Ownership
 from sweeps.propose.base import Proposer
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import GRID, SearchSettings
-from sweeps.record import StudyFolder, confirmation_plan
+from sweeps.records.plan_record import confirmation_plan
+from sweeps.records.study_folder import StudyFolder
 from sweeps.session import Listener, Session, go_on
 from sweeps.shards import Shard
 from sweeps.status import StudyStatus, read_status
@@ -93,15 +94,12 @@ def run_study(
     """
     runtime = _checked(study, runtime or Runtime(), workers, engine)
     folder = StudyFolder(out)
-    method = (search or study.search or SearchSettings(method=GRID)).method
+    # Before the folder is made: a study that cannot be planned leaves nothing behind.
     if shard is not None:
-        _check_shard(study, method, shard)
+        _check_shard(study, search or study.search, shard)
     if only and not folder.has_plan():
         raise InputError(f"--only {only} needs a study that has run, and '{out}' holds none; leave it out")
-    others = [StudyFolder(path) for path in reuse]
-    for other in others:
-        other.read_plan()  # says that it is a study
-    # Before the folder is made: a study that cannot be planned leaves nothing behind.
+    others = _studies_in(reuse)
     proposer = make_proposer(study, search or study.search, folder)
     stop = _stop_rule(study, folder)
     is_search = proposer.header.rungs is not None
@@ -127,10 +125,7 @@ def run_study(
                 return read_status(folder, computed=session.computed, cells=session.own_cells)
             session.run(proposer)
             is_over = True
-            for line in session.weights.end() if shard is None else _weights_of_shard(keep_weights):
-                reporter.note(line)
-            for line in write_clip_maps(folder, session.tasks, reporter.note) if clips and shard is None else []:
-                reporter.note(line)
+            _after_the_last_cell(session, folder, reporter, keep_weights, clips=clips, shard=shard)
         except LimitReached as limit:
             reporter.note(f"{limit}; the same command goes on from there")
         finally:
@@ -207,8 +202,9 @@ def _checked(study: Study, runtime: Runtime, workers: int, engine: str) -> Runti
     return runtime
 
 
-def _check_shard(study: Study, method: str, shard: Shard) -> None:
+def _check_shard(study: Study, search: SearchSettings | None, shard: Shard) -> None:
     """Refuse a part of a plan of which the cells, or their ends, depend on the other parts."""
+    method = (search or SearchSettings(method=GRID)).method
     if method != GRID:
         raise InputError(
             f"--shard {shard} needs a plan that is known beforehand, and '{method}' decides by results which cells "
@@ -219,6 +215,14 @@ def _check_shard(study: Study, method: str, shard: Shard) -> None:
             f"--shard {shard} sees a part of the cells, and the rule stop: {study.stop.kind} compares a cell with all "
             "of them; leave one of them out, or give a rule of a cell's own epochs such as patience"
         )
+
+
+def _studies_in(paths: Sequence[str | Path]) -> list[StudyFolder]:
+    """The folders of other studies. Raises InputError where one holds no study."""
+    folders = [StudyFolder(path) for path in paths]
+    for folder in folders:
+        folder.read_plan()
+    return folders
 
 
 def _torch_devices(runtime: Runtime) -> list[torch.device]:
@@ -234,6 +238,19 @@ def _fitting(study: Study, runtime: Runtime, workers: int, reporter: Reporter) -
     if sentence is not None:
         reporter.note(sentence)
     return number
+
+
+def _after_the_last_cell(
+    session: Session, folder: StudyFolder, reporter: Reporter, keep: Keep, *, clips: bool, shard: Shard | None
+) -> None:
+    """Delete the models of arms that were not chosen, and draw the attention on clips won and lost.
+
+    Neither is done for a shard, which does not see all arms.
+    """
+    for line in session.weights.end() if shard is None else _weights_of_shard(keep):
+        reporter.note(line)
+    for line in write_clip_maps(folder, session.tasks, reporter.note) if clips and shard is None else []:
+        reporter.note(line)
 
 
 def _weights_of_shard(keep: Keep) -> list[str]:

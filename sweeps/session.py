@@ -15,7 +15,10 @@ from sweeps.predictions import write_predictions
 from sweeps.propose.base import Proposer
 from sweeps.propose.rounds import Rounds
 from sweeps.propose.settings import GRID
-from sweeps.record import CellRecord, Plan, SearchHeader, StudyFolder, arm_key
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.factors import arm_key
+from sweeps.records.plan_record import Plan, SearchHeader
+from sweeps.records.study_folder import StudyFolder
 from sweeps.shards import Shard
 from sweeps.study import Study
 from sweeps.take_over import TakeOver

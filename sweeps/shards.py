@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sweeps.record import arm_key
+from sweeps.records.factors import arm_key
 from vmp.core.errors import InputError
 
 if TYPE_CHECKING:

@@ -10,7 +10,9 @@ from typing import Any
 from sweeps.describe import describe_factors
 from sweeps.ownership import seems_at_work
 from sweeps.race_state import StudyRace, read_race
-from sweeps.record import Plan, PlannedCell, Scalar, StudyFolder, confirmation_plan
+from sweeps.records.factors import Scalar
+from sweeps.records.plan_record import Plan, PlannedCell, confirmation_plan
+from sweeps.records.study_folder import StudyFolder
 from vmp.core.collector import collector_paused
 from vmp.core.fingerprint import canonical_json
 from vmp.core.text import count

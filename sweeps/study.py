@@ -36,7 +36,7 @@ from sweeps.questions import (
 )
 from sweeps.race_state import RACE
 from sweeps.ranges import is_number
-from sweeps.record import Scalar
+from sweeps.records.factors import Scalar
 from sweeps.stop.config import Stop
 from vmp.core.choices import unknown_key
 from vmp.core.collector import collector_paused

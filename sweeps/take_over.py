@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from sweeps.plan import Task
 from sweeps.predictions import copy_predictions
-from sweeps.record import StudyFolder
+from sweeps.records.study_folder import StudyFolder
 
 
 class TakeOver:

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from sweeps.example_clips import central_clip
 from sweeps.plan import Task, experiments_of, is_reference
-from sweeps.record import DamagedRecord, DataStatistics, StudyFolder
+from sweeps.records.data_statistics import DataStatistics
+from sweeps.records.file_format import DamagedRecord
+from sweeps.records.study_folder import StudyFolder
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import canonical_json
 from vmp.core.text import count, duration

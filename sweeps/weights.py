@@ -12,7 +12,9 @@ from typing import Any, Literal
 from sweeps.chosen import Accuracies
 from sweeps.plan import Task
 from sweeps.questions import block_names, candidates_by_block
-from sweeps.record import CellRecord, Plan, Scalar, arm_key
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.factors import Scalar, arm_key
+from sweeps.records.plan_record import Plan
 from sweeps.status import describe_factors
 from vmp.core.text import count
 from vmp.data.base import VideoSet

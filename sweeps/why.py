@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sweeps.plan import Task, flatten
-from sweeps.record import CellRecord, Plan, StudyFolder
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.plan_record import Plan
+from sweeps.records.study_folder import StudyFolder
 from vmp.core.fingerprint import canonical_json, code_fingerprints
 from vmp.core.text import count
 

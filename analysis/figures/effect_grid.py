@@ -34,7 +34,7 @@ from analysis.study.cells import Study
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.summaries import ArmSummary
 from analysis.words.phrases import points
-from sweeps.record import Scalar
+from sweeps.records.factors import Scalar
 from vmp.core.fingerprint import canonical_json
 from vmp.core.text import listing
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from sweeps.record import Scalar
+from sweeps.records.factors import Scalar
 from vmp.core.choices import unknown_key
 from vmp.core.errors import InputError
 from vmp.core.text import count

@@ -8,7 +8,9 @@ from analysis.readers.base import Run, Runs, number
 from analysis.readers.columns import FLAG, UNITS, Columns, Resolved, resolve
 from analysis.study.cells import Origin, Study, assemble
 from sweeps.questions import BASELINE, CONTROL, PROMPT, PROMPTED
-from sweeps.record import CellRecord, CodeHeader, Plan, PlannedCell, Provenance, Scalar, StudyHeader, arm_key
+from sweeps.records.cell_record import CellRecord, Provenance
+from sweeps.records.factors import Scalar, arm_key
+from sweeps.records.plan_record import CodeHeader, Plan, PlannedCell, StudyHeader
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import fingerprint
 from vmp.core.outcome import DataSummary

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.readers.base import Reader, Run, Runs, RunStatus, number, one_study, query, spelt, tables_of, utc
-from sweeps.record import Scalar
+from sweeps.records.factors import Scalar
 from vmp.core.documents import parse_yaml
 from vmp.core.errors import InputError
 from vmp.core.text import count

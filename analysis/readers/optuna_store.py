@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.readers.base import Reader, Run, Runs, RunStatus, number, one_study, query, scalar, tables_of
-from sweeps.record import Scalar
+from sweeps.records.factors import Scalar
 from vmp.core.errors import InputError
 
 TOOL = "Optuna"

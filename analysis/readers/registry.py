@@ -14,7 +14,10 @@ from analysis.readers.ray_tune_results import RAY_TUNE
 from analysis.readers.table_file import TABLE
 from analysis.study.cells import Origin, Study, assemble, load_study
 from sweeps.questions import BASELINE, CONTROL, prompt_pairs
-from sweeps.record import PLAN_FILE, CellRecord, Plan, PlannedCell, Scalar, arm_key
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.factors import Scalar, arm_key
+from sweeps.records.plan_record import Plan, PlannedCell
+from sweeps.records.study_folder import PLAN_FILE
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import canonical_json, fingerprint
 from vmp.core.text import listing
@@ -78,37 +81,9 @@ def join(studies: Sequence[Study], out: Path) -> Study:
     Raises:
         InputError: They report different things, ask different questions, or share a name.
     """
-    first = studies[0]
-    names = _names(studies)
-    for study in studies[1:]:
-        for what, get in (
-            ("factors", lambda s: sorted(s.plan.factors)),
-            ("the metric", lambda s: s.metric_name),
-            ("the split of the reported values", lambda s: s.split),
-            ("the margin", lambda s: s.margin),
-            ("the reference", lambda s: canonical_json(s.plan.study.reference)),
-            ("the comparison", lambda s: canonical_json(s.plan.study.compare)),
-        ):
-            if get(study) != get(first):
-                raise InputError(
-                    f"'{first.path}' and '{study.path}' differ in {what} ({get(first)} and {get(study)}), so they "
-                    "cannot be blocks of one report; report each by itself, or two of them by --against"
-                )
-    if BLOCK in first.plan.factors:
-        raise InputError(f"'{first.path}' has a factor called '{BLOCK}' already; report each study by itself")
-    cells: list[PlannedCell] = []
-    records: dict[str, CellRecord] = {}
-    hashes: set[str] = set()
-    for name, study in zip(names, studies, strict=True):
-        for cell in study.plan.cells:
-            factors = {BLOCK: name, **cell.factors}
-            cell_hash = fingerprint({"of": cell.hash, BLOCK: name}) if cell.hash in hashes else cell.hash
-            hashes.add(cell_hash)
-            moved = PlannedCell(hash=cell_hash, factors=factors, seed=cell.seed)
-            cells.append(moved)
-            if cell.hash in study.records:
-                update = {"hash": moved.hash, "factors": factors}
-                records[moved.hash] = study.read(cell.hash).model_copy(update=update)
+    _check_alike(studies)
+    first, names = studies[0], _names(studies)
+    cells, records = _joined_cells(studies, names)
     values_of: dict[str, list[Scalar]] = {BLOCK: list(names)}
     for name in first.plan.factors:
         values = {arm_key({name: value}): value for study in studies for value in study.plan.factors[name]}
@@ -135,6 +110,45 @@ def join(studies: Sequence[Study], out: Path) -> Study:
         out, Plan.model_validate(plan.model_dump()), records.values(), records.__getitem__, _origin(studies)
     )
     return replace(joined, videos=videos)
+
+
+def _check_alike(studies: Sequence[Study]) -> None:
+    """Refuse studies that cannot be blocks of one."""
+    first = studies[0]
+    for study in studies[1:]:
+        for what, get in (
+            ("factors", lambda s: sorted(s.plan.factors)),
+            ("the metric", lambda s: s.metric_name),
+            ("the split of the reported values", lambda s: s.split),
+            ("the margin", lambda s: s.margin),
+            ("the reference", lambda s: canonical_json(s.plan.study.reference)),
+            ("the comparison", lambda s: canonical_json(s.plan.study.compare)),
+        ):
+            if get(study) != get(first):
+                raise InputError(
+                    f"'{first.path}' and '{study.path}' differ in {what} ({get(first)} and {get(study)}), so they "
+                    "cannot be blocks of one report; report each by itself, or two of them by --against"
+                )
+    if BLOCK in first.plan.factors:
+        raise InputError(f"'{first.path}' has a factor called '{BLOCK}' already; report each study by itself")
+
+
+def _joined_cells(studies: Sequence[Study], names: Sequence[str]) -> tuple[list[PlannedCell], dict[str, CellRecord]]:
+    """The cells of all studies and their records by the cell's hash; each has its study's name as a factor."""
+    cells: list[PlannedCell] = []
+    records: dict[str, CellRecord] = {}
+    hashes: set[str] = set()
+    for name, study in zip(names, studies, strict=True):
+        for cell in study.plan.cells:
+            factors = {BLOCK: name, **cell.factors}
+            cell_hash = fingerprint({"of": cell.hash, BLOCK: name}) if cell.hash in hashes else cell.hash
+            hashes.add(cell_hash)
+            moved = PlannedCell(hash=cell_hash, factors=factors, seed=cell.seed)
+            cells.append(moved)
+            if cell.hash in study.records:
+                update = {"hash": moved.hash, "factors": factors}
+                records[moved.hash] = study.read(cell.hash).model_copy(update=update)
+    return cells, records
 
 
 def _reference(studies: Sequence[Study]) -> dict[str, Scalar] | None:

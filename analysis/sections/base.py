@@ -14,7 +14,7 @@ from analysis.study.clip_scores import has_predictions
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.findings import Finding
-from sweeps.record import ExampleClips
+from sweeps.records.clip_pictures import ExampleClips
 from sweeps.stats.intervals import Interval
 
 Value = str | int | float | bool | None | tuple[float, float] | Interval

@@ -7,7 +7,7 @@ import math
 from analysis.sections.base import Column, OnPage, Row, Section, SectionContent, Table, Value
 from analysis.study.cells import ARM, COLLAPSED, HASH, KIND, MEASURED, REASON, SECONDS, SEED, STATUS, factor_column
 from analysis.verdict.conclusions import Conclusions
-from sweeps.record import Scalar
+from sweeps.records.factors import Scalar
 
 
 def _compute(conclusions: Conclusions) -> SectionContent:

@@ -26,7 +26,9 @@ from analysis.study.cells import Study
 from analysis.study.clip_scores import PairedScores, kept_models
 from analysis.verdict.conclusions import Conclusions
 from sweeps.predictions import largest_gains
-from sweeps.record import ClipMap, DamagedRecord, StudyFolder
+from sweeps.records.clip_pictures import ClipMap
+from sweeps.records.file_format import DamagedRecord
+from sweeps.records.study_folder import StudyFolder
 from vmp.core.text import count, listing
 
 NUMBER = 10

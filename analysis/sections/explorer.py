@@ -12,7 +12,7 @@ from analysis.sections.base import Explorer, ExplorerStart, Section, SectionCont
 from analysis.study.arms import Arm, Kind
 from analysis.study.cells import SEED, Study
 from analysis.verdict.conclusions import Conclusions
-from sweeps.record import StudyFolder
+from sweeps.records.study_folder import StudyFolder
 from vmp.core.errors import InputError
 from vmp.core.presets import PRESETS, SOURCE, Pair, finegym_lambda_table
 

@@ -17,7 +17,7 @@ from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.summaries import ArmSummary
 from analysis.words.findings import Finding
 from analysis.words.phrases import p_value
-from sweeps.record import Scalar
+from sweeps.records.factors import Scalar
 from sweeps.stats.guidance import MIN_SETS, Rule, rules
 from vmp.core.metrics import METRICS
 from vmp.core.text import listing

@@ -9,7 +9,8 @@ from enum import StrEnum
 from functools import cached_property
 
 from sweeps.questions import BASELINE, CONTROL, PROMPT, PROMPTED, block_names, matches
-from sweeps.record import Plan, Scalar
+from sweeps.records.factors import Scalar
+from sweeps.records.plan_record import Plan
 from vmp.core.fingerprint import canonical_json
 
 LAMBDA = "lambda"

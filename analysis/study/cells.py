@@ -18,7 +18,11 @@ from numpy.typing import NDArray
 
 from analysis.study.arms import Arm, Kind, arms_of
 from analysis.study.recorded import Recorded, Recorder
-from sweeps.record import CellRecord, DataStatistics, Plan, Scalar, StudyFolder, arm_key, confirmation_plan, contradict
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.data_statistics import DataStatistics
+from sweeps.records.factors import Scalar, arm_key, contradict
+from sweeps.records.plan_record import Plan, confirmation_plan
+from sweeps.records.study_folder import StudyFolder
 from vmp.core.errors import InputError
 from vmp.core.metrics import COMPARED, METRICS
 
@@ -292,40 +296,18 @@ def assemble(
         origin: The other tool that made them.
     """
     places = {cell.hash: place for place, cell in enumerate(plan.cells)}
-
-    def unknown() -> NDArray[np.float64]:
-        return np.full(len(plan.cells), math.nan)
-
-    texts: dict[str, list[Any]] = {STATUS: [MISSING] * len(plan.cells)}
-    texts |= {name: [None] * len(plan.cells) for name in (REASON, COLLAPSED)}
-    numbers = {name: unknown() for name in (SECONDS, STEADY, *MEASURED)}
-    strata: dict[str, NDArray[np.float64]] = defaultdict(unknown)
-    classes: dict[str, NDArray[np.float64]] = defaultdict(unknown)
+    columns = _Columns(plan)
     recorder = Recorder()
     recorded: dict[str, Recorded] = {}
     for record in records:
-        place = places[record.hash]
         recorded[record.hash] = recorder.recorded(record)
-        texts[STATUS][place], texts[REASON][place] = record.status, record.reason
-        texts[COLLAPSED][place] = record.metrics.get(COLLAPSED)
-        if (seconds := record.provenance.seconds) is not None:
-            numbers[SECONDS][place] = seconds
-            numbers[STEADY][place] = math.nan if record.provenance.first_of_worker else seconds
-        for name in MEASURED:
-            if (value := record.metrics.get(name)) is not None:
-                numbers[name][place] = value
-        if "test" in record.scores:
-            scores = record.scores["test"]
-            for tag, hits in scores.strata.items():
-                strata[tag][place] = hits.correct / hits.total if hits.total else math.nan
-            for name, hits in zip(plan.data.classes, scores.classes, strict=False):
-                if hits.total:
-                    classes[class_column(name)][place] = hits.correct / hits.total
+        columns.fill(places[record.hash], record)
     layers = [one.settings.get("layer") for one in recorded.values()]
     kinds = {layer.get("kind") for layer in layers if isinstance(layer, dict)}
     arms = arms_of(plan, Kind.OTHER if origin else str(kinds.pop()) if len(kinds) == 1 else None)
     by_key = {arm_key(arm.factors): arm for arm in arms}
     of_cells = [by_key[arm_key(cell.factors)] for cell in plan.cells]
+    texts, numbers, strata = columns.texts, columns.numbers, columns.strata
     texts |= {HASH: [cell.hash for cell in plan.cells], ARM: [arm.label for arm in of_cells]}
     texts[KIND] = [arm.kind.value for arm in of_cells]
     held = {name: pd.Series(values, dtype=object) for name, values in texts.items()}  # texts as they are, not copies
@@ -338,8 +320,51 @@ def assemble(
         | {COLLAPSED: held[COLLAPSED]}
         | {stratum_column(tag): values for tag, values in strata.items()}
     )
-    return Study(path=path, plan=plan, arms=arms, cells=cells, class_cells=pd.DataFrame(classes, index=cells.index),
+    by_class = pd.DataFrame(columns.classes, index=cells.index)
+    return Study(path=path, plan=plan, arms=arms, cells=cells, class_cells=by_class,
                  records=recorded, read=read, strata=tuple(strata), origin=origin)  # fmt: skip
+
+
+class _Columns:
+    """What records say of the cells of a plan, a place for each cell: a number is NaN where no record says it.
+
+    Attributes:
+        texts: Status, reason and collapse, by their columns.
+        numbers: Seconds and measured quantities, by their columns.
+        strata: Test accuracy by the tag of the videos.
+        classes: Test accuracy by the column of the class.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        count = len(plan.cells)
+
+        def unknown() -> NDArray[np.float64]:
+            return np.full(count, math.nan)
+
+        self._class_names = plan.data.classes
+        self.texts: dict[str, list[Any]] = {STATUS: [MISSING] * count}
+        self.texts |= {name: [None] * count for name in (REASON, COLLAPSED)}
+        self.numbers = {name: unknown() for name in (SECONDS, STEADY, *MEASURED)}
+        self.strata: dict[str, NDArray[np.float64]] = defaultdict(unknown)
+        self.classes: dict[str, NDArray[np.float64]] = defaultdict(unknown)
+
+    def fill(self, place: int, record: CellRecord) -> None:
+        """Enter the record of the cell at `place`."""
+        self.texts[STATUS][place], self.texts[REASON][place] = record.status, record.reason
+        self.texts[COLLAPSED][place] = record.metrics.get(COLLAPSED)
+        if (seconds := record.provenance.seconds) is not None:
+            self.numbers[SECONDS][place] = seconds
+            self.numbers[STEADY][place] = math.nan if record.provenance.first_of_worker else seconds
+        for name in MEASURED:
+            if (value := record.metrics.get(name)) is not None:
+                self.numbers[name][place] = value
+        if "test" in record.scores:
+            scores = record.scores["test"]
+            for tag, hits in scores.strata.items():
+                self.strata[tag][place] = hits.correct / hits.total if hits.total else math.nan
+            for name, hits in zip(self._class_names, scores.classes, strict=False):
+                if hits.total:
+                    self.classes[class_column(name)][place] = hits.correct / hits.total
 
 
 def curve_table(study: Study, arms: Sequence[Arm] | None = None) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from functools import cached_property
 from analysis.study.arms import Arm, factor_name, value_text
 from analysis.study.cells import Study
 from sweeps.questions import PROMPT, block_names
-from sweeps.record import Scalar
+from sweeps.records.factors import Scalar
 from vmp.core.fingerprint import canonical_json
 from vmp.core.text import listing
 

@@ -15,7 +15,7 @@ from typing import Any
 from analysis.study.cells import SECONDS, Study
 from analysis.study.recorded import Recorded
 from analysis.words.phrases import in_runs
-from sweeps.record import Plan
+from sweeps.records.plan_record import Plan
 from vmp.core.fingerprint import canonical_json, code_fingerprints
 from vmp.core.outcome import Plain
 from vmp.core.text import count, duration

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import JsonValue
 from pydantic_core import to_json
 
-from sweeps.record import CellRecord, Hardware
+from sweeps.records.cell_record import CellRecord, Hardware
 from vmp.core.outcome import DataSummary, Protocol
 
 _T = TypeVar("_T")
@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Recorded:
-    """A record without what its cell measured; see `sweeps.record.CellRecord` and its `Provenance`.
+    """A record without what its cell measured; see `sweeps.records.cell_record.CellRecord` and its `Provenance`.
 
     Attributes:
         settings, data, protocol, collapse_rule: Of the record.

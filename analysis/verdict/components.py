@@ -17,7 +17,7 @@ from analysis.verdict.evidence import Evidence
 from analysis.verdict.verdicts import INTERACTIONS, BlockVerdict
 from sweeps.questions import Factors
 from sweeps.race_state import RACE
-from sweeps.record import Scalar
+from sweeps.records.factors import Scalar
 from sweeps.stats.components import combined, disagreement, greedy_path, is_complete, shapley
 from sweeps.stats.factorial import Unit
 from vmp.core.fingerprint import canonical_json

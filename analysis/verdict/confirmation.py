@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from analysis.study.cells import COMPLETE, STATUS, load_confirmation
 from analysis.verdict.contrasts import Contrast, Sides
 from analysis.verdict.evidence import Evidence
-from sweeps.record import arm_key
+from sweeps.records.factors import arm_key
 
 CONFIRMATION = "confirmation on fresh seeds"
 

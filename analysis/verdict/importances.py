@@ -9,7 +9,8 @@ import numpy as np
 from analysis.study.arms import Arm, Kind
 from analysis.study.factors import Factor, varied_factors
 from analysis.verdict.evidence import Evidence
-from sweeps.stats.importance import MIN_ARMS, Importance, importance, is_factorial
+from sweeps.stats.importance import MIN_ARMS, importance, is_factorial
+from sweeps.stats.importance_base import Importance
 from sweeps.stats.means import MIN_SEEDS
 
 AROUND = ("one_at_a_time", "ablation")

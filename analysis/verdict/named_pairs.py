@@ -7,7 +7,7 @@ from analysis.study.cells import Study
 from analysis.verdict.contrasts import Sides
 from sweeps.questions import Factors
 from sweeps.questions import named_pairs as pairs_of
-from sweeps.record import Scalar
+from sweeps.records.factors import Scalar
 from vmp.core.choices import unknown_key
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import canonical_json

@@ -13,7 +13,8 @@ from analysis.study.arms import Arm, value_text
 from analysis.study.cells import ARM, HASH, Study, assemble
 from analysis.verdict.contrasts import Contrast, Sides
 from analysis.verdict.evidence import Evidence
-from sweeps.record import PlannedCell, Scalar, arm_key
+from sweeps.records.factors import Scalar, arm_key
+from sweeps.records.plan_record import PlannedCell
 from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.unpaired import Unpaired, compare_unpaired
 from vmp.core.errors import InputError

@@ -25,7 +25,7 @@ from sweeps.questions import (
     main_pair,
 )
 from sweeps.race_state import RACE
-from sweeps.record import Scalar
+from sweeps.records.factors import Scalar
 from sweeps.stats.decisions import Verdict
 from sweeps.stats.factorial import trend
 from vmp.core.errors import InputError

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from sweeps.describe import describe_factors
 from sweeps.designs.only_where import Conditions
-from sweeps.record import Scalar
+from sweeps.records.factors import Scalar
 from vmp.core.choices import unknown_key
 from vmp.core.config import config, shown
 from vmp.core.errors import ConfigError

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from sweeps.describe import describe_factors
 from sweeps.designs.base import KEY, Design, Factors, Proposal, Space, of_block, same
-from sweeps.record import Scalar
+from sweeps.records.factors import Scalar
 from vmp.core.config import config, shown
 from vmp.core.errors import ConfigError
 from vmp.core.text import count

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sweeps.record import Scalar
+from sweeps.records.factors import Scalar
 from vmp.core.choices import unknown_key
 from vmp.core.config import config, shown
 from vmp.core.errors import ConfigError

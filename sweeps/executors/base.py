@@ -10,7 +10,7 @@ from typing import Protocol, Self
 
 from sweeps.cell_needs import CellNeeds
 from sweeps.plan import Task
-from sweeps.record import CellRecord, Provenance
+from sweeps.records.cell_record import CellRecord, Provenance
 from vmp.core.outcome import Figures, Predictions
 from vmp.core.text import duration
 from vmp.experiment import Runtime

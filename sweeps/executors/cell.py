@@ -21,7 +21,7 @@ import psutil
 import torch
 
 from sweeps.plan import Task
-from sweeps.record import CellRecord, Hardware, Provenance
+from sweeps.records.cell_record import CellRecord, Hardware, Provenance
 from sweeps.weights import write_model
 from vmp.core.config import from_plain
 from vmp.core.errors import InputError

@@ -24,7 +24,7 @@ from typing import Any, Self
 
 from sweeps.executors.base import More, OnEvent, Predicted, Progress, Resources, failed_record, no_more, overdue_record
 from sweeps.plan import Task
-from sweeps.record import CellRecord
+from sweeps.records.cell_record import CellRecord
 from vmp.core.errors import InputError
 from vmp.core.outcome import Predictions
 

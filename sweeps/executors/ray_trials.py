@@ -26,7 +26,7 @@ from ray.tune.search import Searcher
 from sweeps.executors.base import Event, Predicted, Progress
 from sweeps.executors.cell import run_cell
 from sweeps.plan import Task
-from sweeps.record import CellRecord
+from sweeps.records.cell_record import CellRecord
 from vmp.core.outcome import Figures, Predictions
 from vmp.experiment import Runtime
 

@@ -41,7 +41,7 @@ from ray._private import worker as ray_driver
 from sweeps.executors.base import Event, More, OnEvent, Resources, failed_record, no_more, overdue_record
 from sweeps.executors.ray_trials import Beginnings, Cells, CellTrainable, Conversation, Died, Keeper
 from sweeps.plan import Task
-from sweeps.record import CellRecord
+from sweeps.records.cell_record import CellRecord
 from vmp.core.errors import InputError
 from vmp.core.text import count
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from sweeps.plan import Task
-from sweeps.record import CellRecord, SearchHeader
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.plan_record import SearchHeader
 
 
 class Proposer(Protocol):

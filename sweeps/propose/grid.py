@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sweeps.plan import Task, grid_tasks
-from sweeps.record import CellRecord, SearchHeader, arm_key
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.factors import arm_key
+from sweeps.records.plan_record import SearchHeader
 from sweeps.stop.config import is_comparing
 from sweeps.study import Study
 

@@ -18,7 +18,10 @@ from sweeps.propose.arm_search import ArmSearch, CellResult, Params, Step
 from sweeps.propose.settings import GRID, SearchSettings, rungs
 from sweeps.race_state import RACE
 from sweeps.ranges import Scale
-from sweeps.record import CellRecord, Plan, Proposal, Scalar, SearchHeader, StudyFolder
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.factors import Scalar
+from sweeps.records.plan_record import Plan, Proposal, SearchHeader
+from sweeps.records.study_folder import StudyFolder
 from sweeps.study import Study
 from vmp.core.config import to_plain
 from vmp.core.errors import InputError

@@ -17,9 +17,13 @@ from sweeps.plan import Task, arm_tasks, is_reference
 from sweeps.propose.settings import SearchSettings
 from sweeps.questions import Factors
 from sweeps.race_state import RACE, RaceRules, StudyRace, race_blocks, run_race
-from sweeps.record import CellRecord, Plan, SearchHeader, StudyFolder, arm_key
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.factors import arm_key
+from sweeps.records.plan_record import Plan, SearchHeader
+from sweeps.records.study_folder import StudyFolder
+from sweeps.stats.looks import LOOKS
 from sweeps.stats.means import MIN_SEEDS
-from sweeps.stats.race import ALPHA, LOOKS
+from sweeps.stats.race import ALPHA
 from sweeps.study import Study
 from vmp.core.config import config, from_plain, to_plain
 from vmp.core.errors import InputError

@@ -7,7 +7,7 @@ from sweeps.propose.grid import Grid
 from sweeps.propose.race_search import RaceSearch
 from sweeps.propose.settings import GRID, SearchSettings
 from sweeps.race_state import RACE
-from sweeps.record import StudyFolder
+from sweeps.records.study_folder import StudyFolder
 from sweeps.study import Study
 from vmp.core.errors import InputError
 

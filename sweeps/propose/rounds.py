@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sweeps.plan import Task
 from sweeps.propose.base import Proposer
-from sweeps.record import CellRecord
+from sweeps.records.cell_record import CellRecord
 
 
 class Rounds:

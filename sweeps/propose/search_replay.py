@@ -18,7 +18,9 @@ from sweeps.propose.optuna_search import result_of
 from sweeps.propose.settings import SearchSettings
 from sweeps.questions import PROMPT, PROMPTED
 from sweeps.ranges import Scale
-from sweeps.record import Plan, Scalar, StudyFolder, arm_key
+from sweeps.records.factors import Scalar, arm_key
+from sweeps.records.plan_record import Plan
+from sweeps.records.study_folder import StudyFolder
 from vmp.core.config import from_plain
 from vmp.core.errors import InputError
 from vmp.core.text import count

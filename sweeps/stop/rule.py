@@ -20,7 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sweeps.executors.base import Progress
 from sweeps.plan import Task
 from sweeps.propose.arm_search import required, short_name
-from sweeps.record import CellRecord
+from sweeps.records.cell_record import CellRecord
 from sweeps.stop.config import StopSettings, is_comparing
 from vmp.core.choices import find_object, lookup, unknown_key
 from vmp.core.errors import InputError

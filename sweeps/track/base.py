@@ -10,7 +10,8 @@ from typing import Protocol
 from sweeps.describe import describe_factors
 from sweeps.executors.base import Progress
 from sweeps.plan import Task
-from sweeps.record import CellRecord, Plan
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.plan_record import Plan
 from vmp.core.text import duration
 
 _CLOSE_SECONDS = 60.0  # how long the end of a sweep waits for a tracker that is behind

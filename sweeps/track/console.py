@@ -17,7 +17,9 @@ from rich.text import Text
 from sweeps.describe import describe_factors
 from sweeps.executors.base import Event, Progress
 from sweeps.plan import Task
-from sweeps.record import CellRecord, Plan, Scalar, arm_key
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.factors import Scalar, arm_key
+from sweeps.records.plan_record import Plan
 from vmp.core.text import count, duration
 
 RUNNING = "running"

@@ -9,7 +9,8 @@ from typing import Any
 
 from sweeps.executors.base import Progress
 from sweeps.plan import Task
-from sweeps.record import CellRecord, Plan
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.plan_record import Plan
 from sweeps.track.base import cell_name, make_up, numbers
 from vmp.core.extras import require
 

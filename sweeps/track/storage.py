@@ -26,7 +26,9 @@ from sweeps.executors.base import Progress
 from sweeps.plan import Task
 from sweeps.propose.settings import GRID
 from sweeps.race_state import RACE
-from sweeps.record import CellRecord, Plan, Scalar, arm_key
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.factors import Scalar, arm_key
+from sweeps.records.plan_record import Plan
 from vmp.core.errors import InputError
 
 JOURNAL = "journal:"

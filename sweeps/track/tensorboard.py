@@ -10,7 +10,8 @@ from tensorboardX import SummaryWriter
 
 from sweeps.executors.base import Progress
 from sweeps.plan import Task
-from sweeps.record import CellRecord, Plan
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.plan_record import Plan
 from sweeps.track.base import cell_name, make_up, numbers
 
 

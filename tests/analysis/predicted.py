@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from sweeps.predictions import write_predictions
-from sweeps.record import CellRecord, StudyFolder
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.study_folder import StudyFolder
 from tests.analysis.study_records import CLASSES
 from vmp.core.outcome import Predictions
 

@@ -16,18 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from sweeps.record import (
-    CellRecord,
-    CodeHeader,
-    Hardware,
-    Plan,
-    PlannedCell,
-    Provenance,
-    Scalar,
-    SearchHeader,
-    StudyFolder,
-    StudyHeader,
-)
+from sweeps.records.cell_record import CellRecord, Hardware, Provenance
+from sweeps.records.factors import Scalar
+from sweeps.records.plan_record import CodeHeader, Plan, PlannedCell, SearchHeader, StudyHeader
+from sweeps.records.study_folder import StudyFolder
 from vmp.core.fingerprint import fingerprint
 from vmp.core.outcome import DataSummary, Hits, Protocol, Scores
 from vmp.core.power import attention_of, shift_and_derivative, slope_and_derivative

@@ -16,7 +16,9 @@ from analysis.sections.catalogue import SECTIONS
 from analysis.study.cells import load_study
 from analysis.verdict.conclusions import conclude
 from analysis.words.headline import beside_headline, findings, headline
-from sweeps.record import StudyFolder, cell_hash, confirmation_plan
+from sweeps.records.cell_record import cell_hash
+from sweeps.records.plan_record import confirmation_plan
+from sweeps.records.study_folder import StudyFolder
 from sweeps.study_files import load_study as read_definition
 from tests.conftest import ROOT
 

@@ -17,7 +17,8 @@ from sweeps.plan import Task, make_plan
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.rounds import Rounds
 from sweeps.propose.settings import SearchSettings
-from sweeps.record import CellRecord, StudyFolder
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.study_folder import StudyFolder
 from sweeps.study import Study
 from sweeps.study_files import load_study
 from sweeps.track.base import Tracker

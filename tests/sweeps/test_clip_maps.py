@@ -17,7 +17,8 @@ from analysis.study.cells import load_study
 from analysis.verdict.conclusions import conclude
 from sweeps.clip_maps import GAP, SIDE, write_clip_maps
 from sweeps.plan import Task, grid_tasks
-from sweeps.record import ClipMaps, StudyFolder
+from sweeps.records.clip_pictures import ClipMaps
+from sweeps.records.study_folder import StudyFolder
 from sweeps.run import run_study
 from sweeps.study import Study
 from tests.vmp.data.tiny_videos import write_video

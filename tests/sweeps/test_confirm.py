@@ -13,7 +13,7 @@ from analysis.verdict.conclusions import conclude
 from analysis.words.headline import headline
 from sweeps.confirm import plan_confirmation
 from sweeps.predictions import read_predictions
-from sweeps.record import StudyFolder
+from sweeps.records.study_folder import StudyFolder
 from sweeps.run import confirm_study, run_study
 from sweeps.study import Study
 from sweeps.study_files import load_study

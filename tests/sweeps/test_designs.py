@@ -17,7 +17,7 @@ from sweeps.plan import grid_tasks, make_plan
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import SearchSettings
 from sweeps.questions import compared_pairs
-from sweeps.record import StudyFolder
+from sweeps.records.study_folder import StudyFolder
 from sweeps.study import Study
 from sweeps.study_files import load_study
 from tests.conftest import ROOT, SMALL, Vmp

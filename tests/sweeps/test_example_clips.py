@@ -13,7 +13,7 @@ from PIL import Image
 from sweeps import example_clips
 from sweeps.example_clips import write_example_clips
 from sweeps.plan import Task, experiments_of, grid_tasks
-from sweeps.record import StudyFolder
+from sweeps.records.study_folder import StudyFolder
 from sweeps.study_files import load_study
 from tests.conftest import SMALL, Vmp
 from vmp.core.fingerprint import code_fingerprints

@@ -18,7 +18,7 @@ from sweeps.executors.base import Event, Executor, OnEvent, Predicted, Progress,
 from sweeps.executors.cell import run_cell
 from sweeps.executors.registry import EXECUTORS, make_executor
 from sweeps.plan import Task, grid_tasks
-from sweeps.record import CellRecord
+from sweeps.records.cell_record import CellRecord
 from tests.sweeps.staged import backbone, small_study
 from vmp.core.errors import InputError
 from vmp.core.outcome import Figures

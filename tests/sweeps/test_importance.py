@@ -14,7 +14,9 @@ from statsmodels.stats.anova import anova_lm
 
 from benchmarks.importance import FACTORIAL, FAMILIES, shares_above
 from sweeps.stats.budget import expected_best
-from sweeps.stats.importance import MIN_TOP, TOP_SHARE, importance, is_factorial, without_seed_effects
+from sweeps.stats.importance import importance, is_factorial
+from sweeps.stats.importance_base import without_seed_effects
+from sweeps.stats.ped_anova import MIN_TOP, TOP_SHARE
 from sweeps.stats.regret import ranks, regrets
 from sweeps.stats.surface import SMOOTHING, surface
 

@@ -9,7 +9,7 @@ import pytest
 
 from sweeps.limits import in_order, parse_seconds
 from sweeps.plan import grid_tasks
-from sweeps.record import arm_key
+from sweeps.records.factors import arm_key
 from tests.conftest import SMALL, Vmp
 from tests.sweeps.staged import backbone, small_study
 from vmp.core.errors import InputError

@@ -18,7 +18,7 @@ import pytest
 
 from sweeps import ownership
 from sweeps.ownership import Owner, Ownership
-from sweeps.record import StudyFolder
+from sweeps.records.study_folder import StudyFolder
 from sweeps.shards import Shard
 from tests.conftest import ROOT, SMALL, Vmp
 from tests.sweeps.staged import backbone, open_gate

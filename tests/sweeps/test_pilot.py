@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sweeps.pilot import read_pilot
-from sweeps.record import StudyFolder
+from sweeps.records.study_folder import StudyFolder
 from sweeps.stats.planner import power
 from tests.analysis.study_records import ArmModel, StudyModel, write_study
 from tests.conftest import Vmp

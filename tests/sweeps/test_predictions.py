@@ -18,7 +18,8 @@ from sweeps.predictions import (
     read_predictions,
     write_predictions,
 )
-from sweeps.record import CellRecord, StudyFolder
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.study_folder import StudyFolder
 from sweeps.run import run_study
 from sweeps.study import Study
 from tests.sweeps.staged import small_study

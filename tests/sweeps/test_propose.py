@@ -17,7 +17,9 @@ from sweeps.propose.arm_search import SAMPLERS, ArmSearch, CellResult
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.search_replay import ReplayedSearch
 from sweeps.propose.settings import SearchSettings, change_search
-from sweeps.record import CellRecord, Proposal, Provenance, StudyFolder
+from sweeps.records.cell_record import CellRecord, Provenance
+from sweeps.records.plan_record import Proposal
+from sweeps.records.study_folder import StudyFolder
 from sweeps.replay import replay
 from sweeps.run import idle_workers
 from sweeps.study import Study

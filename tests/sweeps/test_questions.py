@@ -8,7 +8,8 @@ import pytest
 
 from sweeps.propose.settings import SearchSettings
 from sweeps.questions import block_names, compared_pairs, counterpart, main_pair
-from sweeps.record import Scalar, StudyHeader
+from sweeps.records.factors import Scalar
+from sweeps.records.plan_record import StudyHeader
 from sweeps.study import Study
 from sweeps.study_files import load_study
 from vmp.core.errors import ConfigError

@@ -7,20 +7,11 @@ import pytest
 from scipy import special, stats
 
 from benchmarks.race import EQUAL, UNEQUAL, rows
+from sweeps.stats.exact_rates import boschloo_p
 from sweeps.stats.expected_cells import expected_cells
-from sweeps.stats.race import (
-    ENDINGS,
-    LOOKS,
-    WAYS,
-    Ending,
-    Races,
-    Way,
-    boschloo_p,
-    level_of_look,
-    looks_until,
-    race,
-    squeeze,
-)
+from sweeps.stats.looks import LOOKS, level_of_look, looks_until
+from sweeps.stats.moderated import squeeze
+from sweeps.stats.race import ENDINGS, WAYS, Ending, Races, Way, race
 from sweeps.stats.stepdown import Floats
 
 STUDIES = 300

@@ -12,7 +12,8 @@ from sweeps.plan import Task
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.rounds import Rounds
 from sweeps.propose.settings import SearchSettings
-from sweeps.record import CellRecord, Provenance, StudyFolder
+from sweeps.records.cell_record import CellRecord, Provenance
+from sweeps.records.study_folder import StudyFolder
 from sweeps.run import run_study
 from sweeps.stop.config import StopSettings, is_comparing
 from sweeps.stop.rule import RULES, StopRule, make_pruner

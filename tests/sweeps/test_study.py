@@ -11,7 +11,8 @@ import pytest
 
 from sweeps import cost
 from sweeps.plan import explain_changes, grid_tasks, make_plan
-from sweeps.record import CellRecord, Provenance, StudyFolder
+from sweeps.records.cell_record import CellRecord, Provenance
+from sweeps.records.study_folder import StudyFolder
 from sweeps.study import Study
 from sweeps.study_files import builtin_studies, load_study
 from tests.vmp.data.tiny_videos import write_video

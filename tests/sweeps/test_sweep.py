@@ -17,7 +17,8 @@ import psutil
 import pytest
 
 from sweeps.executors.base import Progress
-from sweeps.record import StudyFolder, cell_hash
+from sweeps.records.cell_record import cell_hash
+from sweeps.records.study_folder import StudyFolder
 from sweeps.run import run_study
 from tests.conftest import SMALL, Vmp
 from tests.sweeps.staged import backbone, open_gate, small_study

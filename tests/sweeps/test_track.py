@@ -22,7 +22,9 @@ from rich.console import Console
 from sweeps.executors.base import Progress
 from sweeps.plan import Task
 from sweeps.propose.settings import SearchSettings
-from sweeps.record import CellRecord, Plan, StudyFolder
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.plan_record import Plan
+from sweeps.records.study_folder import StudyFolder
 from sweeps.run import run_study
 from sweeps.track.base import Trackers
 from sweeps.track.console import ConsoleReporter

@@ -13,7 +13,8 @@ from analysis.sections.guidance import GUIDANCE
 from analysis.study.cells import load_study
 from analysis.verdict.conclusions import conclude
 from sweeps.plan import Task, experiments_of, grid_tasks
-from sweeps.record import DataStatistics, StudyFolder
+from sweeps.records.data_statistics import DataStatistics
+from sweeps.records.study_folder import StudyFolder
 from sweeps.run import run_study
 from sweeps.study import Study
 from sweeps.video_statistics import STATIC, video_statistics, write_video_statistics

@@ -9,7 +9,7 @@ import pytest
 
 from analysis.study.cells import load_study
 from analysis.verdict.conclusions import conclude
-from sweeps.record import StudyFolder
+from sweeps.records.study_folder import StudyFolder
 from sweeps.weights import KeptWeights
 from tests.analysis.study_records import ArmModel, StudyModel, write_study
 from vmp.saved_model import WEIGHTS_FILE

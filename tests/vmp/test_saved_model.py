@@ -13,7 +13,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from sweeps.record import StudyFolder
+from sweeps.records.study_folder import StudyFolder
 from sweeps.run import run_study
 from sweeps.study import Study
 from tests.conftest import Vmp

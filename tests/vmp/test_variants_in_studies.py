@@ -12,7 +12,7 @@ import pytest
 from sweeps.executors.base import Event, Executor, Resources
 from sweeps.executors.registry import make_executor
 from sweeps.plan import grid_tasks
-from sweeps.record import CellRecord
+from sweeps.records.cell_record import CellRecord
 from sweeps.study_files import load_study
 from vmp.backbones.registry import BACKBONES
 from vmp.core.presets import PRESETS

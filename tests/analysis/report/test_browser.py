@@ -17,7 +17,7 @@ from PIL import Image
 
 from analysis.report.write import write_report
 from sweeps.example_clips import example_clips
-from sweeps.record import StudyFolder
+from sweeps.records.study_folder import StudyFolder
 from tests.analysis.study_records import StudyModel, lambda_arms, write_study
 from tests.conftest import ROOT
 from vmp.data.registry import MotionData, load_data

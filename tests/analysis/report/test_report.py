@@ -26,7 +26,7 @@ from analysis.sections.base import Column, Row, Table
 from analysis.study.cells import load_study
 from analysis.verdict.conclusions import conclude
 from analysis.words.headline import headline
-from sweeps.record import CellRecord, Provenance
+from sweeps.records.cell_record import CellRecord, Provenance
 from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, write_study
 from vmp.core.errors import InputError
 from vmp.core.presets import finegym_lambda_table

@@ -16,7 +16,7 @@ from analysis.study.cells import load_study
 from analysis.study.clip_scores import hits_of, paired_scores
 from analysis.verdict.conclusions import Conclusions, conclude
 from sweeps.predictions import largest_gains, predictions_path, read_predictions
-from sweeps.record import StudyFolder
+from sweeps.records.study_folder import StudyFolder
 from sweeps.stats.calibration import error_by_chance, reliability
 from tests.analysis.predicted import EACH, write_all
 from tests.analysis.study_records import CLASSES, StudyModel, lambda_arms, write_study

@@ -11,7 +11,8 @@ import pytest
 from analysis.study.cells import STATUS, curve_table, load_study
 from analysis.study.completeness import Completeness, completeness, completeness_by_arm
 from analysis.study.provenance import changed_code, provenance
-from sweeps.record import CellRecord, CodeHeader
+from sweeps.records.cell_record import CellRecord
+from sweeps.records.plan_record import CodeHeader
 from tests.analysis.study_records import StudyModel, lambda_arms, write_study
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import code_fingerprints

@@ -16,7 +16,7 @@ from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.headline import answer, beside_headline, findings, headline
 from sweeps.chosen import Accuracies
-from sweeps.record import StudyFolder
+from sweeps.records.study_folder import StudyFolder
 from sweeps.stats.decisions import Reason, Verdict
 from tests.analysis.study_records import STARTS, ArmModel, StudyModel, lambda_arms, write_study
 from vmp.core.errors import InputError
