@@ -190,56 +190,69 @@ def sweep(kills: int, moments: random.Random) -> Series:
         )
 
 
-def optuna_journal(kills: int, moments: random.Random) -> Series:
-    """The same series of two processes that share an Optuna study."""
-    with tempfile.TemporaryDirectory() as text:
-        folder = Path(text)
-        script = OPTUNA.format(cells=CELLS, seconds=SECONDS)
-        started = time.monotonic()
-        computed = folder / "computed"
-        computed.touch()
-        command = [sys.executable, "-c", script, text]
-        code = kill_series(command, WORKERS, folder, kills, moments, lambda: computed.read_text().count("\n"))
-        import optuna
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
+@dataclass(frozen=True)
+class Kept:
+    """What a tool itself holds of the cells after a series.
 
-        study = optuna.load_study(study_name="cells", storage=JournalStorage(JournalFileBackend(f"{text}/journal")))
-        states = Counter(trial.state.name for trial in study.trials)
-        results = Counter(trial.params["cell"] for trial in study.trials if trial.state.name == "COMPLETE")
-        print(f"  its trials by state: {dict(states)}")
-        return Series(
-            complete=len(results),
-            lost=CELLS - len(results),
-            repeated=sum(number > 1 for number in results.values()),
-            failed=states["FAIL"],
-            exit_code=code,
-            seconds=time.monotonic() - started,
-        )
+    Attributes:
+        results: Cell -> number of results.
+        states: State -> number of trials, in the tool's words.
+        failed: Trials that it calls failed.
+    """
+
+    results: Counter[int]
+    states: Counter[str]
+    failed: int
 
 
-def neps_grid(python: str, kills: int, moments: random.Random) -> Series:
-    """The same series of two NePS workers on one folder, by the interpreter `python`."""
+def shared_folder(python: str, script: str, kept: Callable[[Path], Kept], kills: int, moments: random.Random) -> Series:
+    """The same series of two processes of another tool that share a folder.
+
+    Args:
+        python: The interpreter.
+        script: Its code, with `cells` and `seconds` to fill in; a cell writes a line into ``computed``.
+        kept: Reads from the folder what the tool holds.
+        kills, moments: As of `kill_series`.
+    """
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         computed = folder / "computed"
         computed.touch()
         started = time.monotonic()
-        command = [python, "-c", NEPS.format(cells=CELLS, seconds=SECONDS), text]
+        command = [python, "-c", script.format(cells=CELLS, seconds=SECONDS), text]
         code = kill_series(command, WORKERS, folder, kills, moments, lambda: computed.read_text().count("\n"))
-        trials = list((folder / "neps" / "configs").glob("config_*"))
-        states = Counter(json.loads((trial / "metadata.json").read_text())["state"] for trial in trials)
-        print(f"  its configurations by state: {dict(states)}")
-        reported = [trial / "config.yaml" for trial in trials if (trial / "report.yaml").exists()]
-        results = Counter(int(path.read_text().split(":")[1]) for path in reported)
+        found = kept(folder)
+        print(f"  its trials by state: {dict(found.states)}")
         return Series(
-            complete=len(results),
-            lost=CELLS - len(results),
-            repeated=sum(number > 1 for number in results.values()),
-            failed=states["failed"] + states["crashed"],
+            complete=len(found.results),
+            lost=CELLS - len(found.results),
+            repeated=sum(number > 1 for number in found.results.values()),
+            failed=found.failed,
             exit_code=code,
             seconds=time.monotonic() - started,
         )
+
+
+def kept_by_optuna(folder: Path) -> Kept:
+    """From its journal."""
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    storage = JournalStorage(JournalFileBackend(f"{folder}/journal"))
+    trials = optuna.load_study(study_name="cells", storage=storage).trials
+    states = Counter(trial.state.name for trial in trials)
+    results = Counter(trial.params["cell"] for trial in trials if trial.state.name == "COMPLETE")
+    return Kept(results, states, states["FAIL"])
+
+
+def kept_by_neps(folder: Path) -> Kept:
+    """From the folders of its configurations."""
+    trials = list((folder / "neps" / "configs").glob("config_*"))
+    states = Counter(json.loads((trial / "metadata.json").read_text())["state"] for trial in trials)
+    reported = [trial / "config.yaml" for trial in trials if (trial / "report.yaml").exists()]
+    results = Counter(int(path.read_text().split(":")[1]) for path in reported)
+    return Kept(results, states, states["failed"] + states["crashed"])
 
 
 def main() -> None:
@@ -250,10 +263,13 @@ def main() -> None:
     parser.add_argument("--tools", nargs="+", choices=["vmp", "optuna", "neps"], default=["vmp", "optuna", "neps"])
     parser.add_argument("--neps", metavar="PYTHON", help="an interpreter that has neural-pipeline-search")
     arguments = parser.parse_args()
-    runs = {
+    runs: dict[str, tuple[str, Callable[[int, random.Random], Series]]] = {
         "vmp": ("vmp sweep run", sweep),
-        "optuna": ("Optuna, BruteForceSampler on a journal", optuna_journal),
-        "neps": ("NePS, grid search", functools.partial(neps_grid, arguments.neps)),
+        "optuna": (
+            "Optuna, BruteForceSampler on a journal",
+            functools.partial(shared_folder, sys.executable, OPTUNA, kept_by_optuna),
+        ),
+        "neps": ("NePS, grid search", functools.partial(shared_folder, arguments.neps, NEPS, kept_by_neps)),
     }
     for name, run in (runs[tool] for tool in arguments.tools if tool != "neps" or arguments.neps):
         for number in range(arguments.series):

@@ -33,7 +33,7 @@ def score(step: Step, seed: int) -> float:
 
 
 def busy_share(settings: SearchSettings, seeds: int, workers: int, seconds: Callable[[], float]) -> tuple[float, float]:
-    """Share of the workers' time that is work, and the best arm's mean, asked and told as a sweep does."""
+    """Share of the workers' time that is work, and the best arm's mean; steps and results in the order of a sweep."""
     search = ArmSearch(settings, SPACE, seeds)
     rounds: list[tuple[Step | None, set[int]]] = []
     waiting: list[tuple[int, int]] = []  # round, seed
@@ -41,7 +41,7 @@ def busy_share(settings: SearchSettings, seeds: int, workers: int, seconds: Call
     now = work = 0.0
     oldest = 0
     while True:
-        while True:  # one told, one asked
+        while True:  # results of one step, then the next step
             if len(rounds) - oldest == settings.in_flight:
                 step, pending = rounds[oldest]
                 if pending:
@@ -78,7 +78,7 @@ def busy_share_in_rounds(arms: int, size: int, seeds: int, workers: int, seconds
 
 
 def seconds_of_proposals(method: str, arms: int) -> list[float]:
-    """Seconds to propose each arm, everything before it told."""
+    """Seconds to propose each arm, all results before it known."""
     search = ArmSearch(SearchSettings(method=method, arms=arms, in_flight=1), SPACE, 2)
     seconds = []
     while True:

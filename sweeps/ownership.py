@@ -34,8 +34,8 @@ from vmp.core.text import duration
 
 FOLDER = ".owners"
 BEAT_SECONDS = 10.0
-_ALIVE_BEATS = 3  # an owner who was heard within so many beats is alive, if clocks agree
-_WATCHED_BEATS = 2.5  # one who was not is watched for so many: that needs no clock in common
+_ALIVE_BEATS = 3  # an owner whose file changed within so many beats is alive, if clocks agree
+_WATCHED_BEATS = 2.5  # another is watched for so many: that needs no clock in common
 _MUTEX_SECONDS = 60.0
 _WHOLE = "all"
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sweeps.stop.rule import StopRule
 
 Listener = Callable[[Progress], str | None]
-"""Hears of every epoch of every running cell; returns why that cell is to stop, or None to let it go on."""
+"""Called after every epoch of every running cell; returns why that cell is to stop, or None to let it go on."""
 
 
 def go_on(progress: Progress) -> str | None:
@@ -82,13 +82,13 @@ class Session:
         self.tasks = {task.hash: task for task in proposer.known()}
         is_first = True
 
-        def on_told(records: Sequence[CellRecord]) -> None:
+        def on_results(records: Sequence[CellRecord]) -> None:
             if self.stop is not None:
                 self.stop.tell(records)
             for line in proposer.news():
                 self.reporter.note(line)
 
-        rounds = Rounds(proposer, lambda task: self.folder.read_cell(task.hash), on_told)
+        rounds = Rounds(proposer, lambda task: self.folder.read_cell(task.hash), on_results)
         self._on_end = rounds.end
 
         def more() -> list[Task]:

@@ -294,7 +294,7 @@ class Study(Settings):
         ]
 
     def design_notes(self) -> list[str]:
-        """What somebody should hear of the design before it costs time, a sentence each."""
+        """What the user should know of the design before it costs time, a sentence each."""
         if isinstance(self.design, Grid):
             return []
         notes = self.design.notes(self.space())

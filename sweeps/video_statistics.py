@@ -6,7 +6,6 @@ set of a study that varies lambda, on training videos and frames as a cell draws
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -14,13 +13,14 @@ import torch
 from numpy.typing import NDArray
 
 from sweeps.example_clips import central_clip
+from sweeps.measuring import Pace
 from sweeps.plan import Task, experiments_of, is_reference
 from sweeps.records.data_statistics import DataStatistics
 from sweeps.records.file_format import DamagedRecord
 from sweeps.records.study_folder import StudyFolder
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import canonical_json
-from vmp.core.text import count, duration
+from vmp.core.text import count
 from vmp.data.base import VideoSet
 from vmp.data.registry import AnyData, load_data
 from vmp.experiment import Experiment
@@ -28,14 +28,13 @@ from vmp.layer.functional import LUMA
 from vmp.layer.motion.camera import camera_shift
 
 MAX_VIDEOS = 48
-_SAY_EVERY = 10.0  # seconds
 STATIC = 10 / 255  # differences below it count as none: two or three times the noise of a camera
 
 
 def write_video_statistics(folder: StudyFolder, tasks: Sequence[Task], note: Callable[[str], None]) -> list[str]:
     """Write ``videos.json`` for the data sets that it does not know yet; returns what the user should know.
 
-    `note` hears beforehand that videos are read, and of slow data sets how many are left.
+    `note` is called beforehand to say that videos are read, and of slow data sets how many are left.
 
     A study of one lambda has no use for them and gets none. What keeps videos from being read costs the rule and
     nothing else, so it is said and not raised.
@@ -51,7 +50,7 @@ def write_video_statistics(folder: StudyFolder, tasks: Sequence[Task], note: Cal
     experiments: dict[AnyData, Experiment] = {}
     for experiment in experiments_of(prompted):
         experiments.setdefault(experiment.data, experiment)
-    started = said = time.monotonic()
+    pace = Pace()
     try:
         for done, experiment in enumerate(experiments.values()):
             data = load_data(experiment.data)
@@ -60,9 +59,8 @@ def write_video_statistics(folder: StudyFolder, tasks: Sequence[Task], note: Cal
             if set(known) == before:
                 sets = count(len(experiments) - done, "data set")
                 note(f"Reading training videos of {sets} for the report's rule for λ (--no-clips: none)")
-            elif (now := time.monotonic()) - said >= _SAY_EVERY:
-                said, rest = now, (now - started) / done * (len(experiments) - done)
-                note(f"[{done}/{len(experiments)}] data sets read for the rule for λ  about {duration(rest)} remaining")
+            elif line := pace.line_for_log(done, len(experiments), "data sets read for the rule for λ"):
+                note(line)
             known[data.fingerprint] = video_statistics(data, experiment)
     except (InputError, OSError) as error:
         return [f"the report will have no rule for λ by the videos, some cannot be read: {error}"]

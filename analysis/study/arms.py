@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -49,12 +49,14 @@ class Arm:
         kind: Baseline, control or VMP.
         factors: The plan's factors of this arm; ``None`` where one does not apply.
         order: Position in the plan, from 0.
+        parts: What the label is joined of: a factor, or an empty text for none, and how it is written.
     """
 
     label: str
     kind: Kind
     factors: Mapping[str, Scalar] = field(hash=False)
     order: int
+    parts: tuple[tuple[str, str], ...] = field(default=(), compare=False, repr=False)
 
     @property
     def lambda_(self) -> float | None:
@@ -70,6 +72,10 @@ class Arm:
     def block(self, names: Sequence[str]) -> tuple[Scalar, ...]:
         """The arm's values of `names`, in that order."""
         return tuple(self.factors.get(name) for name in names)
+
+    def label_without(self, names: Sequence[str]) -> str:
+        """The label without the factors `names`, where a sentence or a heading has named their values already."""
+        return ", ".join(text for name, text in self.parts if name not in names) or "VMP"
 
 
 def arms_of(plan: Plan, fixed_prompt: str | None = None) -> tuple[Arm, ...]:
@@ -93,15 +99,14 @@ def arms_of(plan: Plan, fixed_prompt: str | None = None) -> tuple[Arm, ...]:
         at_base = {n for n in base if matches(factors, {n: base[n]})}
         applied = [n for n in varied if factors.get(n) is not None and n not in at_base]
         applied = [n for n in applied if n != PROMPT or str(factors[n]) not in _KIND_OF_PROMPT]
-        settings = ", ".join(f"{factor_name(n)} = {written[n][canonical_json(factors[n])]}" for n in applied)
+        parts = [(n, f"{factor_name(n)} = {written[n][canonical_json(factors[n])]}") for n in applied]
         if base and kind is Kind.VMP and not any(name in base for name in applied):
-            settings = f"{settings}, {_AT_BASE}" if settings else _AT_BASE  # after the block's own
+            parts.append(("", _AT_BASE))  # after the block's own
         is_all_block = kind is Kind.VMP and not base and all(name in blocks for name in applied)
-        if kind in (Kind.BASELINE, Kind.CONTROL) or is_all_block:
-            label = f"{_KIND_NAME[kind]}, {settings}" if settings else _KIND_NAME[kind]
-        else:
-            label = settings or _KIND_NAME[kind]
-        arms.append(Arm(label=label, kind=kind, factors=dict(factors), order=order))
+        if kind in (Kind.BASELINE, Kind.CONTROL) or is_all_block or not parts:
+            parts.insert(0, ("", _KIND_NAME[kind]))
+        label = ", ".join(text for _, text in parts)
+        arms.append(Arm(label=label, kind=kind, factors=dict(factors), order=order, parts=tuple(parts)))
     return tuple(_distinct_labels(arms))
 
 
@@ -144,9 +149,10 @@ def _spellings(values: Sequence[Scalar]) -> dict[str, str]:
 def _distinct_labels(arms: Sequence[Arm]) -> list[Arm]:
     """Number the labels that still coincide (text factors can be spelt like numbers)."""
     labels = Counter(arm.label for arm in arms)
-    return [
-        arm
-        if labels[arm.label] == 1
-        else Arm(label=f"{arm.label} (arm {arm.order + 1})", kind=arm.kind, factors=arm.factors, order=arm.order)
-        for arm in arms
-    ]
+    return [arm if labels[arm.label] == 1 else _numbered(arm) for arm in arms]
+
+
+def _numbered(arm: Arm) -> Arm:
+    number = f" (arm {arm.order + 1})"
+    *first, (name, text) = arm.parts
+    return replace(arm, label=arm.label + number, parts=(*first, (name, text + number)))

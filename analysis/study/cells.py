@@ -116,11 +116,15 @@ class Study:
 
     def label_of(self, factors: Mapping[str, Scalar]) -> str:
         """The label of the arm with these factors of the plan."""
-        return self._labels[arm_key(factors)]
+        return self.arm_of(factors).label
+
+    def arm_of(self, factors: Mapping[str, Scalar]) -> Arm:
+        """The arm with these factors of the plan."""
+        return self._by_key[arm_key(factors)]
 
     @cached_property
-    def _labels(self) -> dict[str, str]:
-        return {arm_key(arm.factors): arm.label for arm in self.arms}
+    def _by_key(self) -> dict[str, Arm]:
+        return {arm_key(arm.factors): arm for arm in self.arms}
 
     @property
     def question(self) -> str:

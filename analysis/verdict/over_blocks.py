@@ -169,12 +169,12 @@ def _averaged(
     if divisions is not None:
         over = count(len(divisions.names), "division")
         over += f" ({blocks})" if len(divisions.names) < len(arms) else ""
-    subject = setting_words(arms[0], names)
+    subject = arms[0].label_without(names)
     return Sides(units=units, subject=subject, against=against, over=over, divisions=divisions)
 
 
 def _reference_words(arm: Arm, names: Sequence[str]) -> str:
-    return IN_SHORT[arm.kind] if arm.kind in (Kind.CONTROL, Kind.BASELINE) else setting_words(arm, names)
+    return IN_SHORT[arm.kind] if arm.kind in (Kind.CONTROL, Kind.BASELINE) else arm.label_without(names)
 
 
 def _divisions(study: Study, arms: Sequence[Arm], names: Sequence[str]) -> Divisions | None:
@@ -207,9 +207,3 @@ def _division_of(arm: Arm, dividing: Sequence[str]) -> str:
 def setting_key(arm: Arm, names: Sequence[str]) -> str:
     """The arm's factors but those of `names`, as a key."""
     return canonical_json({name: value for name, value in arm.factors.items() if name not in names})
-
-
-def setting_words(arm: Arm, names: Sequence[str]) -> str:
-    """The arm's label without its block."""
-    parts = [part for part in arm.label.split(", ") if part.split(" = ")[0] not in names]
-    return ", ".join(parts) or "VMP"

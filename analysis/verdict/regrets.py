@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.study.factors import block_factors
 from analysis.verdict.conclusions import Conclusions
-from analysis.verdict.over_blocks import common_settings, setting_words
+from analysis.verdict.over_blocks import common_settings
 from sweeps.stats.choice import shared_seeds
 from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.regret import MIN_BLOCKS, MIN_SETTINGS, Ranks, Regret, ranks, regrets
@@ -52,7 +52,7 @@ def regrets_over_blocks(conclusions: Conclusions) -> Regrets | str:
     has_ranks = len(verdicts) >= MIN_BLOCKS and len(common) >= MIN_SETTINGS
     return Regrets(
         blocks=tuple(verdict.block for verdict in verdicts),
-        settings=tuple(setting_words(arms[0], names) for arms in common),
+        settings=tuple(arms[0].label_without(names) for arms in common),
         test=test,
         ranks=ranks(test.means) if has_ranks else None,
         hashes=tuple(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from analysis.study.arms import Kind
 from analysis.study.cells import Study
 from analysis.study.factors import block_factors
-from analysis.verdict.over_blocks import OverBlocks, common_settings, setting_words
+from analysis.verdict.over_blocks import OverBlocks, common_settings
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.claims import brief, claim_clause, short_comparison
 from analysis.words.effect_sentences import effect_findings, effects_claim, named_effects
@@ -86,7 +86,7 @@ def _collapse(over: OverBlocks, verdicts: Sequence[BlockVerdict], names: Sequenc
     for arms in common_settings(verdicts, names):
         rates = [ending.rate for arm in arms if (ending := endings[arm]) is not None]
         if len(rates) == len(arms):
-            setting = setting_words(arms[0], names)
+            setting = arms[0].label_without(names)
             totals[setting] = rate(sum(one.count for one in rates), sum(one.n for one in rates))
     parts = [f"{total.count} of {total.n} with {setting}" for setting, total in totals.items() if total.count]
     if not parts:

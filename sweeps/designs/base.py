@@ -110,7 +110,7 @@ class Design(ABC):
         return {}
 
     def notes(self, space: Space) -> list[str]:
-        """What somebody should hear before the arms cost time, a sentence each."""
+        """What the user should know before the arms cost time, a sentence each."""
         del space
         return []
 

@@ -159,7 +159,7 @@ class _Over(BaseException):
 
 
 class Conversation:
-    """Between the caller of `RayTuneExecutor.run`, who gives tasks and hears events, and the thread of Tune.
+    """Between the caller of `RayTuneExecutor.run`, who gives tasks and receives events, and the thread of Tune.
 
     Tune's thread waits for the answer to each event, so either side may change what both see while it is its turn.
 

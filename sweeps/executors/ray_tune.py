@@ -229,7 +229,7 @@ def _fit(tuner: tune.Tuner, talk: Conversation) -> None:
     """Run cells until the conversation is over."""
     try:
         tuner.fit()
-    except BaseException as error:  # that the conversation is over, too, which nobody hears
+    except BaseException as error:  # also where the conversation is over, and nobody reads it
         talk.tell_end(error)
     else:
         talk.tell_end(RuntimeError("Ray Tune has ended before the sweep"))

@@ -1,7 +1,7 @@
 """Which arm comes next and on how many seeds: Optuna's samplers over arms, successive halving over seeds.
 
-Knows no study, file or clock: a step is asked for, its results are told, and what is asked for next is a function of
-the settings and of the results told so far. The caller keeps the order of asking and telling fixed, see
+Knows no study, file or clock: `ask` gives a step, `tell` takes its results, and what `ask` gives next is a function of
+the settings and of the results taken so far. The caller keeps the order of these calls fixed, see
 `sweeps.propose.base.Proposer`.
 """
 
@@ -62,7 +62,7 @@ _WITHOUT_MEMORY = tuple(
 
 @dataclass(frozen=True)
 class CellResult:
-    """What the search hears of a cell.
+    """What the search uses of a cell.
 
     Attributes:
         status: As of its record.
@@ -95,15 +95,16 @@ class _Arm:
     asked: int = 0
     results: list[CellResult] = field(default_factory=list)
     scores: list[float | None] = field(default_factory=list)  # by seed; None for one that failed or was stopped
-    out: TrialState | None = None  # FAIL or PRUNED: it has no mean over all of its told seeds
+    out: TrialState | None = None  # FAIL or PRUNED: it has no mean over all of its seeds so far
 
     @property
-    def told(self) -> int:
+    def known(self) -> int:
+        """Seeds whose results are known."""
         return len(self.results)
 
     def has(self, seeds: int) -> bool:
         """Whether each of the first seeds has a score."""
-        return self.told >= seeds and None not in self.scores[:seeds]
+        return self.known >= seeds and None not in self.scores[:seeds]
 
     def mean(self, seeds: int) -> float:
         return fmean(score for score in self.scores[:seeds] if score is not None)
@@ -116,10 +117,10 @@ class _Arm:
 class ArmSearch:
     """A search over a space.
 
-    The sampler is made anew for each proposal, seeded with its number. It sees every arm whose first results are told
+    The sampler is made anew for each proposal, seeded with its number. It sees every arm whose first results are known
     with the mean over the seeds so far (and their number, as the attribute `SEEDS`), those at work as running, those
     that a rule stopped as pruned, and those with a failed seed as failed. A diverged seed counts with the lowest score
-    told so far.
+    known so far.
 
     An arm that has run on as many seeds as a rung takes goes on to the next if it is among the best ``1 / factor`` of
     those that are that far, compared on the same seeds; arms that can go on come before new ones. Once no new arm
@@ -160,10 +161,10 @@ class ArmSearch:
     @property
     def values(self) -> dict[int, float]:
         """Number of each arm that has a mean over all its seeds so far -> that mean."""
-        return {arm.number: arm.mean(arm.told) for arm in self._arms if arm.told and arm.out is None}
+        return {arm.number: arm.mean(arm.known) for arm in self._arms if arm.known and arm.out is None}
 
     def ask(self) -> Step | None:
-        """The next step; None if there is none before more is told, or none at all."""
+        """The next step; None if there is none before more results are known, or none at all."""
         if (arm := self._promoted()) is not None:
             first, arm.asked = arm.asked, self.rungs[self.rungs.index(arm.asked) + 1]
         elif (new := self._new_arm()) is not None:
@@ -177,7 +178,7 @@ class ArmSearch:
         arm = self._arms[step.arm]
         seen = [one.score for one in results if one.status == "complete" and one.score is not None]
         self._worst = min([*seen, *([] if self._worst is None else [self._worst])], default=None)
-        again = arm.told > 0
+        again = arm.known > 0
         for one in results:
             arm.results.append(one)
             scores = {"complete": one.score, "diverged": self._worst}
@@ -195,13 +196,13 @@ class ArmSearch:
         """The best arm that may go on from the highest rung where one may."""
         if len(self.rungs) == 1:
             return None
-        at_least = int(self._is_exhausted() and all(arm.told == arm.asked for arm in self._arms))
+        at_least = int(self._is_exhausted() and all(arm.known == arm.asked for arm in self._arms))
         for seeds in reversed(self.rungs[:-1]):
             there = [arm for arm in self._arms if arm.has(seeds)]
             ranks = {arm: self._rank(arm, there, seeds) for arm in there}
             number = max(len(there) // self.settings.factor, at_least)
             for arm in sorted(there, key=ranks.__getitem__)[:number]:
-                if arm.asked == arm.told == seeds and arm.out is None:
+                if arm.asked == arm.known == seeds and arm.out is None:
                     return arm
         return None
 
@@ -229,7 +230,7 @@ class ArmSearch:
                 self._by_name[name] = made
                 return made
             arm.trials.append(trial)
-            if arm.told:
+            if arm.known:
                 self._tell(arm, trial)
         return None
 
@@ -254,21 +255,21 @@ class ArmSearch:
             trial = self._trials.get_trials(deepcopy=False)[number]
             for seeds, mean in middle.items():
                 self._storage.set_trial_intermediate_value(trial._trial_id, seeds, mean)
-            self._storage.set_trial_user_attr(trial._trial_id, SEEDS, arm.told)
+            self._storage.set_trial_user_attr(trial._trial_id, SEEDS, arm.known)
         _tell(self._trials, number, state, values)
 
     def _outcome(self, arm: _Arm) -> tuple[TrialState, list[float] | None, dict[int, float]]:
         """State and values of an arm's trials, and the mean after each number of seeds."""
         reached = [one.score for one in arm.results if one.score is not None]
-        middle = {arm.told: fmean(reached)} if arm.out == TrialState.PRUNED else {}
+        middle = {arm.known: fmean(reached)} if arm.out == TrialState.PRUNED else {}
         if arm.out is not None:
             return arm.out, None, middle
-        means = {seeds: arm.mean(seeds) for seeds in self.rungs if seeds <= arm.told}
+        means = {seeds: arm.mean(seeds) for seeds in self.rungs if seeds <= arm.known}
         if self.settings.against is None:
-            return TrialState.COMPLETE, [arm.mean(arm.told)], means
+            return TrialState.COMPLETE, [arm.mean(arm.known)], means
         if (cost := arm.cost()) is None:
             return TrialState.FAIL, None, {}
-        return TrialState.COMPLETE, [arm.mean(arm.told), cost], {}
+        return TrialState.COMPLETE, [arm.mean(arm.known), cost], {}
 
     def _rebuild(self) -> None:
         """Make the trials anew with what is now known of their arms."""
@@ -281,7 +282,7 @@ class ArmSearch:
         made = []
         for trial in old:
             arm = arm_of.get(trial.number)
-            if arm is None or not arm.told:
+            if arm is None or not arm.known:
                 made.append(trial)
                 continue
             state, values, middle = self._outcome(arm)
@@ -292,7 +293,7 @@ class ArmSearch:
                     params=trial.params,
                     distributions=trial.distributions,
                     intermediate_values=middle,
-                    user_attrs={SEEDS: arm.told},
+                    user_attrs={SEEDS: arm.known},
                     system_attrs=trial.system_attrs,
                 )
             )

@@ -35,7 +35,7 @@ class Proposer(Protocol):
         ...
 
     def ask(self) -> list[Task]:
-        """The cells of the next round, empty if there are none before more is told."""
+        """The cells of the next round, empty if there are none before more results are known."""
         ...
 
     def tell(self, records: Sequence[CellRecord]) -> None:

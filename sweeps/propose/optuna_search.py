@@ -154,7 +154,7 @@ def search_header(settings: SearchSettings, seeds: int) -> SearchHeader:
 
 
 def result_of(record: CellRecord, metric: str) -> CellResult:
-    """What a search hears of a record."""
+    """What a search uses of a record."""
     score = record.metrics.get(f"val_{metric}")
     return CellResult(
         status=record.status,

@@ -1,4 +1,4 @@
-"""Keeps the order in which a proposer is asked and told, whatever the order in which cells end."""
+"""Keeps the order in which a proposer is asked for cells and given results, whatever the order in which cells end."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ class Rounds:
     """The open rounds of a proposer; see `sweeps.propose.base.Proposer`.
 
     Args:
-        proposer: Asked and told in turn.
+        proposer: Its `ask` and `tell` are called in turn.
         read: The record of a cell that has ended.
-        on_told: Called with the records of each round that the proposer was told.
+        on_results: Called with the records of each round once the proposer has them.
     """
 
     def __init__(
         self,
         proposer: Proposer,
         read: Callable[[Task], CellRecord],
-        on_told: Callable[[Sequence[CellRecord]], None] = lambda records: None,
+        on_results: Callable[[Sequence[CellRecord]], None] = lambda records: None,
     ) -> None:
-        self._proposer, self._read, self._on_told = proposer, read, on_told
+        self._proposer, self._read, self._on_results = proposer, read, on_results
         self._open: deque[tuple[list[Task], set[str]]] = deque()
         self.is_over = False
 
@@ -38,7 +38,7 @@ class Rounds:
                 tasks, _ = self._open.popleft()
                 records = [self._read(task) for task in tasks]
                 self._proposer.tell(records)
-                self._on_told(records)
+                self._on_results(records)
             asked = self._proposer.ask()
             self._open.append((asked, {task.hash for task in asked}))
             self.is_over = len(self._open) == self._proposer.depth and not any(tasks for tasks, _ in self._open)

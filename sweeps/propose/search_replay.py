@@ -102,16 +102,16 @@ def replay_search(folder: StudyFolder, method: str, options: Mapping[str, Any]) 
     rounds: deque[Step | None] = deque()
     seeds: dict[int, tuple[dict[str, Scalar], int]] = {}
     while True:
-        if len(rounds) == settings.in_flight and (told := rounds.popleft()) is not None:
-            arm = space.arm(told.params)
-            cells = [(arm_key(arm), seed) for seed in plan.seeds[told.first : told.last]]
+        if len(rounds) == settings.in_flight and (step := rounds.popleft()) is not None:
+            arm = space.arm(step.params)
+            cells = [(arm_key(arm), seed) for seed in plan.seeds[step.first : step.last]]
             if absent := [seed for one, seed in cells if (one, seed) not in results]:
                 raise InputError(
                     f"the search asks for {describe_factors(arm)} with seed {absent[0]}, and '{folder.path}' has no "
                     "record of it; finish the study"
                 )
-            search.tell(told, [results[cell] for cell in cells])
-            seeds[told.arm] = (arm, told.last)
+            search.tell(step, [results[cell] for cell in cells])
+            seeds[step.arm] = (arm, step.last)
         rounds.append(search.ask())
         if len(rounds) == settings.in_flight and not any(rounds):
             break

@@ -27,7 +27,7 @@ from scipy import special
 
 from sweeps.stats.collapse import UNSEEN_DROP, Risk, Runs, collapse_risk
 from sweeps.stats.divisions import Divided
-from sweeps.stats.means import EXACT, MIN_SEEDS, over_seeds
+from sweeps.stats.means import EXACT, MIN_SEEDS, Means, over_seeds
 from sweeps.stats.stepdown import SHARE, Bools, Floats, step_down
 
 
@@ -131,26 +131,11 @@ def decide(
     """
     if not margin > 0:
         raise ValueError(f"the equivalence margin is {margin}; it must be positive and chosen before the study runs")
-    if isinstance(differences, Divided):
-        d, means = differences.of_divisions, differences.means()
-        largest = np.nanmax(np.abs(differences.differences), axis=(-2, -1), initial=0.0)
-    else:
-        d = np.asarray(differences, dtype=np.float64)
-        means = over_seeds(d)
-        largest = np.nanmax(np.abs(d), axis=-1, initial=0.0)
+    d, means, largest = _means(differences)
     n, df, enough = means.n, means.df, means.enough
     mean, sd, error = (np.where(enough, one, np.nan) for one in (means.mean, means.sd, means.error))
-    risk, other = (
-        None
-        if flags is None
-        else collapse_risk(
-            *_runs(d, sign, flags),
-            unseen_drop,
-            further,
-            same=flags.about if isinstance(flags, Runs) else None,
-        )
-        for sign, flags, further in ((1, collapsed, unseen_runs), (-1, reference_collapsed, 0))
-    )
+    risk = _risk(d, 1, collapsed, unseen_drop, unseen_runs)
+    other = _risk(d, -1, reference_collapsed, unseen_drop)
     above = _direction(mean, error, df, risk, alpha, share)
     below = _direction(-mean, error, df, other, alpha, share)
     low, high = np.maximum(above.limit, -limit), np.minimum(-below.limit, limit)
@@ -198,6 +183,25 @@ def decide(
         risk=risk,
         reference_risk=other,
     )
+
+
+def _means(differences: npt.ArrayLike | Divided) -> tuple[Floats, Means, Floats]:
+    """The differences over seeds or divisions, their means, and the largest difference of each comparison's runs."""
+    if isinstance(differences, Divided):
+        largest = np.nanmax(np.abs(differences.differences), axis=(-2, -1), initial=0.0)
+        return differences.of_divisions, differences.means(), largest
+    d = np.asarray(differences, dtype=np.float64)
+    return d, over_seeds(d), np.nanmax(np.abs(d), axis=-1, initial=0.0)
+
+
+def _risk(
+    d: Floats, sign: int, flags: npt.ArrayLike | Runs | None, unseen_drop: float, unseen_runs: int = 0
+) -> Risk | None:
+    """The risk of collapse of the arms, or with the sign -1 of their references; None where none can collapse."""
+    if flags is None:
+        return None
+    same = flags.about if isinstance(flags, Runs) else None
+    return collapse_risk(*_runs(d, sign, flags), unseen_drop, unseen_runs, same=same)
 
 
 def _runs(d: Floats, sign: int, flags: npt.ArrayLike | Runs) -> tuple[Floats, Floats]:

@@ -35,8 +35,8 @@ def anova(codes: Ints, values: Floats, resamplings: int, rng: np.random.Generato
     drawn = _parts(means_over(table, rng.multinomial(n, np.full(n, 1 / n), size=resamplings)), shape)
     floor = np.empty(len(shape))
     for factor in range(len(shape)):
-        dealt = _deal_runs(table, shape, factor, rng)
-        filled = _filled(plain_mean(dealt), shape)
+        permuted = _permuted_runs(table, shape, factor, rng)
+        filled = _filled(plain_mean(permuted), shape)
         dummy = floor_of(_of_factor(filled, shape, factor) / nonzero(_variance(filled)))
         floor[factor] = min(1.0, max(dummy, _by_chance_over_seeds(table, shape, factor)))
     low, high = _interval_without_noise(parts, drawn, n)
@@ -128,7 +128,7 @@ def _interval_without_noise(parts: _Parts, drawn: _Parts, n: int) -> tuple[Float
     return np.clip(np.minimum(center - half, share), 0, 1), np.clip(np.maximum(center + half, share), 0, 1)
 
 
-def _deal_runs(table: Floats, shape: tuple[int, ...], factor: int, rng: np.random.Generator) -> Floats:
+def _permuted_runs(table: Floats, shape: tuple[int, ...], factor: int, rng: np.random.Generator) -> Floats:
     """Tables in which a factor has no effect: in each seed, the runs of one setting of the others in any order.
 
     Missing runs stay where they are. Shape (dummies, combinations, seeds).
@@ -140,17 +140,17 @@ def _deal_runs(table: Floats, shape: tuple[int, ...], factor: int, rng: np.rando
     keys = rng.random((DUMMIES, *runs.shape))
     order = np.argsort(np.where(missing, np.inf, keys), axis=1, kind="stable")
     places = np.broadcast_to(np.argsort(missing, axis=0, kind="stable"), order.shape)
-    dealt = np.empty(order.shape)
-    np.put_along_axis(dealt, places, np.take_along_axis(np.broadcast_to(runs, order.shape), order, axis=1), axis=1)
-    back = np.moveaxis(dealt.reshape(DUMMIES, *grid.shape), 1, factor + 1)
+    permuted = np.empty(order.shape)
+    np.put_along_axis(permuted, places, np.take_along_axis(np.broadcast_to(runs, order.shape), order, axis=1), axis=1)
+    back = np.moveaxis(permuted.reshape(DUMMIES, *grid.shape), 1, factor + 1)
     return np.asarray(back.reshape(DUMMIES, -1, n), dtype=np.float64)
 
 
 def _by_chance_over_seeds(table: Floats, shape: tuple[int, ...], factor: int) -> float:
     """The share that a factor has to exceed by the F test with the seed as the block.
 
-    Dealing single runs takes those of a seed as independent. Where seeds matter more at one level than at another, all
-    runs of a seed and level move together, and only the seeds say how far.
+    Permuting single runs takes those of a seed as independent. Where seeds matter more at one level than at another,
+    all runs of a seed and level move together, and only the seeds say how far.
     """
     means = _filled(means_over(table, np.ones((1, table.shape[1]))), shape)
     runs = np.where(np.isnan(table), means[0][:, None], table).T

@@ -7,8 +7,8 @@ all arms, as the Pearson divergence of two kernel densities; shares of their sum
 Optuna, which the tests compare it with.
 
 The noise floor of a factor is what a dummy in its place gets: a factor with the same levels in the same design and
-without any effect. In a factorial the runs of one seed and one setting of the other factors are dealt anew among the
-factor's levels; in other designs its values are dealt anew among arms that follow each other, as a search that closes
+without any effect. In a factorial the runs of one seed and one setting of the other factors are permuted among the
+factor's levels; in other designs its values are permuted among arms that follow each other, as a search that closes
 in draws its later, better arms from a narrow part of every factor. A factor without effect is above its floor, the
 largest but 5% of 199 dummies, with probability at most 5%. In a factorial the floor is at least what an F test with
 the seed as the block asks for, see `sweeps.stats.factorial_anova`.

@@ -25,7 +25,7 @@ from sweeps.stats.stepdown import Floats
 MAX_CATEGORIES = 12  # ordered factors with more levels are taken by rank, by a kernel density
 MIN_TOP, TOP_SHARE = 8, 0.2  # the best arms of PED-ANOVA; a tenth of 60 arms shows far less (benchmarks/importance.py)
 STEPS = 50  # of the grid of the kernel density, as in Optuna
-CONSECUTIVE = 8  # arms among which the values of a dummy are dealt anew
+CONSECUTIVE = 8  # arms among which the values of a dummy are permuted
 
 
 def ped_anova(
@@ -126,7 +126,7 @@ def _smooth_density(counts: Floats) -> Floats:
 
 
 def _dummies(top: Floats, places: Ints, size: int, is_smooth: bool, rng: np.random.Generator) -> Floats:
-    """The divergences of factors without effect: values dealt anew among consecutive arms, (dummies,)."""
+    """The divergences of factors without effect: values permuted among consecutive arms, (dummies,)."""
     k = len(places)
     group = np.arange(k) // CONSECUTIVE
     if k % CONSECUTIVE and k > CONSECUTIVE:  # no group of one or two

@@ -1,7 +1,7 @@
 """Ends cells early by one of Optuna's pruners, deciding alike whatever the workers, the engine and the kills.
 
 A cell is compared with finished cells of the same seed, data and backbone, never with another seed. Which ones is fixed
-when the cell is asked for: those of the rounds that the proposer had been told by then, in the plan's order
+when the cell is asked for: those of the rounds whose results the proposer knew by then, in the plan's order
 (`sweeps.propose.rounds`). So a decision follows from plan and records, not from which worker was faster.
 """
 
@@ -139,7 +139,7 @@ class StopRule:
         self._running: dict[str, _Running] = {}
 
     def plan(self, tasks: Iterable[Task]) -> None:
-        """Fix what the cells of a round are compared with: those whose records were told by now."""
+        """Fix what the cells of a round are compared with: those whose records `tell` has taken by now."""
         for task in tasks:
             self._tasks[task.hash] = task
             self._known.setdefault(task.hash, len(self._ended.get(_comparable(task), ())))

@@ -71,7 +71,7 @@ class ConsoleReporter:
         self._done: dict[str, int] = {}  # epochs done, of running and finished cells
         self._values: dict[str, float] = {}  # latest validation value of a cell
         self._states: dict[str, str] = {}  # of running and ended cells
-        self._touched: dict[str, None] = {}  # arms, the one heard of last at the end
+        self._touched: dict[str, None] = {}  # arms, the one with the latest event at the end
         self._cost = 0.0  # seconds of cells, over all workers
         self._rounds = 0
 

@@ -131,8 +131,8 @@ def test_the_sampler_is_told_the_mean_with_its_number_of_seeds() -> None:
 def test_cells_without_a_score_end_an_arm() -> None:
     space = {"x": optuna.distributions.FloatDistribution(0, 1)}
     search = ArmSearch(SearchSettings(method="random", arms=4), space, 2)
-    told = [("complete", 0.6), ("diverged", None)], [("complete", 0.6), ("stopped", 0.2)], [("failed", None)] * 2
-    for results in told:
+    rounds = [("complete", 0.6), ("diverged", None)], [("complete", 0.6), ("stopped", 0.2)], [("failed", None)] * 2
+    for results in rounds:
         step = search.ask()
         assert step is not None
         search.tell(step, [CellResult(*one) for one in results])

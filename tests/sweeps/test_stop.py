@@ -52,7 +52,7 @@ def drive(study: Study, folder: Path, *, order: int, kill: bool = False) -> dict
     shuffle = random.Random(order)
     records: dict[str, CellRecord] = {}
     rule = StopRule(study.stop, study.metric, folder)
-    rounds = Rounds(make_proposer(study, None, None), lambda task: records[task.hash], lambda told: rule.tell(told))
+    rounds = Rounds(make_proposer(study, None, None), lambda task: records[task.hash], rule.tell)
     running: list[tuple[Task, list[float]]] = []
     while True:
         for tasks in rounds.more():

@@ -14,7 +14,6 @@ from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.effects import Rates
 from analysis.verdict.importances import Importances
-from analysis.verdict.over_blocks import setting_words
 from analysis.words.findings import Finding
 from analysis.words.headline import answer, beside_headline, headline
 from analysis.words.phrases import points
@@ -130,7 +129,7 @@ def p_values_of(behind: object) -> set[str]:
 
 def test_a_sentence_that_compares_names_its_comparisons(conclusions: Conclusions) -> None:
     blocks = block_factors(conclusions.study)
-    names = {name for arm in conclusions.study.arms for name in (arm.label, setting_words(arm, blocks))}
+    names = {name for arm in conclusions.study.arms for name in (arm.label, arm.label_without(blocks))}
     labels = re.compile("|".join(re.escape(name) for name in sorted(names, key=len, reverse=True)))
     for finding in all_findings(conclusions):
         said = labels.sub("", finding.text)  # an arm may be called frame_difference

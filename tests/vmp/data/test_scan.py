@@ -1,4 +1,4 @@
-"""``vmp data``: what a user is told of a data set before spending days on it. And what augmentation must not do."""
+"""``vmp data``: what a user learns of a data set before spending days on it. And what augmentation must not do."""
 
 from __future__ import annotations
 
