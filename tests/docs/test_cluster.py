@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -45,8 +48,22 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start(script: str, folder: Path, **variables: object) -> subprocess.Popen[str]:
-    """Run a script as a job that was submitted in `folder`."""
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Runs a script as a job that was submitted in a folder; a job that a test does not see end is killed."""
+    jobs: list[subprocess.Popen[str]] = []
+
+    def begin(script: str, folder: Path, **variables: object) -> subprocess.Popen[str]:
+        jobs.append(_job(script, folder, variables))
+        return jobs[-1]
+
+    yield begin
+    for job in jobs:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(job.pid, signal.SIGKILL)
+
+
+def _job(script: str, folder: Path, variables: Mapping[str, object]) -> subprocess.Popen[str]:
     commands = folder.resolve().parent / "bin"
     commands.mkdir(exist_ok=True)
     (commands / "srun").write_text(SRUN)
@@ -61,11 +78,14 @@ def start(script: str, folder: Path, **variables: object) -> subprocess.Popen[st
     }
     pipe = subprocess.PIPE
     return subprocess.Popen(
-        ["bash", str(folder / script)], cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True
-    )
+        ["bash", str(folder / script)],
+        cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True,
+    )  # fmt: skip
 
 
-def test_a_job_array_runs_a_study_and_its_tasks_see_the_folder_by_other_paths(shared: Path) -> None:
+def test_a_job_array_runs_a_study_and_its_tasks_see_the_folder_by_other_paths(
+    shared: Path, start: Callable[..., subprocess.Popen[str]]
+) -> None:
     count = int(re.findall(r"--array=1-(\d+)", ARRAY)[0])
     jobs = []
     for number in range(1, count + 1):
@@ -84,7 +104,7 @@ def test_a_job_array_runs_a_study_and_its_tasks_see_the_folder_by_other_paths(sh
 
 
 @pytest.mark.slow
-def test_a_job_starts_a_ray_of_its_own_and_ends_it(shared: Path) -> None:
+def test_a_job_starts_a_ray_of_its_own_and_ends_it(shared: Path, start: Callable[..., subprocess.Popen[str]]) -> None:
     array = {path.stem: json.loads(path.read_text()) for path in (shared / "results").glob("mine/cells/*.json")}
     if array:
         (shared / "results").rename(shared / "by-array")
