@@ -31,7 +31,7 @@ def start(vmp_command: list[str]) -> Iterator[Start]:
         process.wait()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def finished(tmp_path_factory: pytest.TempPathFactory, run_vmp: Vmp) -> Path:
     """A study that ran to its end with one worker; who changes it copies it."""
     out = tmp_path_factory.mktemp("finished") / "study"

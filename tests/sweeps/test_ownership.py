@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import platform
@@ -202,6 +203,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode != 0:
         pytest.skip("needs the right to mount a small file system")
     yield folder
+    gc.collect()  # a traceback may hold a file of it open
     subprocess.run(["umount", str(folder)], check=True)
 
 
