@@ -104,7 +104,8 @@ def test_a_failed_cell_gets_another_chance_before_anything_is_decided_without_it
     without = state(folder)
     assert without.ending is Ending.BEST
     assert without.seeds >= 4  # the leader had only two runs at the first look
-    assert without.arms[3].n == 0 or without.arms[3].factors["lambda"] == 1
+    lacking = {arm.seeds - arm.n for arm in without.arms if arm.factors["lambda"] != 1}
+    assert lacking == {1}, "all others are compared with it without the seed that failed"
     drive(STUDY, RACE, folder, record)
     assert state(folder) == state(finished)
 

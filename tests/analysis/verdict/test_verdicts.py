@@ -163,14 +163,18 @@ def test_a_study_of_the_layer_alone_uses_the_reference_it_names(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("cell_sd", "words"),
-    [(0.005, "It holds without any one of its 6 seeds."), (0.03, "without")],
+    [
+        (0.005, "It holds without any one of its 6 seeds."),
+        (0.03, "It rests on single seeds: without seed 3 it is not established."),
+        (0.06, "Without any one of its 6 seeds it is not established either."),
+    ],
 )
 def test_leaving_one_seed_out_stands_beside_the_headline(tmp_path: Path, cell_sd: float, words: str) -> None:
     arms = [ArmModel({"prompt": "none"}), ArmModel({"prompt": "vmp"}, effect=0.1)]
     conclusions = conclude_on(tmp_path, arms, seeds=range(6), cell_sd=cell_sd)
     beside = beside_headline(conclusions)
     assert beside is not None
-    assert words in beside.text
+    assert beside.text == words
     main = conclusions.verdicts[0].main
     assert main is not None
     assert set(conclusions.evidence.without_one(main)) == set("012345")
@@ -199,4 +203,4 @@ def test_no_comparison_has_two_intervals(tmp_path: Path) -> None:
             for contrast in family
             for way in (0, 1)
         ]
-        assert len(seen) == len(set(seen)), name
+        assert len(seen) == len(set(seen)) >= 2, name
