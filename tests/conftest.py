@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -25,6 +26,22 @@ _SMALL = (
 SMALL = tuple(part for setting in _SMALL for part in ("--set", setting))
 
 Vmp = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share what a fixture made for them run in one process of pytest-xdist, so that it is made once."""
+    for item in items:
+        if not isinstance(item, pytest.Function) or item.get_closest_marker("xdist_group"):
+            continue
+        given = item.callspec.params if hasattr(item, "callspec") else {}
+        shared: list[str] = []
+        for name in item.fixturenames:
+            for made in item._fixtureinfo.name2fixturedefs.get(name, ())[-1:]:
+                if made.scope in ("class", "module", "package"):
+                    shared += [made.baseid if made.scope == "package" else item.path.stem, str(given.get(name, ""))]
+        if shared:
+            item.add_marker(pytest.mark.xdist_group(" ".join(dict.fromkeys(filter(None, shared)))))
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +74,7 @@ def call_vmp(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
             patch.chdir(cwd or Path.cwd())
             with pytest.raises(SystemExit) as ended:
                 main()
+        gc.unfreeze()  # it froze what it made, since its own process would end here
         code = ended.value.code
         return subprocess.CompletedProcess(command, code if isinstance(code, int) else 0, *capsys.readouterr())
 

@@ -71,18 +71,18 @@ def _records(out: Path) -> list:
     return [folder.read_cell(cell.hash) for cell in planned.cells]
 
 
-def test_the_command_line_confirms_and_status_counts(finished: Path, tmp_path: Path, run_vmp: Vmp) -> None:
+def test_the_command_line_confirms_and_status_counts(finished: Path, tmp_path: Path, call_vmp: Vmp) -> None:
     out = tmp_path / "study"
     shutil.copytree(finished, out)
     text = json.dumps(_plain(StudyFolder(out)))
     (tmp_path / "study.yaml").write_text(text)
-    done = run_vmp("sweep", "run", tmp_path / "study.yaml", "--out", out, "--confirm", "--seeds", 3)
+    done = call_vmp("sweep", "run", tmp_path / "study.yaml", "--out", out, "--confirm", "--seeds", 3)
     assert done.returncode == 0, done.stderr
     assert "on 3 fresh seeds" in done.stdout + done.stderr
     assert "6 of 6 cells complete; 6 of them computed now" in done.stdout
-    status = run_vmp("sweep", "status", out)
+    status = call_vmp("sweep", "status", out)
     assert "confirmation on fresh seeds: 6 of 6 cells complete" in status.stdout
-    printed = json.loads(run_vmp("report", out, "--json").stdout)
+    printed = json.loads(call_vmp("report", out, "--json").stdout)
     assert [one["comparison"]["n"] for one in printed["confirmation"]] == [3]
 
 

@@ -324,19 +324,19 @@ def test_paths_in_a_design_start_where_those_of_the_factors_do(tmp_path: Path) -
     assert to_plain(made.design)["base"]["data.path"] == str(tmp_path / "b.csv")
 
 
-def test_an_ablation_from_its_file_to_its_report(tmp_path: Path, run_vmp: Vmp) -> None:
+def test_an_ablation_from_its_file_to_its_report(tmp_path: Path, call_vmp: Vmp) -> None:
     """The plan says why, the run ends, and the report has the section."""
     plain = {"name": "parts", "factors": {"lambda": [0, 1], "augment.flip": [False, True]}, "design": "ablation"}
     study_file = tmp_path / "parts.yaml"
     study_file.write_text(json.dumps({**plain, "data": "motion", "backbone": "cnn3d_tiny"}))
     settings = (study_file, *SMALL, "--set", "seeds=[0, 1, 2]")
-    planned = run_vmp("sweep", "plan", *settings).stdout
+    planned = call_vmp("sweep", "plan", *settings).stdout
     assert "Design ablation: 2 components, each switched on in the bare arm and switched off in the full arm" in planned
     assert "4 comparisons from it: each arm with the base, the bare or the full arm that it changes" in planned
     assert planned.count("(lambda switched on in the bare arm; augment.flip switched off in the full arm)") == 1
     out = tmp_path / "out"
-    assert run_vmp("sweep", "run", *settings, "--out", out).returncode == 0
-    assert run_vmp("report", out).returncode == 0
+    assert call_vmp("sweep", "run", *settings, "--out", out).returncode == 0
+    assert call_vmp("report", out).returncode == 0
     page = (out / "report" / "index.html").read_text()
     assert '<h2 id="h-ablation">Ablation</h2>' in page
     assert {"ablation.csv", "shapley.csv"} <= {path.name for path in (out / "report" / "tables").iterdir()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import platform
@@ -21,6 +22,7 @@ from sweeps.ownership import Owner, Ownership
 from sweeps.records.study_folder import StudyFolder
 from sweeps.shards import Shard
 from tests.conftest import ROOT, SMALL, Vmp
+from tests.sweeps.command_line import wait_for_cells
 from tests.sweeps.staged import backbone, open_gate
 from vmp.core.errors import InputError
 
@@ -36,8 +38,8 @@ def gated(gate: Path, free: int) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def start() -> Iterator[Start]:
-    """Start a process; what still runs after the test is killed."""
+def launch() -> Iterator[Start]:
+    """Start any command; what still runs after the test is killed."""
     running: list[subprocess.Popen[str]] = []
 
     def begin(*command: object) -> subprocess.Popen[str]:
@@ -49,12 +51,6 @@ def start() -> Iterator[Start]:
     for process in running:
         process.kill()
         process.wait()
-
-
-def wait_for_cells(out: Path, count: int, process: subprocess.Popen[str]) -> None:
-    while len(list((out / "cells").glob("*.json"))) < count:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
 
 
 def hide_locks(out: Path) -> None:
@@ -88,10 +84,10 @@ def test_who_may_be_at_work_together(one: Shard | None, other: Shard | None, may
 
 
 def test_a_run_without_a_lock_in_common_is_seen_and_a_dead_one_replaced(
-    start: Start, call_vmp: Vmp, vmp_command: list[str], tmp_path: Path
+    launch: Start, call_vmp: Vmp, vmp_command: list[str], tmp_path: Path
 ) -> None:
     out, study = tmp_path / "out", gated(tmp_path / "gate", free=1)
-    first = start(*vmp_command, "sweep", "run", *study, "--out", out)
+    first = launch(*vmp_command, "sweep", "run", *study, "--out", out)
     wait_for_cells(out, 1, first)
     hide_locks(out)
     second = call_vmp("sweep", "run", *study, "--out", out)
@@ -117,7 +113,7 @@ def can_unshare() -> bool:
 
 @pytest.mark.skipif(not can_unshare(), reason="needs the right to make namespaces")
 def test_a_run_on_another_machine_is_watched_before_it_is_replaced(
-    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    launch: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another machine is a name and process ids of its own."""
     monkeypatch.setattr(ownership, "BEAT_SECONDS", 0.3)
@@ -126,7 +122,7 @@ def test_a_run_on_another_machine_is_watched_before_it_is_replaced(
         "with o.Ownership(pathlib.Path(sys.argv[1]), None, print): time.sleep(600)"
     )
     there = ("unshare", "-u", "-p", "-f", "--kill-child", "sh", "-c", 'hostname node7 && exec "$@"', "sh")
-    first = start(*there, sys.executable, "-c", hold, tmp_path)
+    first = launch(*there, sys.executable, "-c", hold, tmp_path)
     while not (tmp_path / ".owners" / "all.json").exists():
         assert first.poll() is None, first.communicate()
         time.sleep(0.05)
@@ -169,9 +165,9 @@ def test_clocks_that_disagree_kill_nobody(skew: int, tmp_path: Path, monkeypatch
         assert "has died; this one takes over" in notes[-1]
 
 
-def test_a_run_whose_folder_was_taken_over_ends(start: Start, tmp_path: Path) -> None:
+def test_a_run_whose_folder_was_taken_over_ends(launch: Start, tmp_path: Path) -> None:
     out, study = tmp_path / "out", gated(tmp_path / "gate", free=1)
-    first = start(sys.executable, "-c", SHORT_BEATS, "sweep", "run", *study, "--out", out)
+    first = launch(sys.executable, "-c", SHORT_BEATS, "sweep", "run", *study, "--out", out)
     wait_for_cells(out, 1, first)
     os.kill(first.pid, signal.SIGSTOP)  # as a machine that hangs
     hide_locks(out)
@@ -185,10 +181,10 @@ def test_a_run_whose_folder_was_taken_over_ends(start: Start, tmp_path: Path) ->
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64" or sys.platform != "linux", reason="filters a system call by number")
-def test_a_file_system_without_locks_is_said_once(start: Start, tmp_path: Path) -> None:
+def test_a_file_system_without_locks_is_said_once(launch: Start, tmp_path: Path) -> None:
     out, study = tmp_path / "out", gated(tmp_path / "gate", free=1)
     run = (sys.executable, ROOT / "tests/sweeps/without_locks.py", "-m", "vmp", "sweep", "run", *study, "--out", out)
-    first = start(*run)
+    first = launch(*run)
     wait_for_cells(out, 1, first)
     with pytest.raises(InputError, match=f"process {first.pid} on"):
         Ownership(out, None, print).__enter__()
@@ -207,6 +203,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode != 0:
         pytest.skip("needs the right to mount a small file system")
     yield folder
+    gc.collect()  # a traceback may hold a file of it open
     subprocess.run(["umount", str(folder)], check=True)
 
 

@@ -98,7 +98,15 @@ def test_the_interval_of_the_ratio_holds_the_ratios_that_the_test_accepts() -> N
 
 def test_standard_deviations_without_a_test_have_no_p_value() -> None:
     a = np.array([0.5, 0.6, 0.8])
-    for first, second in ((a[:2], a[:2] ** 2), (a, np.full(3, 0.5)), (a, a + 0.1), (a, 1 - a), (np.empty(0),) * 2):
+    for first, second in (
+        (a[:2], a[:2] ** 2),
+        (a, np.full(3, 0.5)),
+        (a, a),
+        (a, a + 0.1),
+        (a, 1 - a),
+        (3 * a, a),
+        (np.empty(0),) * 2,
+    ):
         assert math.isnan(pitman_morgan_p(first, second))
     none, some = compare_stds([(a, a + 0.1), (a, np.array([0.5, 0.9, 0.1]))])
     assert (none.interval, none.family, some.family) == (None, 1, 1)

@@ -227,7 +227,7 @@ SKIPPED_KINDS = {
 
 def compare(base: dict[str, Any], below: list[str]) -> Iterator[str]:
     """A sentence for each setting whose hash does not say what the training says."""
-    first = made(**base)
+    first, has_compared = made(**base), False
     start = getattr(getattr(first.layer, "normalization", None), "start", None)
     given = {"m": "slope", "slope": "m", "n": "shift", "shift": "n"}  # of each pair, one is given
     for path, values in settings(first):
@@ -241,12 +241,15 @@ def compare(base: dict[str, Any], below: list[str]) -> Iterator[str]:
                 with contextlib.suppress(InputError):  # settings that do not fit each other make no cell
                     variants[f"{value!r}"] = made(**base | {path: value})
         for (one, a), (other, b) in itertools.combinations(variants.items(), 2):
+            has_compared = True
             is_same_hash, is_same_result = name_of(a) == name_of(b), computed(a) == computed(b)
             if is_same_hash != is_same_result:
                 what = "two cells of one computation" if is_same_result else "one cell of two computations"
                 yield f"{path}: {one} and {other} make {what}"
             if not is_same_hash and not is_read(first, path):
                 yield f"{path} is said to do nothing and changes the hash"
+    if not has_compared:
+        yield "no setting has two values that fit"
 
 
 @pytest.mark.parametrize("name", BASES)

@@ -234,7 +234,7 @@ def test_a_sweep_keeps_what_it_is_asked_to(keep: str, tmp_path: Path, call_vmp: 
 
 
 def test_a_fine_tune_from_a_pretrained_checkpoint_predicts_what_it_has_not_seen(
-    videos: Path, tmp_path: Path, run_vmp: Vmp, monkeypatch: pytest.MonkeyPatch
+    videos: Path, tmp_path: Path, run_vmp: Vmp, call_vmp: Vmp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From weights with another classifier to a moved model and an unseen video, by the command line alone."""
     monkeypatch.setenv("VMP_CACHE_DIR", str(tmp_path / "cache"))
@@ -253,7 +253,7 @@ def test_a_fine_tune_from_a_pretrained_checkpoint_predicts_what_it_has_not_seen(
     assert "of which 1,026 learn (freeze: all_but_head)" in planned.stdout  # 512 features to 2 classes
     assert "Note: public weights of slow_tiny were trained with normalize.mean [0.45, 0.45, 0.45]" in planned.stdout
     assert "another shape in the file: blocks.5.proj.weight" in planned.stderr
-    assert run_vmp("sweep", "run", "lambda", *asked, "--out", "out", cwd=tmp_path).returncode == 0
+    assert call_vmp("sweep", "run", "lambda", *asked, "--out", "out", cwd=tmp_path).returncode == 0
     (kept,) = (tmp_path / "out" / "models").iterdir()
     tensors = load_model(kept).model.backbone.state_dict()
     assert all(torch.equal(tensors[name], value) for name, value in pretrained.items() if "proj" not in name)

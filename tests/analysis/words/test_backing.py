@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from analysis.report.compose import compose
+from analysis.report.compose import Composition, compose
 from analysis.sections.catalogue import SECTIONS
 from analysis.study.cells import load_study
 from analysis.study.factors import block_factors
@@ -102,11 +102,16 @@ def conclusions(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     return conclude(load_study(path))
 
 
-def all_findings(conclusions: Conclusions) -> list[Finding]:
-    contents = [content for _, content in compose(conclusions, SECTIONS).sections]
+@pytest.fixture(scope="module")
+def composition(conclusions: Conclusions) -> Composition:
+    return compose(conclusions, SECTIONS)
+
+
+@pytest.fixture(scope="module")
+def all_findings(conclusions: Conclusions, composition: Composition) -> list[Finding]:
     beside = beside_headline(conclusions)
     shown = [headline(conclusions), *([beside] if beside else [])]
-    return [*shown, *(f for c in contents for _, of_block in c.findings for f in of_block)]
+    return [*shown, *(f for _, content in composition.sections for _, of_block in content.findings for f in of_block)]
 
 
 def numbers_of(behind: object) -> set[str]:
@@ -127,18 +132,18 @@ def p_values_of(behind: object) -> set[str]:
     return {f"{getattr(behind, name):.2g}" for name in names if hasattr(behind, name)}
 
 
-def test_a_sentence_that_compares_names_its_comparisons(conclusions: Conclusions) -> None:
+def test_a_sentence_that_compares_names_its_comparisons(conclusions: Conclusions, all_findings: list[Finding]) -> None:
     blocks = block_factors(conclusions.study)
     names = {name for arm in conclusions.study.arms for name in (arm.label, arm.label_without(blocks))}
     labels = re.compile("|".join(re.escape(name) for name in sorted(names, key=len, reverse=True)))
-    for finding in all_findings(conclusions):
+    for finding in all_findings:
         said = labels.sub("", finding.text)  # an arm may be called frame_difference
         if COMPARES.search(said) and not finding.text.startswith(("The study has no", "The choice among")):
             assert finding.contrasts, finding.text
 
 
-def test_the_numbers_of_a_sentence_are_those_of_its_comparisons(conclusions: Conclusions) -> None:
-    for finding in all_findings(conclusions):
+def test_the_numbers_of_a_sentence_are_those_of_its_comparisons(all_findings: list[Finding]) -> None:
+    for finding in all_findings:
         allowed = {"0.0"}.union(*(numbers_of(behind) for behind in finding.contrasts))
         shown = set(SIGNED.findall(finding.text))
         assert shown <= allowed, (finding.text, shown - allowed)
@@ -147,9 +152,9 @@ def test_the_numbers_of_a_sentence_are_those_of_its_comparisons(conclusions: Con
             assert p in known, finding.text
 
 
-def test_counts_of_runs_are_those_of_the_cells(conclusions: Conclusions) -> None:
+def test_counts_of_runs_are_those_of_the_cells(all_findings: list[Finding]) -> None:
     """``3 of 7 runs collapsed``: a rate behind the sentence has these counts."""
-    for finding in all_findings(conclusions):
+    for finding in all_findings:
         rates = [rate for behind in finding.contrasts for rate in rates_of(behind)]
         counts = {(rate.count, rate.n) for rate in rates}
         raced = [arm for behind in finding.contrasts if isinstance(behind, RaceState) for arm in behind.arms]
@@ -167,9 +172,9 @@ def rates_of(behind: object) -> list[Rate]:
     return [behind.collapse.rate] if isinstance(behind, Contrast) and behind.collapse else []
 
 
-def test_shares_are_those_of_the_importances(conclusions: Conclusions) -> None:
+def test_shares_are_those_of_the_importances(all_findings: list[Finding]) -> None:
     """``n 95% (84% to 100%)``: share and interval of a factor above its floor."""
-    for finding in all_findings(conclusions):
+    for finding in all_findings:
         for made in (behind for behind in finding.contrasts if isinstance(behind, Importances)):
             result = made.result
             known = zip(made.factors, result.share, result.low, result.high, result.is_above, strict=True)
@@ -177,19 +182,19 @@ def test_shares_are_those_of_the_importances(conclusions: Conclusions) -> None:
             assert set(re.findall(r"(\S+) (\d+)% \((\d+)% to (\d+)%\)", finding.text)) <= ends, finding.text
 
 
-def test_an_established_word_stands_on_an_established_verdict(conclusions: Conclusions) -> None:
+def test_an_established_word_stands_on_an_established_verdict(all_findings: list[Finding]) -> None:
     """``beats``, ``does worse than``, ``practically equal`` are claims; each needs a comparison with that verdict."""
     words = {"beats": Verdict.BETTER, "does worse than": Verdict.WORSE, "is practically equal": Verdict.EQUAL}
-    for finding in all_findings(conclusions):
+    for finding in all_findings:
         verdicts = {behind.verdict for behind in finding.contrasts if isinstance(behind, Contrast)}
         for word, verdict in words.items():
             if word in finding.text:
                 assert verdict in verdicts, finding.text
 
 
-def test_what_a_sentence_names_is_in_the_files(conclusions: Conclusions) -> None:
+def test_what_a_sentence_names_is_in_the_files(conclusions: Conclusions, composition: Composition) -> None:
     """The comparison behind the headline stands in a table, with the same mean and cells."""
     main = answer(conclusions)
-    rows = [row for _, c in compose(conclusions, SECTIONS).sections for table in c.tables for row in table.rows]
+    rows = [row for _, c in composition.sections for table in c.tables for row in table.rows]
     if main is not None and main.verdict is not Verdict.NONE and conclusions.over_blocks is None:
         assert any(row.hashes == main.hashes and main.mean in row.values for row in rows)

@@ -17,11 +17,6 @@ from vmp.data.sets.class_folders import FolderData
 Rows = list[dict[str, Any]]
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("VMP_CACHE_DIR", str(tmp_path / "cache"))
-
-
 def write_metadata(path: Path, rows: Rows) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".jsonl":

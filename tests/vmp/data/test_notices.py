@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Vmp
-from tests.vmp.data.test_sets import QUICK, own_cache, write_csv
+from tests.vmp.data.tiny_sets import QUICK, write_csv
 from tests.vmp.data.tiny_videos import write_video
 from vmp.core.errors import InputError
 from vmp.data.notices import class_notices, short_videos
@@ -18,8 +18,6 @@ from vmp.data.sets.manifest import ManifestData
 from vmp.data.sets.slowfast import SlowFastData
 from vmp.data.splits import split_word
 from vmp.experiment import Experiment, describe_data
-
-__all__ = ["own_cache"]
 
 
 def touch(root: Path, *names: str) -> Path:
