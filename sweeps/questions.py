@@ -171,11 +171,16 @@ def same_on_validation(arms: Sequence[Factors]) -> list[int]:
     seen: set[str] = set()
     found = []
     for i, arm in enumerate(arms):
-        trained = canonical_json({name: value for name, value in arm.items() if name.split(".")[0] != "test"})
+        trained = training_key(arm)
         if trained in seen:
             found.append(i)
         seen.add(trained)
     return found
+
+
+def training_key(arm: Factors) -> str:
+    """What an arm trains: equal for arms that differ in settings of `test` alone, which share their trainings."""
+    return canonical_json({name: value for name, value in arm.items() if name.split(".")[0] != "test"})
 
 
 def candidates_by_block(arms: Sequence[Factors], blocks: Sequence[str]) -> dict[tuple[Scalar, ...], list[int]]:

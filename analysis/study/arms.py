@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
-from sweeps.questions import BASELINE, CONTROL, PROMPT, PROMPTED, block_names, matches
+from sweeps.questions import BASELINE, CONTROL, PROMPT, PROMPTED, block_names, matches, training_key
 from sweeps.records.factors import Scalar
 from sweeps.records.plan_record import Plan
 from vmp.core.fingerprint import canonical_json
 
 LAMBDA = "lambda"
-OF_TEST = "test."  # factors that change the test of a trained model, and not its training
 
 
 class Kind(StrEnum):
@@ -67,7 +66,7 @@ class Arm:
     @cached_property
     def training(self) -> str:
         """What it trains, as a key: arms that differ in how they are tested alone share the runs that may collapse."""
-        return canonical_json({name: value for name, value in self.factors.items() if not name.startswith(OF_TEST)})
+        return training_key(self.factors)
 
     def block(self, names: Sequence[str]) -> tuple[Scalar, ...]:
         """The arm's values of `names`, in that order."""

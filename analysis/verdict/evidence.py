@@ -220,8 +220,10 @@ class Evidence:
             options[name] = self._runs(runs, same, are_divisions=divisions is not None)
         limit = 2.0 if any(one.is_shape for one in family) else 1.0
         unseen = self._unseen_runs
-        if self.study.test not in metrics and divisions is None:
-            # Parts of the test videos: the arms were compared among all others on the whole, whose runs count here too.
+        runs_of_arms = options["collapsed"]
+        if self.study.test not in metrics and divisions is None and runs_of_arms and runs_of_arms.same is not None:
+            # Parts of the test videos: the arms were compared among all others on the whole, whose runs count here too,
+            # unless these are averages over settings, of which a seed counts once.
             unseen += max(0, self.healthy_runs - self._trainings({arm for sides in family for arm in sides.arms}))
         options |= {"margin": self.study.margin, "limit": limit, "unseen_runs": unseen}
         return differences, options

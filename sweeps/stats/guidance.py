@@ -1,4 +1,4 @@
-"""Choosing a value for a new data set: by a statistic of its videos, or by one constant; judged on the set left out."""
+"""Choosing a value for a new data set: by a statistic of its videos, or by one constant, tried on the set left out."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Rule:
 
 
 def rules(statistics: npt.ArrayLike, chosen_on: npt.ArrayLike, reported: npt.ArrayLike) -> tuple[Rule, ...]:
-    """One rule for each statistic, judged by leaving out one data set at a time.
+    """One rule for each statistic, tried by leaving out one data set at a time.
 
     Args:
         statistics: (k, b), above 0: k statistics of b >= 3 data sets.

@@ -42,6 +42,18 @@ def test_the_arms_that_one_was_chosen_among_speak_for_it_in_parts_too(tmp_path: 
     assert possible == pytest.approx([largest_unseen_rate(5 * len(SEEDS), 0.025)] * len(TAGS))
 
 
+def test_an_average_over_settings_has_a_run_of_each_seed_in_parts_too(tmp_path: Path) -> None:
+    """The other arms do not speak for it run by run: of its own settings a seed counts once."""
+    arms = lambda_arms(dict.fromkeys((0.0, 0.1, 1.0, 10.0, 100.0), 0.04), baseline=None)
+    evidence = concluded(tmp_path, StudyModel(arms=arms, seeds=SEEDS, strata=TAGS, cell_sd=0.002)).evidence
+    control, *settings = evidence.study.arms
+    units = tuple({arm: 1.0, control: -1.0} for arm in settings)
+    sides = Sides(units=units, subject="VMP", against="the control")
+    made = evidence.compare([sides] * len(TAGS), "strata", [stratum_column(tag) for tag in TAGS])
+    possible = [one.collapse.possible_rate for one in made if one.collapse]
+    assert possible == pytest.approx([largest_unseen_rate(len(SEEDS), 0.025)] * len(TAGS))
+
+
 def test_arms_against_one_reference_that_may_collapse(tmp_path: Path) -> None:
     """Six runs of the reference are no 24, however many arms are compared with it."""
     arms = lambda_arms({0.0: 0.08, 0.1: 0.04, 1.0: 0.04, 10.0: 0.04, 100.0: 0.04}, control=False, baseline=None)
