@@ -47,7 +47,7 @@ def test_an_average_over_settings_has_a_run_of_each_seed_in_parts_too(tmp_path: 
     arms = lambda_arms(dict.fromkeys((0.0, 0.1, 1.0, 10.0, 100.0), 0.04), baseline=None)
     evidence = concluded(tmp_path, StudyModel(arms=arms, seeds=SEEDS, strata=TAGS, cell_sd=0.002)).evidence
     control, *settings = evidence.study.arms
-    units = tuple({arm: 1.0, control: -1.0} for arm in settings)
+    units = tuple({arm: 1.0, control: -1.0} for arm in settings[:2])
     sides = Sides(units=units, subject="VMP", against="the control")
     made = evidence.compare([sides] * len(TAGS), "strata", [stratum_column(tag) for tag in TAGS])
     possible = [one.collapse.possible_rate for one in made if one.collapse]
