@@ -29,19 +29,30 @@ Vmp = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests that share what a fixture made for them run in one process of pytest-xdist, so that it is made once."""
     for item in items:
-        if not isinstance(item, pytest.Function) or item.get_closest_marker("xdist_group"):
-            continue
-        given = item.callspec.params if hasattr(item, "callspec") else {}
-        shared: list[str] = []
-        for name in item.fixturenames:
-            for made in item._fixtureinfo.name2fixturedefs.get(name, ())[-1:]:
-                if made.scope in ("class", "module", "package"):
-                    shared += [made.baseid if made.scope == "package" else item.path.stem, str(given.get(name, ""))]
-        if shared:
-            item.add_marker(pytest.mark.xdist_group(" ".join(dict.fromkeys(filter(None, shared)))))
+        group = item.get_closest_marker("xdist_group")
+        if group is None and (shared := shared_by(item)):
+            item.add_marker(pytest.mark.xdist_group(" ".join(shared)))
+            group = item.get_closest_marker("xdist_group")
+        # pytest 9.2 keeps ids where pytest-xdist 3.8 does not write its groups: pytest-dev/pytest-xdist#1386
+        is_written = hasattr(item, "_nodeid") or not hasattr(item, "_id")
+        if group is not None and config.getoption("loadgroup", False) and not is_written:
+            item._id = type(item._id).parse(f"{item.nodeid}@{group.args[0]}")
+
+
+def shared_by(item: pytest.Item) -> list[str]:
+    """Names of what a test shares with others: its file or its package, and the parameters that were shared by."""
+    if not isinstance(item, pytest.Function):
+        return []
+    given = item.callspec.params if hasattr(item, "callspec") else {}
+    shared: list[str] = []
+    for name in item.fixturenames:
+        for made in item._fixtureinfo.name2fixturedefs.get(name, ())[-1:]:
+            if made.scope in ("class", "module", "package"):
+                shared += [made.baseid if made.scope == "package" else item.path.stem, str(given.get(name, ""))]
+    return list(dict.fromkeys(filter(None, shared)))
 
 
 @pytest.fixture(scope="session")
