@@ -26,14 +26,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-# Read by Ray at import; a user's own values win.
-os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")  # else a result file, CSV and events for each trial
-os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # else Ctrl-C ends the trials and not the sweep
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else Ray reports to its makers, with a page about it
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else a warning for each start of a worker
-os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # else a page about each experiment on standard output
-os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "1000")  # else actors start one after the other
-
 import ray
 from ray import tune
 from ray._private import worker as ray_driver
@@ -46,10 +38,15 @@ from vmp.core.errors import InputError
 from vmp.core.text import count
 
 _STARTS = 10  # actors that died in turn before one could begin: then something is wrong that trying again does not mend
+_VARIABLES = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # else a result file, CSV and events for each trial
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # else Ctrl-C ends the trials and not the sweep
+    "RAY_USAGE_STATS_ENABLED": "0",  # else Ray reports to its makers, with a page about it
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else a warning for each start of a worker
+    "RAY_AIR_NEW_OUTPUT": "0",  # else a page about each experiment on standard output
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # else actors start one after the other
+}
 _LONGEST_PLACE = 25  # Ray puts sockets about 80 characters below it, and the path of a socket has at most 107
-
-# Tune prints a page for every failed trial; ours end as failed records with their reason.
-logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
 
 
 @contextlib.contextmanager
@@ -62,6 +59,23 @@ def _swept_folder() -> Iterator[Path]:
     command = [sys.executable, "-P", "-m", "sweeps.executors.ray_janitor", folder]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):  # closes its input, and waits
         yield Path(folder)
+
+
+@contextlib.contextmanager
+def _our_tune() -> Iterator[None]:
+    """What our trials need of Ray and Tune, which read it when they start; the user's own values win. It goes again,
+    as the process may run a Tune of the user's too, which would then record nothing."""
+    log = logging.getLogger("ray.tune")
+    level = log.level
+    added = {name: value for name, value in _VARIABLES.items() if name not in os.environ}
+    os.environ.update(added)
+    log.setLevel(logging.CRITICAL)  # it has a page for each failed trial; ours end as failed records with their reason
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        for name in added:
+            os.environ.pop(name, None)
 
 
 @contextlib.contextmanager
@@ -91,6 +105,7 @@ class RayTuneExecutor:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as own:
+            own.enter_context(_our_tune())
             self._is_guest = ray.is_initialized()
             joins = self._is_guest or _reachable_address()
             self._folder = own.enter_context(_swept_folder())

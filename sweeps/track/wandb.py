@@ -26,8 +26,6 @@ class WandB:
     """
 
     def __init__(self, folder: Path) -> None:
-        os.environ.setdefault("WANDB_MODE", "offline")  # read at import
-        os.environ.setdefault("WANDB_SILENT", "true")
         require("wandb")
         import wandb
 
@@ -58,14 +56,15 @@ class WandB:
 
     def _run(self, cell: str) -> Any:
         if cell not in self._runs:
-            task = self._tasks[cell]
+            task, mode = self._tasks[cell], os.environ.get("WANDB_MODE") or "offline"
             self._runs[cell] = self._wandb.init(
                 project=self._project,
                 id=cell,
                 name=cell_name(task),
                 config={**task.factors, "seed": task.seed},
                 dir=self._folder,
-                resume="allow" if os.environ.get("WANDB_MODE") == "online" else None,
+                mode=mode,
+                resume="allow" if mode == "online" else None,
                 reinit="create_new",
                 settings=self._wandb.Settings(console="off", silent=True, x_disable_stats=True),
             )

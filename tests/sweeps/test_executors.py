@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import threading
 import time
 from collections import Counter, defaultdict
@@ -287,6 +288,7 @@ def test_a_ray_cluster_of_two_nodes(tmp_path: Path, expected: dict[str, Figures]
         ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
         listener = Listener()
         on_event: OnEvent = listener
+        around = dict(os.environ)
         with make_executor("ray", dataclasses.replace(resources_in(tmp_path, workers=2), tries=1)) as executor:
             executor.run(TASKS, on_event)
             assert {record.hash: record.metrics for record in listener.records} == expected
@@ -297,6 +299,7 @@ def test_a_ray_cluster_of_two_nodes(tmp_path: Path, expected: dict[str, Figures]
             executor.run(TASKS[:2], again := Listener())
             assert [(record.status, record.provenance.tries) for record in again.records] == [("complete", 1)] * 2
         assert ray.is_initialized()  # a Ray that was there before is not ours to stop
+        assert dict(os.environ) == around  # nor a Tune of the user's ours to set up
         assert not psutil.wait_procs(worker_processes(), timeout=20)[1]
     finally:
         ray.shutdown()

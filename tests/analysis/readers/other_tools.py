@@ -61,6 +61,8 @@ def ray_tune(folder: Path) -> Path:
     import ray
     from ray import tune
 
+    import sweeps.executors.ray_tune  # noqa: F401 (in the process of a user who also sweeps, Tune records as ever)
+
     def run(config: dict[str, float]) -> None:
         rate, seed = config["rate"], int(config["seed"])
         tune.report({"val": 0.1, "test": 0.1})
