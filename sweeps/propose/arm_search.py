@@ -19,6 +19,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import TrialState
 
 from sweeps.propose.settings import GRID, SearchSettings, rungs
+from sweeps.quiet_optuna import create_study
 from sweeps.race_state import RACE
 from vmp.core.choices import find_object, lookup, unknown_key
 from vmp.core.errors import InputError
@@ -30,8 +31,6 @@ Space = Mapping[str, BaseDistribution]
 SEEDS = "seeds"
 """User attribute of a trial: the seeds behind its value."""
 _PROPOSALS_PER_ARM = 3  # an arm that is proposed again costs nothing; this bound keeps a tiny space from looping
-
-optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def short_name(name: str, suffix: str = "sampler") -> str:
@@ -302,7 +301,7 @@ class ArmSearch:
     def _create(self) -> optuna.Study:
         self._storage = optuna.storages.InMemoryStorage()
         directions = ["maximize"] if self.settings.against is None else ["maximize", "minimize"]
-        return optuna.create_study(storage=self._storage, directions=directions)
+        return create_study(storage=self._storage, directions=directions)
 
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
         """The sampler for proposal `number`."""

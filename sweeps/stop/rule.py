@@ -20,6 +20,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sweeps.executors.base import Progress
 from sweeps.plan import Task
 from sweeps.propose.arm_search import required, short_name
+from sweeps.quiet_optuna import create_study
 from sweeps.records.cell_record import CellRecord
 from sweeps.stop.config import StopSettings, is_comparing
 from vmp.core.choices import find_object, lookup, unknown_key
@@ -193,7 +194,7 @@ class StopRule:
     def _trial(self, task: Task) -> optuna.Trial:
         """A trial beside the cells that this one is compared with."""
         with warnings.catch_warnings(action="ignore"):
-            study = optuna.create_study(
+            study = create_study(
                 study_name="cells",
                 direction="maximize",
                 sampler=optuna.samplers.RandomSampler(seed=0),

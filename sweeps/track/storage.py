@@ -25,6 +25,7 @@ from optuna.trial import TrialState
 from sweeps.executors.base import Progress
 from sweeps.plan import Task
 from sweeps.propose.settings import GRID
+from sweeps.quiet_optuna import create_study
 from sweeps.race_state import RACE
 from sweeps.records.cell_record import CellRecord
 from sweeps.records.factors import Scalar, arm_key
@@ -117,7 +118,7 @@ class StorageMirror:
         directions = ["maximize"] if plan.search.against is None else ["maximize", "minimize"]
         number, name = 1, plan.study.name
         while True:
-            study = optuna.create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
+            study = create_study(storage=storage, study_name=name, directions=directions, load_if_exists=True)
             if study.user_attrs.get(_FOLDER, self._folder) == self._folder:
                 break
             number += 1

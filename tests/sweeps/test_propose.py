@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -260,3 +261,21 @@ def test_the_command_line_changes_the_search_of_a_study() -> None:
         change_search(None, None, 3, ())
     with pytest.raises(InputError, match=r"--search-option 'x' must be key=value"):
         change_search(of_study, None, None, ("x",))
+
+
+def test_a_search_logs_nothing_of_optuna_and_leaves_its_level_to_the_user(tmp_path: Path) -> None:
+    said: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = said.append  # type: ignore[method-assign]
+    log = logging.getLogger("optuna")
+    log.addHandler(handler)
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    try:
+        drive(STUDY, SearchSettings(method="tpe", arms=3), StudyFolder(tmp_path))
+        assert (said, optuna.logging.get_verbosity()) == ([], optuna.logging.INFO)
+        optuna.create_study()
+        assert len(said) == 1
+    finally:
+        log.removeHandler(handler)
+        optuna.logging.set_verbosity(before)
