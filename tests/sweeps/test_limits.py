@@ -61,7 +61,7 @@ def test_runs_within_limits_add_up_to_the_plan(call_vmp: Vmp, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("engine", "limit"),
-    [("local", 6), pytest.param("ray", 20, marks=[pytest.mark.slow, pytest.mark.xdist_group("ray")])],
+    [("local", 12), pytest.param("ray", 20, marks=[pytest.mark.slow, pytest.mark.xdist_group("ray")])],
 )
 def test_a_hung_cell_is_killed_and_the_others_go_on(call_vmp: Vmp, tmp_path: Path, engine: str, limit: int) -> None:
     hangs = backbone("gated", gate=str(tmp_path / "gate"), free=1)
