@@ -10,12 +10,22 @@ import subprocess
 import sys
 import time
 
+ONE_CELL = """
+import tempfile
+from vmp.cli import cli
+small = "data.train=24 data.val=12 data.test=12 train.epochs=1 factors.lambda=null factors.prompt=[control] seeds=[0]"
+settings = [f"--set={setting}" for setting in small.split()]
+with tempfile.TemporaryDirectory() as folder:
+    cli.main(["sweep", "run", "lambda", *settings, "--out", folder], standalone_mode=False)
+"""
 COMMANDS = {
     "python -c pass (baseline)": [sys.executable, "-c", "pass"],
     "vmp --help": [sys.executable, "-m", "vmp", "--help"],
     "vmp sweep status --help": [sys.executable, "-m", "vmp", "sweep", "status", "--help"],
     "vmp sweep run --help": [sys.executable, "-m", "vmp", "sweep", "run", "--help"],
     "import torch": [sys.executable, "-c", "import torch"],
+    "a worker's imports": [sys.executable, "-c", "import sweeps.executors.cell"],
+    "one cell by vmp sweep run": [sys.executable, "-c", ONE_CELL],
 }
 ROUNDS = 7
 
@@ -26,7 +36,7 @@ def main() -> None:
     for _ in range(ROUNDS):
         for name, command in COMMANDS.items():
             start = time.perf_counter()
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             seconds[name].append(time.perf_counter() - start)
     baseline = statistics.median(seconds["python -c pass (baseline)"])
     for name, values in seconds.items():

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import click
 
 from vmp.commands.parameters import UserPath
+from vmp.core.collector import collector_paused
 
 if TYPE_CHECKING:
     from sweeps.propose.settings import SearchSettings
@@ -93,12 +94,16 @@ def _of_a_study(command: Callable[..., None]) -> Callable[..., None]:
         loader_workers: int,
         **own: Any,
     ) -> None:
-        from sweeps.propose.settings import change_search
-        from sweeps.study_files import load_study
-        from vmp.experiment import Runtime
+        def note(text: str) -> None:
+            click.echo(f"Note: {text}", err=True)
 
-        definition = load_study(study, overrides, size=size, note=lambda text: click.echo(f"Note: {text}", err=True))
-        settings = change_search(definition.search, search, arms, search_options)
+        with collector_paused():  # while torch is imported
+            from sweeps.propose.settings import change_search
+            from sweeps.study_files import load_study
+            from vmp.experiment import Runtime
+
+            definition = load_study(study, overrides, size=size, note=note)
+            settings = change_search(definition.search, search, arms, search_options)
         runtime = Runtime(
             device=device,
             threads=threads,
@@ -231,10 +236,11 @@ def run(
     Exit code 0 when all planned cells (with --shard: its own) are complete, 3 when some are missing, failed, stopped or
     diverged, 4 when the disk is full; 130, 143 and 129 when interrupted by Ctrl-C, SIGTERM and SIGHUP.
     """
-    from sweeps.limits import Limits, parse_seconds
-    from sweeps.run import confirm_study, run_study
-    from sweeps.shards import parse_shard
-    from sweeps.track.console import ConsoleReporter
+    with collector_paused():
+        from sweeps.limits import Limits, parse_seconds
+        from sweeps.run import confirm_study, run_study
+        from sweeps.shards import parse_shard
+        from sweeps.track.console import ConsoleReporter
 
     if seeds is not None and not confirm:
         raise click.UsageError(

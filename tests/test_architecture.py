@@ -72,6 +72,7 @@ def test_the_ground_floor_and_the_analysis_need_no_torch_ray_or_optuna(folder: s
         ("import sweeps.records.study_folder, sweeps.status, sweeps.race_state", HEAVY | {"pandas"}),
         ("import analysis; analysis.write_report; import analysis.cli", HEAVY),
         ("import sweeps.study", HEAVY - {"torch"}),
+        ("import sweeps.run, sweeps.executors.cell", HEAVY - {"torch"} | {"pandas", "matplotlib", "scipy.stats"}),
         ("import analysis.report.write, analysis.cli", {"torch", "ray", "optuna", "matplotlib.pyplot"}),
         ("import analysis, analysis.cli", {"numpy", "pandas", "pydantic"}),
         ("import vmp.backbones.registry", {"pytorchvideo", "transformers"}),

@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
-from scipy.stats import qmc
 
 from sweeps.designs.base import KEY, Design, Proposal, Space, of_block
 from sweeps.questions import BASELINE, CONTROL
@@ -187,6 +186,8 @@ class LatinHypercube(Drawn):
     kind: Literal["latin_hypercube"] = "latin_hypercube"
 
     def points(self, dimensions: int, rng: np.random.Generator) -> Floats:
+        from scipy.stats import qmc  # half a second, which every worker of a grid would wait for
+
         return np.asarray(qmc.LatinHypercube(dimensions, rng=rng).random(self.arms), dtype=np.float64)
 
 
@@ -197,6 +198,8 @@ class Sobol(Drawn):
     kind: Literal["sobol"] = "sobol"
 
     def points(self, dimensions: int, rng: np.random.Generator) -> Floats:
+        from scipy.stats import qmc
+
         with warnings.catch_warnings(action="ignore"):  # `notes` says it
             return np.asarray(qmc.Sobol(dimensions, rng=rng).random(self.arms), dtype=np.float64)
 

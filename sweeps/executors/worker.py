@@ -7,6 +7,7 @@ sweep that started it. Whatever libraries print goes to the log, because answers
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import queue
@@ -16,6 +17,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from vmp.core.collector import collector_paused
 from vmp.core.outcome import Figures, Predictions
 
 
@@ -28,9 +30,11 @@ def main() -> None:
     inbox: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(inbox_fd, inbox), daemon=True).start()
 
-    from sweeps.executors.cell import run_cell
-    from sweeps.plan import Task
-    from vmp.experiment import Runtime
+    with collector_paused():
+        from sweeps.executors.cell import run_cell
+        from sweeps.plan import Task
+        from vmp.experiment import Runtime
+    gc.freeze()  # what is imported stays: later collections need not look through it
 
     runtime = Runtime(**json.loads(sys.argv[3]))
     with os.fdopen(outbox_fd, "w", encoding="utf-8") as outbox:
