@@ -16,6 +16,7 @@ from analysis.study.arms import Kind
 from analysis.verdict.contrasts import Contrast
 from analysis.words.phrases import limits, points
 from sweeps.stats.decisions import Verdict
+from sweeps.stats.intervals import in_points
 from vmp.core.text import listing
 
 MAX_ROWS = 30
@@ -165,7 +166,7 @@ def forest_figure(contrasts: Sequence[Contrast], name: str = "differences") -> R
     caption = (
         f"Paired differences to {reference}. Bars: 95% intervals that hold for all comparisons of a family together "
         f"({families}; in numbers at the right); small dots: single {dots}; grey zone: the margin of "
-        f"±{data.margin:g} points within which arms count as practically equal."
+        f"±{in_points(data.margin / 100)} within which arms count as practically equal."
     )
     caption += f" {data.hidden} more comparisons are in the table." if data.hidden else ""
     alt = "Forest plot of paired differences. " + "; ".join(f"{row.label}: {row.note}" for row in data.rows[:16])

@@ -9,7 +9,7 @@ from analysis.study.cells import Study
 from analysis.study.factors import Factor
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.effects import Effect, Rates
-from analysis.words.claims import brief, short_comparison
+from analysis.words.claims import brief, how_few, short_comparison
 from analysis.words.findings import Behind, Finding
 from analysis.words.phrases import VERDICT_WORDS, capital, limits, p_value, pairs, points
 from sweeps.questions import asked_factors
@@ -110,7 +110,7 @@ def effect_text(effect: Effect) -> str:
     contrast = effect.contrast
     subject = f"{contrast.sides.subject} against {contrast.sides.against}{_over(effect)}"
     if contrast.verdict is Verdict.NONE:
-        text = f"{subject} cannot be compared yet: {count(contrast.n, 'paired seed')}, and a verdict needs at least 3"
+        text = f"{subject} cannot be compared yet: {how_few(contrast)}, and a verdict needs at least 3"
     else:
         text = short_comparison(subject, contrast).rstrip(".")
     return text + (f"; {rates_text(effect.rates)}" if effect.rates and _counts(effect.rates) else "")

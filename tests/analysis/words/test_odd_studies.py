@@ -1,0 +1,114 @@
+"""What is said of studies that lack something: seeds, blocks, a reference, a second value, arms that ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysis.readers.columns import parse_columns
+from analysis.readers.registry import join, load_any
+from analysis.sections.fresh_seeds import CONFIRMATION
+from analysis.sections.glance import GLANCE
+from analysis.sections.methods import METHODS
+from analysis.study.cells import Study, load_study
+from analysis.verdict.conclusions import Conclusions, conclude
+from analysis.words.headline import findings, headline
+from sweeps.records.plan_record import ConfirmationHeader, PlannedCell
+from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, write_study
+
+Runs = Mapping[str, tuple[float, Sequence[int]]]
+"""By arm its mean accuracy and its seeds."""
+
+
+def table(path: Path, runs: Runs, columns: str = "value=acc") -> Study:
+    """A study of arms ``m = a``, ... read from a table; the value to choose by is the reported one."""
+    rng = np.random.default_rng(3)
+    lines = ["m,run,acc,val"]
+    for arm, (mean, seeds) in runs.items():
+        lines += [f"{arm},{seed},{value:.4f},{value:.4f}" for seed in seeds for value in [mean + rng.normal(0, 0.01)]]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return load_any(str(path), parse_columns((f"seed=run,factors=m,{columns}",)))
+
+
+def texts(conclusions: Conclusions) -> str:
+    return "\n".join(one.text for _, some in findings(conclusions) for one in some)
+
+
+def test_an_average_over_blocks_takes_seeds_that_all_blocks_have(tmp_path: Path) -> None:
+    """In one block the arm gains 10 points, in the other it loses them; there are more seeds where it gains."""
+    columns = "test=acc,val=val"
+    gains = table(tmp_path / "gains.csv", {"a": (0.5, range(12)), "b": (0.6, range(12))}, columns)
+    loses = table(tmp_path / "loses.csv", {"a": (0.5, range(10, 14)), "b": (0.4, range(10, 14))}, columns)
+    conclusions = conclude(join([gains, loses], tmp_path))
+    assert "m = b over all blocks cannot be compared with m = a: 2 seeds have all of these runs so far" in texts(
+        conclusions
+    )
+    shown = headline(conclusions).text
+    assert "study = gains, m = b (+" in shown
+    assert "study = loses, m = a, the reference itself (m = b against it, −" in shown
+
+
+def test_blocks_without_a_second_value_name_no_validation(tmp_path: Path) -> None:
+    first = table(tmp_path / "u1.csv", {"a": (0.5, range(5)), "b": (0.6, range(5)), "c": (0.5, range(5))})
+    second = table(tmp_path / "u2.csv", {"b": (0.6, range(5)), "c": (0.5, range(5))})
+    conclusions = conclude(join([first, second], tmp_path))
+    shown = headline(conclusions).text
+    assert "validation" not in shown
+    assert "for study = u1, against m = a, 2 arms are: 1 better and 1 undecided" in shown
+    assert "for study = u2, the reference is not among the arms, so none is compared" in shown
+    assert "No setting is compared with a reference in every block" in texts(conclusions)
+
+
+@pytest.mark.parametrize(
+    ("runs", "columns", "said"),
+    [
+        ({"a": (0.5, range(4))}, "value=acc", "The only arm is at "),
+        ({"a": (0.5, range(4))}, "test=acc,val=val", "The only arm is at "),
+        ({"a": (0.5, range(4)), "b": (0.6, range(4, 8))}, "value=acc", "no arm shares 3 seeds with m = a"),
+    ],
+)
+def test_arms_that_nothing_is_compared_with_are_said_to_be(tmp_path: Path, runs: Runs, columns: str, said: str) -> None:
+    conclusions = conclude(table(tmp_path / "table.csv", runs, columns))
+    assert said in headline(conclusions).text
+    facts = dict(METHODS.compute(conclusions).facts)
+    assert facts["Families on this page"] == "none"
+    assert "What the seeds can show" not in facts
+
+
+def test_seeds_are_counted_where_arms_share_them(tmp_path: Path) -> None:
+    conclusions = conclude(table(tmp_path / "table.csv", {"a": (0.5, range(7)), "b": (0.6, range(3, 10))}))
+    assert dict(METHODS.compute(conclusions).facts)["What the seeds can show"].startswith("With 4 paired seeds")
+    assert any(tile.note == "2 arms, up to 7 seeds" for tile in GLANCE.compute(conclusions).tiles)
+
+
+def test_a_choice_counts_and_covers_the_arms_that_could_be_chosen(tmp_path: Path) -> None:
+    arms = lambda_arms({0: 0.1, 1: 0.1, 2: 0.1, 5: 0.3}, stopped={5: [1, 2, 3, 4]})
+    write_study(tmp_path, StudyModel(arms=arms, extra={"margin": 0.01, "margin_is_default": False}))
+    conclusions = conclude(load_study(tmp_path))
+    assert "the best of 3 on validation" in headline(conclusions).text
+    assert "The choice among 3 arms" in texts(conclusions)
+    assert "No arm that could be chosen is shown to be more than 1 point worse on validation" in texts(conclusions)
+
+
+def test_a_tile_names_the_arm_whose_gain_it_has(tmp_path: Path) -> None:
+    """The reference itself is best, so the gain is that of another arm."""
+    arms = [ArmModel({"motion": name}, effect=effect) for name, effect in (("a", 0.2), ("b", 0.0), ("c", 0.1))]
+    write_study(tmp_path, StudyModel(arms=arms, extra={"reference": {"motion": "a"}}))
+    names = [tile.name for tile in GLANCE.compute(conclude(load_study(tmp_path))).tiles]
+    assert "motion = c against motion = a" in names
+
+
+def test_a_confirmation_of_an_arm_that_is_no_longer_chosen_says_so(tmp_path: Path) -> None:
+    folder = write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1, 1: 0.2})))
+    plan = folder.read_plan()
+    arms = {arm["lambda"]: arm for arm in plan.arms().values() if arm["prompt"] != "none"}
+    for chosen, is_other in ((arms[1], False), (arms[0], True)):
+        header = ConfirmationHeader(pairs=[(chosen, arms[None])], chosen_on=[0, 1, 2], seeds=[9], cells=[
+            PlannedCell(hash=f"{i:016x}", factors=arm, seed=9) for i, arm in enumerate((chosen, arms[None]))
+        ])  # fmt: skip
+        folder.write_plan(plan.model_copy(update={"confirmation": header}))
+        intro = CONFIRMATION.compute(conclude(load_study(tmp_path))).intro
+        assert ("validation chooses λ = 1 instead" in intro) is is_other
