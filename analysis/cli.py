@@ -114,9 +114,16 @@ def report(
         note_changed_code()
         _print_json(conclusions, None)
     else:
+        from analysis.figures.style import without_glyph
         from analysis.report.write import write_conclusions
 
         page = write_conclusions(conclusions, out or studies[0].path / "report", meanwhile=note_changed_code)
+        if signs := without_glyph(arm.label for arm in conclusions.study.arms):
+            click.echo(
+                f"Note: the font of the figures lacks {signs[:20]!r}; the PNG files have boxes for them, the page and "
+                "the SVG files the signs",
+                err=True,
+            )
         _print_json(conclusions, page) if as_json else _print_headline(conclusions, page)
     if strict and not conclusions.study.is_measured:
         raise click.exceptions.Exit(3)

@@ -67,8 +67,9 @@ def side_by_side(a: Study, b: Study) -> SideBySide:
         paired = ()
         values = [study_values.values(study.test) for study, study_values in ((a, Evidence(a)), (b, Evidence(b)))]
         unpaired = compare_unpaired([(_known(values[0][x.order]), _known(values[1][y.order])) for x, y in shared])
-    return SideBySide(changes=changes, alike=alike, unknown=unknown, arms=tuple(arm for arm, _ in shared), paired=paired,
-                      unpaired=unpaired, split=a.split)  # fmt: skip
+    arms = tuple(arm for arm, _ in shared)
+    return SideBySide(changes=changes, alike=alike, unknown=unknown, arms=arms, paired=paired, unpaired=unpaired,
+                      split=a.split)  # fmt: skip
 
 
 def _known(row: np.ndarray) -> np.ndarray:

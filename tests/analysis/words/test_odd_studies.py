@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from analysis.cli import report
 from analysis.readers.columns import parse_columns
+from analysis.readers.foreign_study import assumed
 from analysis.readers.registry import join, load_any
+from analysis.report.text import shown_columns
+from analysis.sections.ablation import ABLATION
+from analysis.sections.cell_list import CELL_LIST
 from analysis.sections.fresh_seeds import CONFIRMATION
 from analysis.sections.glance import GLANCE
 from analysis.sections.methods import METHODS
+from analysis.sections.origin import PROVENANCE
 from analysis.study.cells import Study, load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.words.headline import findings, headline
@@ -112,3 +120,45 @@ def test_a_confirmation_of_an_arm_that_is_no_longer_chosen_says_so(tmp_path: Pat
         folder.write_plan(plan.model_copy(update={"confirmation": header}))
         intro = CONFIRMATION.compute(conclude(load_study(tmp_path))).intro
         assert ("validation chooses λ = 1 instead" in intro) is is_other
+
+
+@pytest.mark.parametrize(("columns", "header"), [("value=acc", "accuracy"), ("val=acc", "validation accuracy")])
+def test_a_value_of_an_unknown_split_is_called_no_test_accuracy(tmp_path: Path, columns: str, header: str) -> None:
+    study = table(tmp_path / "table.csv", {"a": (0.5, range(4)), "b": (0.6, range(4))}, columns)
+    (cells,) = CELL_LIST.compute(conclude(study)).tables
+    headers = [cells.columns[i].header for i in shown_columns(cells)]
+    assert headers[-1] == header
+
+
+def test_what_was_read_is_named_by_its_files_and_the_margin_in_points(tmp_path: Path) -> None:
+    studies = [table(tmp_path / f"{name}.csv", {"a": (0.5, range(4)), "b": (0.6, range(4))}) for name in ("one", "two")]
+    facts = dict(PROVENANCE.compute(conclude(join(studies, tmp_path / "out"))).facts)
+    assert facts["read from"] == "one.csv and two.csv, recorded by CSV"
+    percent = load_any(
+        str(tmp_path / "one.csv"), parse_columns(("seed=run,factors=m,value=acc,unit=percent,margin=0.5",))
+    )
+    assert "arms within 50 points of each other count as practically equal" in assumed(percent)
+
+
+def test_components_compared_over_other_seeds_say_over_how_many(tmp_path: Path) -> None:
+    missing = {(0, 0): frozenset({2}), (1, 1): frozenset({1, 3})}
+    arms = [ArmModel({"m": m, "n": n}, missing=missing.get((m, n), frozenset())) for m in (0, 1) for n in (0, 1)]
+    write_study(tmp_path, StudyModel(arms=arms, seeds=range(7)))
+    first, *_ = ABLATION.compute(conclude(load_study(tmp_path))).tables
+    keys = [column.key for column in first.columns]
+    values = dict(zip(keys, first.rows[0].values, strict=True))
+    assert [values[key] for key in ("n", "added_n", "left_out_n", "disagreement_n")] == ["4 to 6", 6, 5, 4]
+
+
+def test_names_that_figures_have_no_glyphs_or_no_room_for(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    long = f"a name of very many words, {'more of them and ' * 6}at the end 漢字"
+    study = table(tmp_path / "table.csv", {f'"{long} {i}"': (0.5, range(6)) for i in range(4)})
+    done = CliRunner().invoke(report, [str(study.path), "--columns", "seed=run,factors=m,value=acc", "--out",
+                                       str(tmp_path / "out")], catch_exceptions=False)  # fmt: skip
+    assert "the font of the figures lacks '漢字'" in done.output
+    assert "Glyph" not in done.output + capfd.readouterr().err
+    for name in ("differences", "specification"):
+        text = (tmp_path / "out" / "figures" / f"{name}.svg").read_text(encoding="utf-8")
+        labels = [label for label in re.findall(r"<text[^>]*>([^<]+)</text>", text) if "difference to" in label]
+        assert labels
+        assert max(map(len, labels)) <= 90
