@@ -54,6 +54,9 @@ def foreign_study(runs: Runs, columns: Columns) -> Study:
     if resolved.seed is None:
         notes.append(f"{runs.tool} names no seed, so each arm is one run and nothing is compared within seeds.")
     notes += _single_runs(runs, resolved, cells)
+    values = [value for record in records.values() for value in record.metrics.values() if value is not None]
+    if UNITS[columns.unit] < 1 and values and max(values) <= UNITS[columns.unit]:
+        notes.append("Every value is at most 1 and was read as percent; leave unit=percent out if they are fractions.")
     origin = Origin(
         tool=runs.tool, metric="accuracy", split=resolved.reported, sources=(runs.path.name,), notes=tuple(notes)
     )

@@ -53,7 +53,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
 def _applies(conclusions: Conclusions) -> Literal[True] | str:
     fresh = conclusions.confirmed
     if fresh is None:
-        return "no fresh seeds were run, see vmp sweep run --confirm"
+        return "no fresh seeds were run" + (", see vmp sweep run --confirm" if conclusions.study.origin is None else "")
     return any(c.verdict is not Verdict.NONE for c in fresh.contrasts) or "fewer than 3 fresh seeds are complete"
 
 

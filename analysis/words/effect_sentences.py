@@ -47,15 +47,21 @@ def effects_claim(every: Sequence[Effect], factors: Sequence[Factor], study: Stu
         if asked_factors(study.plan.study):
             return effect_text(effect), behind
         all_names = listing([factor.title for factor in factors])
-        start = f"of {all_names}, {names[0]} matters" if _is_shown(effect) else (
-            f"no effect of {all_names} is established; the clearest is that of {names[0]}")  # fmt: skip
-        return f"{start}: {effect_text(effect)}", behind
+        if not _is_shown(effect):
+            start = f"no effect of {all_names} is established; the clearest is that of {names[0]}"
+            return f"{start}: {effect_text(effect)}", behind
+        shown = shown_effects(every)
+        matter = _that_matter(shown, factors)
+        start = f"of {all_names}, {listing(matter)} {'matters' if len(matter) == 1 else 'matter'}"
+        largest = "" if len(matter) == 1 else f"; the largest effect is that of {names[0]}"
+        return f"{start}{largest}: {effect_text(effect)}", _behind(shown)
     if len(names) > 1:
         shown = _in_headline(effects)
         behind = _behind(shown)
         if not _is_shown(shown[0]):
             return f"no effect of {listing(names)} is established; the clearest: {effect_text(shown[0])}", behind
-        matter = list(dict.fromkeys(effect.factor.title for effect in shown if effect.factor))
+        matter = _that_matter(shown_effects(effects), factors)
+        behind = _behind([*shown, *(one for one in shown_effects(effects) if one not in shown)])
         start = f"of {listing(names)}, {listing(matter)} {'matters' if len(matter) == 1 else 'matter'}"
         return f"{start}: {'; '.join(effect_text(effect) for effect in shown)}", behind
     against = {effect.contrast.sides.against for effect in effects}
@@ -71,6 +77,17 @@ def effects_claim(every: Sequence[Effect], factors: Sequence[Factor], study: Stu
         f"{names[0]} matters: " if _is_shown(shown[0]) else f"no effect of {names[0]} is established; the clearest: "
     )
     return start + "; ".join(effect_text(effect) for effect in shown), _behind(shown)
+
+
+def shown_effects(effects: Sequence[Effect]) -> list[Effect]:
+    """The effects of factors that are established, the largest first."""
+    return sorted((one for one in effects if one.factor and _is_shown(one)), key=clarity, reverse=True)
+
+
+def _that_matter(shown: Sequence[Effect], factors: Sequence[Factor]) -> list[str]:
+    """The factors with one of these effects, in the study's order."""
+    having = {effect.factor.name for effect in shown if effect.factor}
+    return [factor.title for factor in factors if factor.name in having]
 
 
 def _in_headline(effects: Sequence[Effect]) -> tuple[Effect, ...]:

@@ -78,12 +78,14 @@ def no_choice(tool: str) -> str:
 def without_choice(verdict: BlockVerdict) -> tuple[str, tuple[Behind, ...]]:
     """What the comparisons of arms that none was chosen of show, or why there are none."""
     known = [contrast for contrast in verdict.contrasts if contrast.verdict is not Verdict.NONE]
+    few = len(verdict.contrasts) - len(known)
+    rest = f"; {count(few, 'more arm')} {'has' if few == 1 else 'have'} too few seeds to compare" if few else ""
     if len(known) == 1:
-        return claim_clause(subject_name(known[0]), known[0]), tuple(known)
+        return claim_clause(subject_name(known[0]), known[0]) + rest, tuple(known)
     references = {reference_name(contrast) for contrast in known or verdict.contrasts}
     against = references.pop() if len(references) == 1 else "their references"
     if known:
-        return f"against {against}, {_how_many(known)} are: {verdict_counts(known)}", tuple(known)
+        return f"against {against}, {_how_many(known)} are: {verdict_counts(known)}{rest}", tuple(known)
     if verdict.contrasts:
         return f"no arm shares {MIN_SEEDS} seeds with {against}, so none is compared", ()
     return "the reference is not among the arms, so none is compared", ()

@@ -15,6 +15,7 @@ from analysis.readers.columns import parse_columns
 from analysis.readers.foreign_study import assumed
 from analysis.readers.registry import join, load_any
 from analysis.report.text import shown_columns
+from analysis.report.write import write_conclusions
 from analysis.sections.ablation import ABLATION
 from analysis.sections.cell_list import CELL_LIST
 from analysis.sections.fresh_seeds import CONFIRMATION
@@ -23,7 +24,8 @@ from analysis.sections.methods import METHODS
 from analysis.sections.origin import PROVENANCE
 from analysis.study.cells import Study, load_study
 from analysis.verdict.conclusions import Conclusions, conclude
-from analysis.words.headline import findings, headline
+from analysis.verdict.contrasts import Contrast
+from analysis.words.headline import beside_headline, findings, headline
 from sweeps.records.plan_record import ConfirmationHeader, PlannedCell
 from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, write_study
 
@@ -84,6 +86,41 @@ def test_arms_that_nothing_is_compared_with_are_said_to_be(tmp_path: Path, runs:
     facts = dict(METHODS.compute(conclusions).facts)
     assert facts["Families on this page"] == "none"
     assert "What the seeds can show" not in facts
+
+
+def test_an_arm_with_too_few_seeds_is_said_to_be_left_out(tmp_path: Path) -> None:
+    runs = {"a": (0.5, range(5)), "b": (0.6, range(5)), "c": (0.6, range(2))}
+    shown = headline(conclude(table(tmp_path / "table.csv", runs))).text
+    assert "m = b beats m = a" in shown
+    assert shown.endswith("; 1 more arm has too few seeds to compare.")
+
+
+def test_fractions_that_are_read_as_percent_are_said_to_be(tmp_path: Path) -> None:
+    study = table(tmp_path / "table.csv", {"a": (0.5, range(4)), "b": (0.6, range(4))}, "value=acc,unit=percent")
+    assert study.origin is not None
+    assert any(note.startswith("Every value is at most 1 and was read as percent") for note in study.origin.notes)
+
+
+def test_every_factor_with_an_established_effect_is_said_to_matter(tmp_path: Path) -> None:
+    arms = [
+        ArmModel({"a": a, "b": b, "c": c}, effect=0.2 * a + 0.1 * b) for a in (0, 1) for b in (0, 1) for c in (0, 1)
+    ]
+    write_study(tmp_path, StudyModel(arms=arms))
+    conclusions = conclude(load_study(tmp_path))
+    shown = headline(conclusions)
+    assert shown.text.startswith("Of a, b and c, a and b matter; the largest effect is that of a: a = 1 against a = 0")
+    assert len([one for one in shown.contrasts if isinstance(one, Contrast)]) == 2
+    assert beside_headline(conclusions) is None
+
+
+def test_missing_runs_of_another_tool_are_not_ours_to_run(tmp_path: Path) -> None:
+    study = table(tmp_path / "table.csv", {"a": (0.5, range(4)), "b": (0.6, range(4))})
+    text = study.path.read_text(encoding="utf-8").splitlines()
+    study.path.write_text("\n".join([*text[:-1], "b,3,,"]), encoding="utf-8")
+    conclusions = conclude(load_any(str(study.path), parse_columns(("seed=run,factors=m,value=acc",))))
+    page = write_conclusions(conclusions, tmp_path / "out").read_text(encoding="utf-8")
+    assert "What stands here rests on the runs that are there" in page
+    assert "vmp sweep run" not in page
 
 
 def test_seeds_are_counted_where_arms_share_them(tmp_path: Path) -> None:
