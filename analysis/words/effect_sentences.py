@@ -79,9 +79,9 @@ def effects_claim(every: Sequence[Effect], factors: Sequence[Factor], study: Stu
     return start + "; ".join(effect_text(effect) for effect in shown), _behind(shown)
 
 
-def shown_effects(effects: Sequence[Effect]) -> list[Effect]:
+def shown_effects(effects: Sequence[Effect]) -> tuple[Effect, ...]:
     """The effects of factors that are established, the largest first."""
-    return sorted((one for one in effects if one.factor and _is_shown(one)), key=clarity, reverse=True)
+    return tuple(sorted((one for one in effects if one.factor and _is_shown(one)), key=clarity, reverse=True))
 
 
 def _that_matter(shown: Sequence[Effect], factors: Sequence[Factor]) -> list[str]:
