@@ -108,7 +108,9 @@ def _findings_of(race: RaceState, study: Study) -> list[Finding]:
 def _row(arm: RaceArm, conclusions: Conclusions, block: tuple[str, ...]) -> Row:
     named = conclusions.study.label_of
     label = named(arm.factors)
-    interval = (arm.low, arm.high) if arm.low is not None and arm.high is not None else None
+    # Without any variation of the differences there is no error to make an interval of.
+    is_known = arm.low is not None and arm.high is not None and arm.low < arm.high
+    interval = (arm.low, arm.high) if is_known else None
     values = (
         *block,
         label,

@@ -9,7 +9,7 @@ from analysis.study.cells import Study
 from analysis.study.factors import block_factors
 from analysis.verdict.over_blocks import OverBlocks, common_settings
 from analysis.verdict.verdicts import BlockVerdict
-from analysis.words.claims import brief, claim_clause, short_comparison
+from analysis.words.claims import brief, claim_clause, of_divisions, short_comparison
 from analysis.words.effect_sentences import effect_findings, effects_claim, named_effects
 from analysis.words.findings import Behind, Finding
 from analysis.words.phrases import MAX_NAMES, VERDICT_WORDS, capital, vmp_with, within_block
@@ -28,7 +28,8 @@ def blocks_claim(
     """The headline's clause over several blocks: on the factors that the study names, else on the chosen setting."""
     if over is not None and named_effects(over.effects, study):
         clause, behind = effects_claim(over.effects, verdicts[0].factors, study)
-        return f"over {over.over}, {clause}", behind
+        fewest = min((effect.contrast for effect in over.effects), key=lambda contrast: contrast.n)
+        return f"over {of_divisions(fewest, over.over)}, {clause}", behind
     return _setting_claim(over, verdicts, study)
 
 
@@ -54,7 +55,7 @@ def _setting_claim(
         said = [f"{verb} for {listing(losses[verdict])}" for verdict, verb in _LOSES.items() if losses[verdict]]
         parts.append(f"{vmp} {' and '.join(said)}")
         behind += over.losing
-    parts.append(f"over {over.main.sides.over}, {claim_clause(subject, over.main)}")
+    parts.append(f"over {of_divisions(over.main, over.over)}, {claim_clause(subject, over.main)}")
     if over.unfit and over.divisions is None:
         parts.append(f"it does not serve {listing(list(over.unfit))}, where another value is shown to be better")
     return "; ".join(parts), (*behind, over.main)
@@ -75,11 +76,12 @@ def blocks_findings(over: OverBlocks | None, verdicts: Sequence[BlockVerdict], s
     if named_effects(over.effects, study) and over.main is not None:
         clause, behind = _setting_claim(over, verdicts, study)
         findings.append(Finding(topic="One for all", text=f"{capital(clause)}.", contrasts=behind))
-    name = "all blocks" if over.divisions is None else "all divisions"
+    every = "all blocks" if over.divisions is None else "all divisions"
     has_several = len({contrast.sides.against for contrast in over.contrasts}) > 1
     for contrast in over.contrasts:
         against = f" against {contrast.sides.against}" if has_several else ""
-        subject = f"{contrast.sides.subject}{against} over {name}"
+        name = of_divisions(contrast, over.over)
+        subject = f"{contrast.sides.subject}{against} over {every if name == over.over else name}"
         text = short_comparison(capital(subject), contrast) or f"{capital(claim_clause(subject, contrast))}."
         if contrast is not over.main:
             findings.append(Finding(topic="One for all", text=text, contrasts=(contrast,)))

@@ -72,6 +72,12 @@ def how_few(contrast: Contrast) -> str:
     return pairs(contrast) if contrast.n else f"no paired {contrast.unit}"
 
 
+def of_divisions(contrast: Contrast, over: str) -> str:
+    """What a comparison is over, ``5 divisions``, or of divisions that not all have its runs ``4 of 5 divisions``."""
+    divisions = contrast.sides.divisions
+    return f"{contrast.n} of {over}" if divisions is not None and contrast.n < len(divisions.names) else over
+
+
 def short_comparison(subject: str, contrast: Contrast) -> str:
     """One sentence with difference, interval and verdict; empty below 3 seeds."""
     if contrast.verdict is Verdict.NONE:

@@ -9,11 +9,12 @@ from analysis.study.cells import Study
 from analysis.study.factors import Factor
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.effects import Effect, Rates
-from analysis.words.claims import brief, how_few, short_comparison
+from analysis.words.claims import brief, how_few, of_divisions, short_comparison
 from analysis.words.findings import Behind, Finding
 from analysis.words.phrases import VERDICT_WORDS, capital, limits, p_value, pairs, points
 from sweeps.questions import asked_factors
 from sweeps.stats.decisions import Verdict
+from sweeps.stats.means import MIN_SEEDS
 from vmp.core.text import count, listing
 
 MAX_EFFECTS = 6
@@ -42,6 +43,11 @@ def effects_claim(every: Sequence[Effect], factors: Sequence[Factor], study: Stu
     effects = leading_effects(every, study)
     behind = _behind(effects)
     names = list(dict.fromkeys(effect.factor.title for effect in effects if effect.factor))
+    if all(effect.contrast.verdict is Verdict.NONE and not _is_shown(effect) for effect in effects):
+        most = max((effect.contrast for effect in effects), key=lambda contrast: contrast.n)
+        titles = names if asked_factors(study.plan.study) else [factor.title for factor in factors]
+        few = f"{how_few(most)}, and a verdict needs at least {MIN_SEEDS}"
+        return f"no effect of {listing(titles)} can be judged yet: {few}", behind
     if len(effects) == 1:
         (effect,) = effects
         if asked_factors(study.plan.study):
@@ -113,9 +119,10 @@ def effect_findings(effects: Sequence[Effect], study: Study, *, over: str = "") 
     shown = others
     if len(others) > MAX_EFFECTS:
         shown = [effect for effect in others if effect.contrast.verdict.established][:MAX_EFFECTS]
-    start = f"over {over}, " if over else ""
+    starts = [f"over {of_divisions(effect.contrast, over)}, " if over else "" for effect in shown]
     findings = [
-        Finding(topic="Effects", text=f"{capital(start + effect_text(e))}.", contrasts=_behind([e])) for e in shown
+        Finding(topic="Effects", text=f"{capital(start + effect_text(e))}.", contrasts=_behind([e]))
+        for start, e in zip(starts, shown, strict=True)
     ]
     if hidden := len(others) - len(shown):
         findings.append(Finding(topic="Effects", text=f"{count(hidden, 'more effect')} are in the table."))
@@ -127,7 +134,7 @@ def effect_text(effect: Effect) -> str:
     contrast = effect.contrast
     subject = f"{contrast.sides.subject} against {contrast.sides.against}{_over(effect)}"
     if contrast.verdict is Verdict.NONE:
-        text = f"{subject} cannot be compared yet: {how_few(contrast)}, and a verdict needs at least 3"
+        text = f"{subject} cannot be compared yet: {how_few(contrast)}, and a verdict needs at least {MIN_SEEDS}"
     else:
         text = short_comparison(subject, contrast).rstrip(".")
     return text + (f"; {rates_text(effect.rates)}" if effect.rates and _counts(effect.rates) else "")

@@ -227,8 +227,9 @@ def _shape(verdict: BlockVerdict, study: Study) -> list[Finding]:
         return []
     low, high = (choose(known, key=lambda s: s.test_mean) for choose in (min, max))
     mean = f"{study.split} mean".strip()
-    text = f"Over the values of {axis.title} tried, the {mean} runs from {percent(low.test_mean)} ({low.arm.label}) to "
-    text += f"{percent(high.test_mean)} ({high.arm.label})."
+    lowest, highest = percent(low.test_mean), percent(high.test_mean)
+    runs = f"runs from {lowest} ({low.arm.label}) to {highest} ({high.arm.label})"
+    text = f"Over the values of {axis.title} tried, the {mean} {runs if lowest != highest else f'is {lowest}'}."
     trend = verdict.trend
     if trend is None or trend.interval is None:
         return [Finding(topic="Sensitivity", text=text)]

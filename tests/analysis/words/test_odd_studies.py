@@ -113,6 +113,14 @@ def test_every_factor_with_an_established_effect_is_said_to_matter(tmp_path: Pat
     assert beside_headline(conclusions) is None
 
 
+def test_effects_without_enough_whole_seeds_are_not_judged(tmp_path: Path) -> None:
+    arms = [ArmModel({"a": a, "b": b}, missing=frozenset({2 * a + b})) for a in (0, 1) for b in (0, 1)]
+    write_study(tmp_path, StudyModel(arms=arms, seeds=range(6)))
+    shown = headline(conclude(load_study(tmp_path))).text
+    assert shown.endswith("no effect of a and b can be judged yet: 2 seeds have all of these runs, and a verdict "
+                          "needs at least 3.")  # fmt: skip
+
+
 def test_missing_runs_of_another_tool_are_not_ours_to_run(tmp_path: Path) -> None:
     study = table(tmp_path / "table.csv", {"a": (0.5, range(4)), "b": (0.6, range(4))})
     text = study.path.read_text(encoding="utf-8").splitlines()
@@ -121,6 +129,13 @@ def test_missing_runs_of_another_tool_are_not_ours_to_run(tmp_path: Path) -> Non
     page = write_conclusions(conclusions, tmp_path / "out").read_text(encoding="utf-8")
     assert "What stands here rests on the runs that are there" in page
     assert "vmp sweep run" not in page
+
+
+def test_values_of_one_mean_run_from_nowhere_to_nowhere(tmp_path: Path) -> None:
+    lines = [f"{arm},{seed},0.5" for arm in (1, 2) for seed in range(3)]
+    (tmp_path / "table.csv").write_text("\n".join(["rate,run,acc", *lines]), encoding="utf-8")
+    study = load_any(str(tmp_path / "table.csv"), parse_columns(("seed=run,factors=rate,value=acc",)))
+    assert "Over the values of rate tried, the mean is 50.0%." in texts(conclude(study))
 
 
 def test_seeds_are_counted_where_arms_share_them(tmp_path: Path) -> None:
