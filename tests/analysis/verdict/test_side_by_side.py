@@ -78,6 +78,8 @@ def test_what_could_mean_two_things_is_refused(tmp_path: Path) -> None:
         ([a, "--against", "lambda=1"], "reads like an arm"),
         ([a, b, "--against", b], "name one of them"),
         ([a, "--against", b, "--compare", "lambda=1", "lambda=0"], "give one of them"),
+        ([a, "--compare", "lambda=1", "prompt=control", "--json"], "has no JSON; give it without --json"),
+        ([a, "--against", b, "--out", tmp_path / "c"], "writes no report; give it without --out"),
     ):
         assert message in str(CliRunner().invoke(report, [str(one) for one in arguments]).exception)
 
