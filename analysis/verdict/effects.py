@@ -94,12 +94,15 @@ def effect_family(study: Study, arms: Sequence[Arm], factors: Sequence[Factor]) 
     made: list[tuple[Factor | None, Sides]] = []
     for factor in factors:
         others = [other for other in factors if other is not factor]
-        fixed = [other for other in others if not _is_nested(other, factor, arms)]
         for levels in _comparisons(study, factor):
+            sides_of = {*levels.subject, *levels.against}
+            compared = [arm for arm in arms if factor.index(arm) in sides_of]
+            fixed = [other for other in others if not _is_nested(other, factor, compared)]
             units = [unit for group in _settings(arms, fixed) if (unit := levels.difference(group))]
             subject, against = factor.text(levels.subject), factor.text(levels.against)
             if units:
-                of_factor = _sides(study, units, subject, against, others)
+                at = _setting_of(study, units[0], fixed) if len(units) == 1 else ""
+                of_factor = _sides(study, units, subject, against + at, others)
                 over = listing([other.title for other in others]) if fixed != others else of_factor.over
                 made.append((factor, replace(of_factor, over=over)))
     for prompt, kind in ((CONTROL, Kind.CONTROL), (BASELINE, Kind.BASELINE)) if made else ():
@@ -111,6 +114,13 @@ def effect_family(study: Study, arms: Sequence[Arm], factors: Sequence[Factor]) 
             made.append((None, replace(layer, over=f"its {count(len(gains), 'setting')}")))
             break
     return made
+
+
+def _setting_of(study: Study, unit: Unit, fixed: Sequence[Factor]) -> str:
+    """Where alone both sides have arms: `` at g = 1``; empty where nothing else varies."""
+    arm = study.arms[next(iter(unit))]
+    known = [factor.text([level]) for factor in fixed if (level := factor.index(arm)) is not None]
+    return f" at {', '.join(known)}" if known else ""
 
 
 def compare_effects(
