@@ -138,10 +138,16 @@ def mixed_runs(contrast: Contrast) -> str:
 def _collapsed(contrast: Contrast, collapse: Collapse) -> str:
     """How many runs collapsed; of what is averaged over, how many seeds did in any setting or division."""
     rate = collapse.rate
+    ended = how_ended(contrast)
     if len(contrast.sides.units) == 1 and contrast.is_pair:
-        return f"{_of_all(rate)}{count(rate.n, 'run')} collapsed"
+        return f"{_of_all(rate)}{count(rate.n, 'run')} {ended}"
     where = "setting" if contrast.sides.divisions is None else "division"
-    return f"{_of_all(rate)}{count(rate.n, 'seed')} collapsed in {'some' if rate.count else 'any'} {where}"
+    return f"{_of_all(rate)}{count(rate.n, 'seed')} {ended} in {'some' if rate.count else 'any'} {where}"
+
+
+def how_ended(contrast: Contrast) -> str:
+    """What runs that count as collapsed have done; diverged ones are among them."""
+    return "collapsed or diverged" if contrast.filled else "collapsed"
 
 
 def _of_all(rate: Rate) -> str:

@@ -9,7 +9,7 @@ from analysis.study.cells import Study
 from analysis.study.factors import Factor
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.effects import Effect, Rates
-from analysis.words.claims import brief, how_few, of_divisions, short_comparison
+from analysis.words.claims import brief, how_ended, how_few, of_divisions, short_comparison
 from analysis.words.findings import Behind, Finding
 from analysis.words.phrases import VERDICT_WORDS, capital, limits, p_value, pairs, points
 from sweeps.questions import asked_factors
@@ -137,14 +137,14 @@ def effect_text(effect: Effect) -> str:
         text = f"{subject} cannot be compared yet: {how_few(contrast)}, and a verdict needs at least {MIN_SEEDS}"
     else:
         text = short_comparison(subject, contrast).rstrip(".")
-    return text + (f"; {rates_text(effect.rates)}" if effect.rates and _counts(effect.rates) else "")
-
-
-def rates_text(rates: Rates) -> str:
-    """``22 of 24 runs collapsed against 0 of 24 (p < 0.001)``."""
-    text = (
-        f"{rates.subject.count} of {rates.subject.n} runs collapsed against {rates.against.count} of {rates.against.n}"
+    return text + (
+        f"; {rates_text(effect.rates, how_ended(contrast))}" if effect.rates and _counts(effect.rates) else ""
     )
+
+
+def rates_text(rates: Rates, ended: str) -> str:
+    """``22 of 24 runs collapsed against 0 of 24 (p < 0.001)``; `ended` for ``collapsed``."""
+    text = f"{rates.subject.count} of {rates.subject.n} runs {ended} against {rates.against.count} of {rates.against.n}"
     if math.isnan(rates.p):
         return text
     return text + (f" ({p_value(rates.p)})" if rates.p <= 0.05 else f" (not shown to differ, {p_value(rates.p)})")
@@ -171,7 +171,8 @@ def _rates_of_all(effects: Sequence[Effect]) -> str:
     shown = (
         f"smallest {p_value(smallest)}" if smallest <= 0.05 else f"not shown to differ, smallest {p_value(smallest)}"
     )
-    return f"; runs that collapsed: {listing(parts)}, against {against.count} of {against.n} ({shown})"
+    ended = max((how_ended(effect.contrast) for effect in effects), key=len)
+    return f"; runs that {ended}: {listing(parts)}, against {against.count} of {against.n} ({shown})"
 
 
 def interaction_findings(interactions: Sequence[Contrast]) -> list[Finding]:

@@ -74,7 +74,8 @@ def block_answer(verdict: BlockVerdict, conclusions: Conclusions) -> Contrast | 
 def findings(conclusions: Conclusions) -> tuple[tuple[str, tuple[Finding, ...]], ...]:
     """(block, findings) pairs, most important first; one pair with an empty block for a study of one block."""
     study, verdicts = conclusions.study, conclusions.verdicts
-    is_confirmed = conclusions.confirmed is not None
+    fresh = conclusions.confirmed
+    is_confirmed = fresh is not None and all(c.verdict is not Verdict.NONE for c in fresh.contrasts)
     pairs: list[tuple[str, tuple[Finding, ...]]] = []
     decides = len(verdicts) > 1 and conclusions.race is None  # races decide in a section of their own
     if decides:

@@ -102,7 +102,7 @@ def verdict_findings(verdict: BlockVerdict, study: Study, *, is_confirmed: bool 
     Args:
         verdict: Of the block.
         study: The study.
-        is_confirmed: Whether fresh seeds were run, so that the choice needs no warning.
+        is_confirmed: Whether fresh seeds give a verdict, so that the choice needs no warning.
     """
     findings = []
     if verdict.effects:

@@ -25,6 +25,7 @@ from analysis.sections.origin import PROVENANCE
 from analysis.study.cells import Study, load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.verdict.contrasts import Contrast
+from analysis.words.claims import claim_clause, mixed_runs
 from analysis.words.headline import beside_headline, findings, headline
 from sweeps.records.plan_record import ConfirmationHeader, PlannedCell
 from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, write_study
@@ -172,6 +173,15 @@ def test_a_confirmation_of_an_arm_that_is_no_longer_chosen_says_so(tmp_path: Pat
         folder.write_plan(plan.model_copy(update={"confirmation": header}))
         intro = CONFIRMATION.compute(conclude(load_study(tmp_path))).intro
         assert ("validation chooses λ = 1 instead" in intro) is is_other
+        assert "it is not yet confirmed on fresh seeds" in texts(conclude(load_study(tmp_path))), "none has run"
+
+
+@pytest.mark.parametrize(("ended", "said"), [("collapsed", "collapsed"), ("diverged", "collapsed or diverged")])
+def test_a_diverged_run_is_not_called_collapsed_alone(tmp_path: Path, ended: str, said: str) -> None:
+    write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.3}, **{ended: {0: [2]}})))
+    main = conclude(load_study(tmp_path)).verdicts[0].main
+    assert main is not None
+    assert re.search(rf"; 1 of its 5 runs {said}[,;]", claim_clause("VMP", main) + mixed_runs(main))
 
 
 @pytest.mark.parametrize(("columns", "header"), [("value=acc", "accuracy"), ("val=acc", "validation accuracy")])
