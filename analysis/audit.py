@@ -1,9 +1,10 @@
 """Check a printed table against itself: what its own counts, seeds and columns give for the numbers that it claims.
 
 Recognized by the headers: counts (TP, TN, FN, FP or FP1, FP2, ...; correct, total), what follows from them (precision,
-recall, F1, accuracy, specificity), columns ``seed 0, seed 1, ...`` with their mean and std, columns named ``A - B``
-after two others, and a last row called total, sum, mean or average. A number agrees when some value that rounds to what
-the inputs say also rounds to what is printed, to the nearest with either rule for ties.
+recall, F1, accuracy, specificity), columns ``seed 0, seed 1, ...`` with their mean and std (or both in one, as
+``71.2 ± 1.3``), columns named ``A - B`` after two others, and a last row called total, sum, mean or average. A number
+agrees when some value that rounds to what the inputs say also rounds to what is printed, to the nearest with either
+rule for ties.
 """
 
 from __future__ import annotations
@@ -33,13 +34,16 @@ _NAMES = {
     "f1": ("f1", "f1score"),
     "accuracy": ("accuracy", "acc"),
     "specificity": ("specificity", "tnr"),
-    "mean": ("mean", "average", "avg"),
+    "mean": ("mean", "average", "avg", "meanstd", "meansd"),
     "std": ("std", "sd", "stddev", "standarddeviation"),
 }
 _ROLE = {name: role for role, names in _NAMES.items() for name in names}
 _RATIOS = ("precision", "recall", "f1", "accuracy", "specificity")
-_NUMBER = re.compile(r"([-−+]?)((?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)\s*(%?)")
-_EMPTY = {"", "-", "–", "—", "n/a", "na", "nan"}
+_NUMBER = re.compile(r"([-−+]?)((?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)((?:[eE][-+−]?\d+)?)\s*(%?)")
+_SPREAD = re.compile(r"±|\+/-|\\pm\b")
+_MARKUP = re.compile(r"<[^<>]*>|\\(?:textbf|textit|mathbf|underline|emph)\b|[{}$*†‡]")
+_DECIMAL_COMMA = re.compile(r"[-−+]?(?:0|\d+),(?:\d{1,2}|\d{4,})\s*%?|[-−+]?0,\d+\s*%?")
+_EMPTY = {"", "-", "–", "—", "n/a", "n.a.", "na", "nan"}
 _TINY = 1e-9
 
 
@@ -100,13 +104,17 @@ class Audit:
 
 @dataclass(frozen=True, kw_only=True)
 class _Claim:
-    """A printed number with what it should be, from the lowest to the highest value that its inputs allow."""
+    """A printed number with what it should be, from the lowest to the highest value that its inputs allow.
+
+    `is_spread`: It is about what stands after the ± of the cell.
+    """
 
     row: int
     column: int
     low: float
     high: float
     source: str
+    is_spread: bool = False
 
 
 def audit_table(path: str | os.PathLike[str]) -> Audit:
@@ -139,7 +147,7 @@ def audit_table(path: str | os.PathLike[str]) -> Audit:
             f"{table.name(i)}, {headers[j]}: '{rows[i][j]}' is no number"
             for i, row in enumerate(table.numbers)
             for j in sorted(used)
-            if row[j] is None and rows[i][j].strip().lower() not in _EMPTY
+            if table.is_unread(i, j)
         ),
     )
 
@@ -161,17 +169,20 @@ def _read(path: Path) -> tuple[list[str], list[list[str]]]:
                 f"'{path}': row {number} has {len(row)} cells, the header row has {len(rows[0])}; "
                 "quote cells that hold the separator"
             )
-    return [header.strip() for header in rows[0]], rows[1:]
+    cells = rows[1:]
+    if separator != "," and any(_DECIMAL_COMMA.fullmatch(cell.strip()) for row in cells for cell in row):
+        cells = [[re.sub(r"(?<=\d),(?=\d)", ".", cell) for cell in row] for row in cells]
+    return [header.strip() for header in rows[0]], cells
 
 
 def _printed(text: str) -> Printed | None:
     """A cell's number; of ``71.2 ± 1.3`` the first one. None for what is no number."""
-    plain = text.strip().strip("*_ ")
+    plain = _MARKUP.sub("", text.replace(r"\pm", "±")).strip("_ ")
     found = _NUMBER.match(plain)
     if not found or not re.match(r"$|±|\+/-|\(", plain[found.end() :].strip()):
         return None
     try:
-        number = Decimal(found[1].replace("−", "-") + found[2].replace(",", ""))
+        number = Decimal((found[1] + found[2].replace(",", "") + found[3]).replace("−", "-"))
     except InvalidOperation:
         return None
     half = 0.5 * 10.0 ** int(number.as_tuple().exponent)
@@ -185,6 +196,7 @@ class _Table:
     def __init__(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         self.headers, self.rows = headers, rows
         self.numbers = [[_printed(cell) for cell in row] for row in rows]
+        self.spreads = [[_printed("".join(_SPREAD.split(cell)[1:2])) for cell in row] for row in rows]
         keys = [re.sub(r"[^a-z0-9]", "", header.lower()) for header in headers]
         self.roles = {role: j for j, key in reversed(list(enumerate(keys))) if (role := _ROLE.get(key))}
         self.false_positives = [j for j, key in enumerate(keys) if re.fullmatch(r"fp\d*|falsepositives", key)]
@@ -194,6 +206,10 @@ class _Table:
     def name(self, row: int) -> str:
         first = self.rows[row][0].strip()
         return f"row {row + 1}" + (f" ({first})" if first and self.numbers[row][0] is None else "")
+
+    def is_unread(self, row: int, column: int) -> bool:
+        """Whether a cell says something that is no number."""
+        return self.numbers[row][column] is None and self.rows[row][column].strip().lower() not in _EMPTY
 
     def counts(self, row: int) -> dict[str, float]:
         """The counts of a row, as whole numbers."""
@@ -223,7 +239,7 @@ class _Table:
         return 100.0 if factors and statistics.median(factors) > 10 else 1.0
 
     def disagreement(self, claim: _Claim) -> Disagreement | None:
-        printed = self.numbers[claim.row][claim.column]
+        printed = (self.spreads if claim.is_spread else self.numbers)[claim.row][claim.column]
         assert printed is not None
         slack = _TINY * max(1.0, abs(printed.value))
         if claim.low <= printed.high + slack and claim.high >= printed.low - slack:
@@ -233,7 +249,7 @@ class _Table:
         text = f"{value:.{places}f}" if places or claim.low == claim.high else f"{value:.1f}"
         return Disagreement(
             row=self.name(claim.row),
-            column=self.headers[claim.column],
+            column=f"{self.headers[claim.column]}{', after ±' if claim.is_spread else ''}",
             printed=printed.text,
             recomputed=text,
             source=claim.source,
@@ -299,6 +315,9 @@ def _seed_claims(table: _Table) -> list[_Claim]:
     claims = []
     for row, numbers in enumerate(table.numbers):
         seeds = [number for j in table.seeds if (number := numbers[j])]
+        if any(table.is_unread(row, j) for j in table.seeds):
+            table.used |= set(table.seeds)
+            continue
         if len(seeds) < 2:
             continue
         table.used |= set(table.seeds)
@@ -313,10 +332,25 @@ def _seed_claims(table: _Table) -> list[_Claim]:
         source = f"{n} seeds"
         if (column := table.roles.get("mean")) is not None and numbers[column]:
             claims.append(_Claim(row=row, column=column, low=mean - half, high=mean + half, source=source))
+            if spread := table.spreads[row][column]:
+                claims.append(_std_claim(row, column, spread, stds, source, is_spread=True))
         if (column := table.roles.get("std")) is not None and (printed := numbers[column]):
-            near = min(stds, key=lambda ends: max(ends[0] - printed.value, printed.value - ends[1], 0.0))
-            claims.append(_Claim(row=row, column=column, low=near[0], high=near[1], source=source))
+            claims.append(_std_claim(row, column, printed, stds, source))
     return claims
+
+
+def _std_claim(
+    row: int,
+    column: int,
+    printed: Printed,
+    stds: Sequence[tuple[float, float]],
+    source: str,
+    *,
+    is_spread: bool = False,
+) -> _Claim:
+    """The standard deviation, of those by n - 1 and by n, that is nearest to what is printed."""
+    low, high = min(stds, key=lambda ends: max(ends[0] - printed.value, printed.value - ends[1], 0.0))
+    return _Claim(row=row, column=column, low=low, high=high, source=source, is_spread=is_spread)
 
 
 def _difference_claims(table: _Table) -> list[_Claim]:

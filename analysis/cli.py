@@ -81,7 +81,7 @@ def report(
     from analysis.study.provenance import changed_code
     from analysis.verdict.conclusions import conclude
 
-    _check_options(sources, as_json, compare, against, verify)
+    _check_options(sources, out, as_json, compare, against, verify)
     studies = [load_any(source, parse_columns(columns)) for source in sources]
     if against is not None:
         other = load_any(against, parse_columns(columns) if studies[0].origin else Columns())
@@ -114,16 +114,28 @@ def report(
         note_changed_code()
         _print_json(conclusions, None)
     else:
+        from analysis.figures.style import without_glyph
         from analysis.report.write import write_conclusions
 
         page = write_conclusions(conclusions, out or studies[0].path / "report", meanwhile=note_changed_code)
+        if signs := without_glyph(arm.label for arm in conclusions.study.arms):
+            click.echo(
+                f"Note: the font of the figures lacks {signs[:20]!r}; the PNG files have boxes for them, the page and "
+                "the SVG files the signs",
+                err=True,
+            )
         _print_json(conclusions, page) if as_json else _print_headline(conclusions, page)
     if strict and not conclusions.study.is_measured:
         raise click.exceptions.Exit(3)
 
 
 def _check_options(
-    sources: tuple[str, ...], as_json: bool, compare: tuple[str, str] | None, against: str | None, verify: bool
+    sources: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+    compare: tuple[str, str] | None,
+    against: str | None,
+    verify: bool,
 ) -> None:
     """Refuse options that contradict each other, and a study where an arm is expected or the other way round."""
     if verify and (as_json or compare is not None or against is not None):
@@ -135,9 +147,11 @@ def _check_options(
             f"--compare takes two arms by their factors (lambda=1 lambda=0.1), and '{study}' is a folder or file; "
             f"two studies are compared by `vmp report {sources[0]} --against {study}`"
         )
+    for flag, given in (("--compare", compare), ("--against", against)):
+        if given is not None and (as_json or out is not None):
+            has_no, other = ("has no JSON", "--json") if as_json else ("writes no report", "--out")
+            raise InputError(f"{flag} prints sentences and {has_no}; give it without {other}")
     if against is not None:
-        if as_json:
-            raise InputError("--against prints sentences and has no JSON; give it without --json")
         if len(sources) > 1:
             raise InputError(f"--against compares two studies, and {len(sources)} stand before it; name one of them")
         if "=" in against and not Path(against).exists():

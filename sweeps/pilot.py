@@ -12,6 +12,7 @@ import numpy as np
 from sweeps.questions import compared_pairs
 from sweeps.records.factors import arm_key
 from sweeps.records.study_folder import StudyFolder
+from sweeps.stats.intervals import in_points
 from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.planner import SeedPlan, min_seeds_by_sign_flips, sd_limits, seed_plan, seeds_by_t
 from sweeps.status import SCHEMA
@@ -55,7 +56,7 @@ class Pilot:
             "or more.",
             f"SD of the paired differences {100 * self.sd:.1f} points (95% interval {100 * low:.1f} to "
             f"{100 * high:.1f}); arms and their references correlate at {self.correlation:+.2f} over seeds.",
-            f"To show a difference of {100 * self.difference:g} points in a family of {self.family}:",
+            f"To show a difference of {in_points(self.difference)} in a family of {self.family}:",
             "  seeds   one arm   named arm   chosen arm   least p by sign flips   collapse excluded above",
             *(
                 f"  {row.n:>5}   {row.single:>7.0%}   {row.given_arm:>9.0%}   {row.chosen_arm:>10.0%}   "

@@ -15,6 +15,7 @@ from sweeps.questions import Factors
 from sweeps.race_state import RaceRules, any_of, race_blocks
 from sweeps.records.factors import Scalar
 from sweeps.stats.expected_cells import expected_cells
+from sweeps.stats.intervals import in_points
 from sweeps.stats.looks import looks_until
 from sweeps.study import Study
 from vmp.core.text import count, listing
@@ -81,7 +82,7 @@ class RaceForecast:
             *self._of_the_blocks(),
             f"expected cells{alike}, SD being that of a paired difference: {cases}; at most {self.cells}",
             f"{race} drops the truly best arm with probability at most {self.rules.alpha:.0%} over all looks, and "
-            f"calls arms equal that differ by the margin of {100 * self.rules.margin:g} points or more with at most "
+            f"calls arms equal that differ by the margin of {in_points(self.rules.margin)} or more with at most "
             f"{self.rules.alpha:.0%}{over}.",
         ]
 

@@ -20,6 +20,7 @@ from sweeps.questions import BASELINE, CONTROL, PROMPT, Factors, arms_by_block, 
 from sweeps.records.cell_record import CellRecord
 from sweeps.records.factors import Scalar, arm_key
 from sweeps.records.plan_record import Plan
+from sweeps.stats.intervals import in_points
 from sweeps.stats.looks import looks_until
 from sweeps.stats.race import ALPHA, ENDINGS, WAYS, Ending, Races, Way, race
 from vmp.core.text import count, listing
@@ -128,7 +129,7 @@ class RaceState:
         names = [named(arm.factors) for arm in self.alive]
         race = f"In {describe_factors(self.block)} the race" if self.block else "The race"
         after = f"after {count(self.seeds, 'seed')} and {count(self.cells, 'cell')}"
-        margin = f"the margin of {100 * self.rules.margin:g} points"
+        margin = f"the margin of {in_points(self.rules.margin)}"
         match self.ending:
             case Ending.BEST:
                 return f"{race} ended {after}: {names[0]} is best, every other arm is shown to be worse."

@@ -16,6 +16,7 @@ from analysis.verdict.contrasts import Contrast
 from analysis.words.ablation_sentences import is_interaction
 from analysis.words.phrases import limits, points
 from sweeps.stats.decisions import Verdict
+from sweeps.stats.intervals import in_points
 from vmp.core.text import listing
 
 MAX_ROWS = 12
@@ -143,8 +144,8 @@ def component_figure(components: Sequence[Component], name: str) -> ReportFigure
     caption = (
         f"What each component brings: {', '.join(names)}.{over} Bars: 95% intervals that hold for all comparisons of a "
         f"family together ({families}; in numbers at the right); small dots: single seeds; grey zone: "
-        f"±{data.margin:g} points. “interacts”: the interval of the difference between the full and the bare arm "
-        "excludes 0."
+        f"±{in_points(data.margin / 100)}. “interacts”: the interval of the difference between the full and the bare "
+        "arm excludes 0."
     )
     caption += f" {data.hidden} more components are in the table." if data.hidden else ""
     texts = [

@@ -11,14 +11,16 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import GRID, INK, MUTED, PAPER, VMP, label_rows, one_panel, row_gid, tidy
+from analysis.figures.style import GRID, INK, MUTED, PAPER, VMP, label_rows, one_panel, row_gid, tidy, wrapped
 from analysis.study.arms import Kind
 from analysis.verdict.contrasts import Contrast
 from analysis.words.phrases import limits, points
 from sweeps.stats.decisions import Verdict
+from sweeps.stats.intervals import in_points
 from vmp.core.text import listing
 
 MAX_ROWS = 30
+LETTERS = 90  # of a line of the axis' label
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +122,7 @@ def draw_forest(data: Forest, *, ax: Axes) -> Axes:
                     va="center", fontsize=9, color=INK, annotation_clip=False)  # fmt: skip
     ax.set_ylim(-0.7, len(data.rows) - 0.3)
     ax.set_xlim(*_limits(data))
-    ax.set_xlabel(data.x_label)
+    ax.set_xlabel(wrapped(data.x_label, LETTERS))
     tidy(ax, grid="x")
     label_rows(ax, y, [row.label for row in data.rows], 46)
     ax.spines["left"].set_visible(False)
@@ -165,7 +167,7 @@ def forest_figure(contrasts: Sequence[Contrast], name: str = "differences") -> R
     caption = (
         f"Paired differences to {reference}. Bars: 95% intervals that hold for all comparisons of a family together "
         f"({families}; in numbers at the right); small dots: single {dots}; grey zone: the margin of "
-        f"±{data.margin:g} points within which arms count as practically equal."
+        f"±{in_points(data.margin / 100)} within which arms count as practically equal."
     )
     caption += f" {data.hidden} more comparisons are in the table." if data.hidden else ""
     alt = "Forest plot of paired differences. " + "; ".join(f"{row.label}: {row.note}" for row in data.rows[:16])

@@ -14,6 +14,7 @@ from analysis.figures.style import one_panel
 from analysis.study.cells import SEED, Study
 from analysis.verdict.contrasts import Contrast
 from analysis.words.phrases import limits, points
+from sweeps.stats.intervals import in_points
 
 
 def prepare_gains(parts: Sequence[tuple[str, Contrast]], study: Study) -> Forest:
@@ -67,7 +68,7 @@ def gains_figure(
         return None
     caption = (
         f"What the chosen arm gains {what}, by falling difference. Bars: 95% intervals that hold for {family} together "
-        f"(in numbers at the right); small dots: single seeds; grey zone: ±{data.margin:g} points."
+        f"(in numbers at the right); small dots: single seeds; grey zone: ±{in_points(data.margin / 100)}."
     )
     if any(flag for row in data.rows for flag in row.collapsed):
         caption += " Open triangles are seeds in which the attention of a run collapsed."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -104,9 +104,15 @@ def prepare_specification(
         ),
         choices=tuple(_rows(factor, arms) for factor in factors),
         margin=100 * contrasts[0].margin,
-        y_label=f"{split}difference to {wrapped(references.pop(), 24) if len(references) == 1 else 'its reference'}",
+        y_label=f"{split}difference to {_in_short(references)}",
         hidden=k - len(shown),
     )
+
+
+def _in_short(references: Collection[str]) -> str:
+    """The one reference, where its name fits beside the axis."""
+    name = wrapped(next(iter(references)), 24) if len(references) == 1 else ""
+    return name if name and max(map(len, name.split("\n"))) <= 30 else "its reference"
 
 
 def _rows(factor: Factor, arms: Sequence[Contrast]) -> ChoiceRows:

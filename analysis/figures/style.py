@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 
 from analysis.study.arms import Kind
 
@@ -52,8 +54,15 @@ _RC: dict[str, Any] = {
 @contextmanager
 def drawing() -> Iterator[None]:
     """Figures are made, drawn and saved inside this context; nothing global remains changed after it."""
-    with mpl.rc_context(_RC):  # type: ignore[arg-type]
+    with mpl.rc_context(_RC), warnings.catch_warnings():  # type: ignore[arg-type]
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # `without_glyph` says it
         yield
+
+
+def without_glyph(texts: Iterable[str]) -> str:
+    """The signs of some texts that the figures' font lacks, each once: a PNG has boxes for them."""
+    font = get_font(findfont(_RC["font.family"]))
+    return "".join(sign for sign in dict.fromkeys("".join(texts)) if not font.get_char_index(ord(sign)))
 
 
 def new_figure(height: float, rows: int = 1, columns: int = 1, **subplots: Any) -> tuple[Figure, np.ndarray]:

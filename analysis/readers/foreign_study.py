@@ -11,6 +11,7 @@ from sweeps.questions import BASELINE, CONTROL, PROMPT, PROMPTED
 from sweeps.records.cell_record import CellRecord, Provenance
 from sweeps.records.factors import Scalar, arm_key
 from sweeps.records.plan_record import CodeHeader, Plan, PlannedCell, StudyHeader
+from sweeps.stats.intervals import in_points
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import fingerprint
 from vmp.core.outcome import DataSummary
@@ -53,7 +54,12 @@ def foreign_study(runs: Runs, columns: Columns) -> Study:
     if resolved.seed is None:
         notes.append(f"{runs.tool} names no seed, so each arm is one run and nothing is compared within seeds.")
     notes += _single_runs(runs, resolved, cells)
-    origin = Origin(tool=runs.tool, metric="accuracy", split=resolved.reported, notes=tuple(notes))
+    values = [value for record in records.values() for value in record.metrics.values() if value is not None]
+    if UNITS[columns.unit] < 1 and values and max(values) <= UNITS[columns.unit]:
+        notes.append("Every value is at most 1 and was read as percent; leave unit=percent out if they are fractions.")
+    origin = Origin(
+        tool=runs.tool, metric="accuracy", split=resolved.reported, sources=(runs.path.name,), notes=tuple(notes)
+    )
     return assemble(runs.path, plan, records.values(), records.__getitem__, origin)
 
 
@@ -219,5 +225,5 @@ def assumed(study: Study) -> str:
     return (
         f"'{study.path}' was read as {count(len(study.cells), 'run')} of {origin.tool}: factors "
         f"{', '.join(study.plan.factors)}; {count(len(study.plan.seeds), 'seed')}; the value is {value}, "
-        "higher is better"
+        f"higher is better, and arms within {in_points(study.margin)} of each other count as practically equal"
     )

@@ -174,7 +174,8 @@ def _origin(studies: Sequence[Study]) -> Origin | None:
     if not origins:
         return None
     notes = tuple(dict.fromkeys(note for origin in origins for note in origin.notes))
-    return replace(origins[0], tool=listing(list(dict.fromkeys(origin.tool for origin in origins))), notes=notes)
+    tool = listing(list(dict.fromkeys(origin.tool for origin in origins)))
+    return replace(origins[0], tool=tool, sources=tuple(study.path.name for study in studies), notes=notes)
 
 
 def _names(studies: Sequence[Study]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,16 @@ def _read(path: Path, asked: str | None) -> Runs:
         raise InputError(f"'{path}' is one table, so there is no study to name in it; leave study= out")
     tool = _ENDINGS[path.suffix.lower()]
     try:
-        frame = pd.read_parquet(path) if tool == "Parquet" else pd.read_csv(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            # Else pandas makes an index of the first column where rows have more cells than the header.
+            frame = pd.read_parquet(path) if tool == "Parquet" else pd.read_csv(path, index_col=False)
+    except pd.errors.ParserWarning as error:
+        raise InputError(f"'{path}' has rows of more cells than its header; give each column a header") from error
     except (OSError, ValueError, ImportError) as error:
         raise InputError(f"cannot read '{path}' as {tool}: {str(error).splitlines()[0]}") from error
+    if frame.empty:
+        raise InputError(f"'{path}' has no row below its header; give a table with a run in each row")
     names = [str(name) for name in frame.columns]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)

@@ -82,7 +82,7 @@ def _cells(index: CellIndex) -> dict[str, Any]:
         if cell in studies:
             of_arms.setdefault(label, studies[cell].records[cell].settings)
     return {
-        "names": [_title(name) for name in names],
+        "names": [first.titles.get(name) or _title(name) for name in names],
         "arms": list(arms),
         "settings": _settings([_flat(of_arms.get(label, {})) for label in arms]),
         "hashes": " ".join(hashes),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -21,14 +22,17 @@ _COMPONENTS = (
     Column(key="off", header="off"),
     Column(key="on", header="on"),
     Column(key="n", header="n", format="count"),
+    Column(key="added_n", header="n in the bare arm", format="count", on_page="never"),
     Column(key="added", header="in the bare arm", format="points"),
     Column(key="added_interval", header="95% interval", format="interval"),
     Column(key="added_p", header="p (adjusted)", format="p", on_page="never"),
     Column(key="added_verdict", header="verdict", on_page="never"),
+    Column(key="left_out_n", header="n in the full arm", format="count", on_page="never"),
     Column(key="left_out", header="in the full arm", format="points"),
     Column(key="left_out_interval", header="95% interval", format="interval"),
     Column(key="left_out_p", header="p (adjusted)", format="p", on_page="never"),
     Column(key="left_out_verdict", header="verdict", on_page="never"),
+    Column(key="disagreement_n", header="n of both", format="count", on_page="never"),
     Column(key="disagreement", header="full − bare", format="points"),
     Column(key="disagreement_interval", header="95% interval", format="interval"),
     Column(key="interacts", header="interacts"),
@@ -79,7 +83,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     rows = [_row(verdict.block, component) for verdict in verdicts for component in verdict.components]
     caption = (
         f"What each component brings{on_split(conclusions.study)}, in percentage points: added to the bare arm, left "
-        "out of the full one, and the difference of both."
+        "out of the full one, and the difference of both, each over the seeds that have all of its runs."
     )
     tables = [Table(name="ablation", caption=caption, columns=_COMPONENTS, rows=rows, max_rows=40)]
     if values := [row for verdict in verdicts for row in _shapley(verdict)]:
@@ -110,10 +114,10 @@ def _row(block: str, component: Component) -> Row:
     known = [one for one in (c.added, c.left_out, c.disagreement) if one]
     interacts = None if c.disagreement is None else "yes" if is_interaction(c.disagreement) else "no"
     values = (
-        *(block, c.title, c.off, c.on, min((one.n for one in known), default=0)),
+        *(block, c.title, c.off, c.on, _seeds([one.n for one in known])),
         *_numbers(c.added),
         *_numbers(c.left_out),
-        *_numbers(c.disagreement)[:2],
+        *_numbers(c.disagreement)[:3],
         interacts,
     )
     return Row(values=values, hashes=tuple(dict.fromkeys(one for contrast in known for one in contrast.hashes)))
@@ -127,10 +131,17 @@ def _shapley(verdict: ComponentVerdict) -> list[Row]:
     ]
 
 
-def _numbers(contrast: Contrast | None) -> tuple[Value, Value, Value, Value]:
+def _seeds(numbers: Sequence[int]) -> Value:
+    """Those of the comparisons in a row: ``7``, ``6 to 7``; None without any."""
+    if not numbers:
+        return None
+    return numbers[0] if len(set(numbers)) == 1 else f"{min(numbers)} to {max(numbers)}"
+
+
+def _numbers(contrast: Contrast | None) -> tuple[Value, Value, Value, Value, Value]:
     if contrast is None:
-        return None, None, None, None
-    return contrast.mean, contrast.interval, contrast.p, VERDICT_WORDS[contrast.verdict]
+        return None, None, None, None, None
+    return contrast.n, contrast.mean, contrast.interval, contrast.p, VERDICT_WORDS[contrast.verdict]
 
 
 def _steps(conclusions: Conclusions, verdict: ComponentVerdict) -> list[Row]:

@@ -17,7 +17,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     columns = [
         Column(key=HASH, header=HASH, format="code"),
         *(_column(name, on_page) for name in texts),
-        *(_column(name, on_page, is_number=True) for name in MEASURED),
+        *(_column(name, on_page, is_number=True, header=study.titles.get(name, "")) for name in MEASURED),
         _column(COLLAPSED, on_page),
         _column(SECONDS, on_page, is_number=True),
     ]
@@ -28,8 +28,8 @@ def _compute(conclusions: Conclusions) -> SectionContent:
     return SectionContent(intro="Every number above comes from the records of these cells.", tables=[table])
 
 
-def _column(key: str, on_page: set[str], *, is_number: bool = False) -> Column:
-    header = key.removeprefix("factor.").replace("_", " ")
+def _column(key: str, on_page: set[str], *, is_number: bool = False, header: str = "") -> Column:
+    header = header or key.removeprefix("factor.").replace("_", " ")
     shown: OnPage = "always" if key in on_page else "never"
     return Column(key=key, header=header, format="number" if is_number else "text", on_page=shown)
 

@@ -104,6 +104,9 @@ def _significance(c: Conclusions) -> Answer:
     made = [one for one in c.primary if one.verdict is not Verdict.NONE]
     if not made:
         return Answer(text=f"no two arms share the {MIN_SEEDS} seeds that an interval takes", is_ticked=False)
+    constant = sum(one.interval is None for one in made)
+    if constant == len(made):
+        return Answer(text="no difference varies over seeds, so none has an interval", is_ticked=False)
     fewest, most = min(one.n for one in made), max(one.n for one in made)
     runs = f"{fewest}" if fewest == most else f"{fewest} to {most}"
     family = made[0].family
@@ -112,6 +115,7 @@ def _significance(c: Conclusions) -> Answer:
     if c.study.origin is not None:
         vary = f"what seeds vary, {c.study.origin.tool} does not record"
     text = f"Differences within {runs} seeds carry 95% Student's t intervals{together}; {vary}."
+    text += f" {constant} of {len(made)} differences do not vary over seeds and carry none." if constant else ""
     return Answer(text=text, section="comparisons")
 
 
@@ -216,6 +220,8 @@ def _evaluation(c: Conclusions) -> Answer:
         return Answer(
             text="one value was recorded for each run, so nothing separates choosing from reporting", is_ticked=False
         )
+    if c.race is None and not any(verdict.best for verdict in c.verdicts):
+        return Answer(text="no arm was chosen: too few seeds are complete", is_ticked=False)
     text = f"Arms are chosen by validation {c.study.metric_name} and reported on {c.study.measured}"
     return Answer(text=f"{text}, over the seeds that all candidates share.", section="methods")
 

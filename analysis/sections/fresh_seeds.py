@@ -10,7 +10,7 @@ from analysis.sections.comparisons import comparisons_table
 from analysis.verdict.conclusions import Conclusions
 from analysis.words.claims import short_comparison
 from analysis.words.findings import Finding
-from analysis.words.phrases import capital, in_runs, reference_name, subject_name
+from analysis.words.phrases import capital, in_runs, names, reference_name, subject_name
 from sweeps.stats.decisions import Verdict
 from vmp.core.text import count
 
@@ -35,6 +35,10 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         f"{count(len(fresh.seeds), 'fresh seed')} ({in_runs(fresh.seeds)}). "
         f"{fresh.evidence.completeness.sentence}"
     )
+    confirmed = [contrast.arm.factors for contrast in fresh.contrasts]
+    others = [v.best.arm for v in conclusions.verdicts if v.best and v.main and v.main.arm.factors not in confirmed]
+    if others:
+        intro += f" By the cells that are there now validation chooses {names(others)} instead."
     figure = forest_figure(fresh.contrasts, "confirmation")
     table = comparisons_table("confirmation", "The chosen arm on fresh seeds", fresh.contrasts)
     return SectionContent(
@@ -49,7 +53,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
 def _applies(conclusions: Conclusions) -> Literal[True] | str:
     fresh = conclusions.confirmed
     if fresh is None:
-        return "no fresh seeds were run, see vmp sweep run --confirm"
+        return "no fresh seeds were run" + (", see vmp sweep run --confirm" if conclusions.study.origin is None else "")
     return any(c.verdict is not Verdict.NONE for c in fresh.contrasts) or "fewer than 3 fresh seeds are complete"
 
 

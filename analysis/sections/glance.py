@@ -23,7 +23,8 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         tiles.append(Tile(name="collapsed", value=ill, note="runs with constant attention, or diverged"))
     arms, seeds = count(len(study.arms), "arm"), count(len(study.plan.seeds), "seed")
     is_full = counts.planned == len(study.arms) * len(study.plan.seeds)
-    shape = f"{arms} × {seeds}" if is_full else f"{arms}, up to {seeds}"
+    most = max((summary.planned for summary in conclusions.summaries), default=0)
+    shape = f"{arms} × {seeds}" if is_full else f"{arms}, up to {count(most, 'seed')}"
     tiles.append(Tile(name="cells complete", value=f"{counts.complete} of {counts.planned}", note=shape))
     compute = NOT_RECORDED if math.isnan(seconds) else duration(seconds)
     tiles.append(Tile(name="compute", value=compute, note="summed over cells"))
@@ -47,7 +48,8 @@ def _choice(conclusions: Conclusions) -> list[Tile]:
         )
         name = f"against {IN_SHORT[main.reference.kind] if is_other else main.sides.against}"
         note = f"{limits(main.interval)} · {VERDICT_WORDS[main.verdict]}"
-        name = name if main.is_pair else f"{main.sides.subject} {name}"
+        is_chosen = main.is_pair and best is not None and main.arm.factors == best.arm.factors
+        name = name if is_chosen else f"{main.sides.subject} {name}"
         tiles.append(Tile(name=name, value=f"{points(main.mean)} pts", note=note))
     return tiles
 

@@ -6,13 +6,14 @@ from analysis.sections.base import Section, SectionContent
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Divisions
 from sweeps.stats.decisions import sign_flip_floor
+from sweeps.stats.intervals import in_points
 from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.planner import min_seeds_by_sign_flips
 from vmp.core.text import count
 
 
 def _compute(conclusions: Conclusions) -> SectionContent:
-    study, n = conclusions.study, len(conclusions.study.plan.seeds)
+    study = conclusions.study
     header = study.plan.study
     margin = "the default, fixed in advance" if header.margin_is_default else "named by the study"
     if study.origin is not None:
@@ -25,8 +26,8 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         for (metric, name, *_), family in conclusions.evidence.families.items()
         if metric == study.test or isinstance(metric, tuple)
     }
-    families = [f"{name} ({count(family[0].family, 'comparison')})" for name, family in made.items() if family]
-    largest = max((family[0].family for family in made.values() if family), default=1)
+    sizes = {name: family[0].family for name, family in made.items() if family and family[0].family}
+    families = [f"{name} ({count(size, 'comparison')})" for name, size in sizes.items()]
     facts = [
         (
             "Unit",
@@ -44,22 +45,28 @@ def _compute(conclusions: Conclusions) -> SectionContent:
         ("Families on this page", "; ".join(families) + ". Each is bounded by itself." if families else "none"),
         (
             "Practically equal",
-            f"The interval lies within ±{100 * study.margin:g} points ({margin}). Not finding a difference is called "
+            f"The interval lies within ±{in_points(study.margin)} ({margin}). Not finding a difference is called "
             "undecided, never equal.",
         ),
-        (
-            "What the seeds can show",
-            f"With {count(n, 'paired seed')} the smallest p of the sign-flip test, which assumes no normality, is "
-            f"{_smallest(n, 1)} alone and {_smallest(n, largest)} in the largest family here; it takes "
-            f"{min_seeds_by_sign_flips()} and {min_seeds_by_sign_flips(largest)} seeds to reach 5%. Verdicts rest on "
-            "t, which assumes roughly normal differences; where some seeds collapse and others do not, they are not, "
-            "and the seeds themselves should be read.",
-        ),
     ]
+    over_seeds = [c.n for family in made.values() for c in family if c.sides.divisions is None]
+    if sizes and over_seeds:
+        facts.append(("What the seeds can show", _of_seeds(max(over_seeds), max(sizes.values()))))
     over = conclusions.over_blocks
     if over is not None and over.divisions is not None:
         facts.insert(2, ("Divisions of the data", _of_divisions(over.divisions)))
     return SectionContent(facts=facts)
+
+
+def _of_seeds(n: int, largest: int) -> str:
+    """What the sign-flip test can show with the seeds of the comparisons that have most, beside its largest family."""
+    return (
+        f"With {count(n, 'paired seed')}, the most of a comparison here, the smallest p of the sign-flip test, which "
+        f"assumes no normality, is {_smallest(n, 1)} alone and {_smallest(n, largest)} in the largest family; it takes "
+        f"{min_seeds_by_sign_flips()} and {min_seeds_by_sign_flips(largest)} seeds to reach 5%. Verdicts rest on t, "
+        "which assumes roughly normal differences; where some seeds collapse and others do not, they are not, and the "
+        "seeds themselves should be read."
+    )
 
 
 def _smallest(n: int, family: int) -> str:

@@ -12,6 +12,7 @@ from analysis.verdict.conclusions import Conclusions
 from analysis.words.findings import Finding
 from analysis.words.race_sentences import drop_sentences, race_block, race_sentence
 from sweeps.race_state import RaceArm, RaceState, StudyRace
+from sweeps.stats.intervals import in_points
 
 _BLOCK = Column(key="block", header="block")
 _COLUMNS = (
@@ -73,7 +74,7 @@ def _caption(made: StudyRace) -> str:
         race, each = f"The {len(made.races)} races, one in each block,", " for each"
     return (
         f"{race} on validation, in percentage points, with an error of {100 * made.rules.alpha:g}%{each} over all "
-        f"looks and a margin of {100 * made.rules.margin:g} points: {made.cells} runs instead of the {made.grid_cells} "
+        f"looks and a margin of {in_points(made.rules.margin)}: {made.cells} runs instead of the {made.grid_cells} "
         "of a grid."
     )
 
@@ -107,7 +108,9 @@ def _findings_of(race: RaceState, study: Study) -> list[Finding]:
 def _row(arm: RaceArm, conclusions: Conclusions, block: tuple[str, ...]) -> Row:
     named = conclusions.study.label_of
     label = named(arm.factors)
-    interval = (arm.low, arm.high) if arm.low is not None and arm.high is not None else None
+    # Without any variation of the differences there is no error to make an interval of.
+    is_known = arm.low is not None and arm.high is not None and arm.low < arm.high
+    interval = (arm.low, arm.high) if is_known else None
     values = (
         *block,
         label,

@@ -70,11 +70,14 @@ def _compute(conclusions: Conclusions) -> SectionContent:
 def curve_finding(contrasts: Sequence[Contrast], curve: Specification) -> Finding:
     """How many arms are ahead of their references, and how many lie outside what chance gives."""
     k, outside = len(contrasts), int(curve.is_outside.sum())
-    text = f"{sum(contrast.mean > 0 for contrast in contrasts)} of {k} arms have a mean above that of their reference; "
+    above = sum(contrast.mean > 0 for contrast in contrasts)
+    text = f"{above} of {k} arms {'has' if above == 1 else 'have'} a mean above that of "
+    text += f"{'its' if above == 1 else 'their'} reference; "
     if curve.n < MIN_SEEDS_OUTSIDE:
         text += f"with {count(curve.n, 'seed')} no arm can lie outside what chance gives its place of the curve."
     else:
-        text += f"{outside} of {k} lie outside what chance gives their places (sign flips within {curve.n} seeds)."
+        lie, places = ("lies", "its place") if outside == 1 else ("lie", "their places")
+        text += f"{outside} of {k} {lie} outside what chance gives {places} (sign flips within {curve.n} seeds)."
     return Finding(topic="All arms", text=text, contrasts=tuple(contrasts))
 
 

@@ -71,12 +71,14 @@ class Origin:
         tool: Its name: ``"Optuna"``, ``"CSV"``.
         metric: What it measured, in words.
         split: On which split the reported values were measured: ``"test"``, ``"validation"``, or "" where nothing says.
+        sources: Names of the files or folders that were read.
         notes: Sentences on what was assumed, left out, or cannot be known.
     """
 
     tool: str
     metric: str
     split: str
+    sources: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
 
@@ -153,6 +155,11 @@ class Study:
     def measured(self) -> str:
         """The values of `test` in words: ``"test top-1 accuracy"``."""
         return f"{self.split} {self.metric_name}".strip()
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """What `val` and `test` are called in another tool's results, which say neither split nor metric as we do."""
+        return {} if self.origin is None else {self.val: f"validation {self.metric_name}", self.test: self.measured}
 
     @property
     def accuracy(self) -> str:

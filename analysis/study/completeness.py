@@ -36,6 +36,7 @@ class Completeness:
         unproposed: Arms that an adaptive search has still to propose; their cells are not in the plan yet.
         unmeasured: Complete cells without the accuracy that arms are compared by.
         cells, accuracy: What both are called: another tool's runs were not planned by this one.
+        is_own: Whether `vmp sweep run` can run what is missing.
     """
 
     planned: int
@@ -48,6 +49,7 @@ class Completeness:
     unmeasured: int = 0
     cells: str = "planned cells"
     accuracy: str = "test accuracy"
+    is_own: bool = True
 
     @property
     def is_measured(self) -> bool:
@@ -94,6 +96,7 @@ def completeness(study: Study) -> Completeness:
         planned=len(study.cells),
         cells=f"runs that {study.origin.tool} recorded" if study.origin else "planned cells",
         accuracy=study.accuracy,
+        is_own=study.origin is None,
         unmeasured=int(((study.cells[STATUS] == COMPLETE) & study.cells[study.test].isna()).sum()),
         unproposed=0 if search.arms is None else max(0, search.arms - proposed),
         **{status: int(counts.get(status, 0)) for status in STATUSES},

@@ -18,7 +18,7 @@ from analysis.words.phrases import in_runs
 from sweeps.records.plan_record import Plan
 from vmp.core.fingerprint import canonical_json, code_fingerprints
 from vmp.core.outcome import Plain
-from vmp.core.text import count, duration
+from vmp.core.text import count, duration, listing
 
 NOT_RECORDED = "not recorded"
 
@@ -84,7 +84,7 @@ def provenance(study: Study) -> ProvenanceFacts:
         ("run", f"{started[0]} to {started[-1]} (starts of the first and last cell)" if started else NOT_RECORDED),
     ]
     if origin is not None:
-        facts.insert(0, ("read from", f"{study.path.name}, recorded by {origin.tool}"))
+        facts.insert(0, ("read from", f"{listing(list(origin.sources))}, recorded by {origin.tool}"))
     about = (*warnings, *(origin.notes if origin else ()), *_contradictions(study, records), *_of_the_data(study))
     return ProvenanceFacts(facts=tuple(facts), warnings=about, seconds=total)
 

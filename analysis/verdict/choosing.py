@@ -18,6 +18,8 @@ from vmp.core.text import count
 
 SEED_OF_CURSE = 0
 UNSEEN = "on validation the same as an earlier arm, with other settings of the test alone"
+LOST = "the search gave it"
+"""How the reason begins for a candidate that lost to another on the seeds that it has."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +103,7 @@ def _reason(summary: ArmSummary, values: Floats, most: int) -> str:
     if summary.stopped:
         return f"{summary.stopped} of {seeds} stopped early"
     if summary.planned < most:
-        return f"the search gave it {seeds}, and the best arms {most}"
+        return f"{LOST} {seeds}, and the best arms {most}"
     return f"{int((~np.isnan(values)).sum())} of {seeds} complete"
 
 

@@ -15,7 +15,7 @@ from analysis.verdict.contrasts import Contrast, Sides
 from analysis.verdict.evidence import Evidence
 from sweeps.questions import BASELINE, CONTROL, asked_factors, counterparts
 from sweeps.stats.collapse import Rate, rate
-from sweeps.stats.factorial import Unit, by_seed, difference, halves, sides, single_runs
+from sweeps.stats.factorial import Unit, by_seed, difference, halves, sides, single_runs, with_runs
 from sweeps.stats.rates import Sided, compare_collapse_rates
 from vmp.core.fingerprint import canonical_json
 from vmp.core.text import count, listing
@@ -94,12 +94,15 @@ def effect_family(study: Study, arms: Sequence[Arm], factors: Sequence[Factor]) 
     made: list[tuple[Factor | None, Sides]] = []
     for factor in factors:
         others = [other for other in factors if other is not factor]
-        fixed = [other for other in others if not _is_nested(other, factor, arms)]
         for levels in _comparisons(study, factor):
+            sides_of = {*levels.subject, *levels.against}
+            compared = [arm for arm in arms if factor.index(arm) in sides_of]
+            fixed = [other for other in others if not _is_nested(other, factor, compared)]
             units = [unit for group in _settings(arms, fixed) if (unit := levels.difference(group))]
             subject, against = factor.text(levels.subject), factor.text(levels.against)
             if units:
-                of_factor = _sides(study, units, subject, against, others)
+                at = _setting_of(study, units[0], fixed) if len(units) == 1 else ""
+                of_factor = _sides(study, units, subject, against + at, others)
                 over = listing([other.title for other in others]) if fixed != others else of_factor.over
                 made.append((factor, replace(of_factor, over=over)))
     for prompt, kind in ((CONTROL, Kind.CONTROL), (BASELINE, Kind.BASELINE)) if made else ():
@@ -111,6 +114,13 @@ def effect_family(study: Study, arms: Sequence[Arm], factors: Sequence[Factor]) 
             made.append((None, replace(layer, over=f"its {count(len(gains), 'setting')}")))
             break
     return made
+
+
+def _setting_of(study: Study, unit: Unit, fixed: Sequence[Factor]) -> str:
+    """Where alone both sides have arms: `` at g = 1``; empty where nothing else varies."""
+    arm = study.arms[next(iter(unit))]
+    known = [factor.text([level]) for factor in fixed if (level := factor.index(arm)) is not None]
+    return f" at {', '.join(known)}" if known else ""
 
 
 def compare_effects(
@@ -182,22 +192,24 @@ def compare_collapse(evidence: Evidence, contrasts: Sequence[Contrast]) -> list[
 
 
 def _sided(evidence: Evidence, sides: Sides) -> Sided | None:
-    units = [unit for part in sides.parts for unit in part]
-    subject, against = (_rate(evidence, units, sign) for sign in (1, -1))
+    # Settings in which no run can collapse, such as those of the control, have no say.
+    parts = [with_runs(evidence.collapsed, part) or part for part in sides.parts]
+    subject, against = (_rate(evidence, parts, sign) for sign in (1, -1))
     are_same = {arm.training for arm in sides.arms} == {arm.training for arm in sides.references}
     if are_same or not subject.n or not against.n:
         return None
-    differences = np.stack([by_seed(evidence.collapsed, part) for part in sides.parts])
+    differences = np.stack([by_seed(evidence.collapsed, part) for part in parts])
     return Sided(differences=differences, subject=subject, against=against)
 
 
-def _rate(evidence: Evidence, units: Sequence[Unit], sign: int) -> Rate:
-    """How often the runs on one side collapsed, those of units that are complete, each training once."""
-    runs, rows = single_runs(evidence.collapsed, units, sign)
+def _rate(evidence: Evidence, parts: Sequence[Sequence[Unit]], sign: int) -> Rate:
+    """How often the runs on one side collapsed, those of seeds that are complete, each training once."""
     flags: dict[tuple[str, int], float] = {}
-    for run, row in zip(runs.T, rows.tolist(), strict=True):
-        training = evidence.study.arms[row].training
-        flags |= {(training, i): evidence.collapsed[row, i] for i in np.flatnonzero(~np.isnan(run)).tolist()}
+    for units in parts:
+        runs, rows = single_runs(evidence.collapsed, units, sign)
+        for run, row in zip(runs.T, rows.tolist(), strict=True):
+            training = evidence.study.arms[row].training
+            flags |= {(training, i): evidence.collapsed[row, i] for i in np.flatnonzero(~np.isnan(run)).tolist()}
     return rate(int(sum(flags.values())), len(flags))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,14 +33,16 @@ class SideBySide:
     Attributes:
         changes: (what, how) of each part of the plan that differs.
         alike: What does not, by name.
+        unknown: What one of them does not record, by name, so that nothing is said of it.
         arms: The arms of both, as A names them.
         paired: A's arm against B's, within the seeds of both; empty where some arm shares fewer than 3 seeds.
-        unpaired: The same comparisons over runs that share no seed, where `paired` is empty.
+        unpaired: The same comparisons over runs as if they shared no seed, where `paired` is empty.
         split: What was measured: ``"test"``, or "" where that is not known.
     """
 
     changes: tuple[tuple[str, str], ...]
     alike: tuple[str, ...]
+    unknown: tuple[str, ...]
     arms: tuple[Arm, ...]
     paired: tuple[Contrast, ...]
     unpaired: tuple[Unpaired, ...]
@@ -58,15 +60,16 @@ def side_by_side(a: Study, b: Study) -> SideBySide:
             f"'{a.path}' reports {a.measured} and '{b.path}' {b.measured}, so none of their numbers can be compared"
         )
     shared = _shared(a, b)
-    changes, alike = _plans(a, b, shared)
+    changes, alike, unknown = _plans(a, b, shared)
     paired = _paired(a, b, shared)
     unpaired: tuple[Unpaired, ...] = ()
     if not paired or any(contrast.n < MIN_SEEDS for contrast in paired):
         paired = ()
         values = [study_values.values(study.test) for study, study_values in ((a, Evidence(a)), (b, Evidence(b)))]
         unpaired = compare_unpaired([(_known(values[0][x.order]), _known(values[1][y.order])) for x, y in shared])
-    return SideBySide(changes=changes, alike=alike, arms=tuple(arm for arm, _ in shared), paired=paired,
-                      unpaired=unpaired, split=a.split)  # fmt: skip
+    arms = tuple(arm for arm, _ in shared)
+    return SideBySide(changes=changes, alike=alike, unknown=unknown, arms=arms, paired=paired, unpaired=unpaired,
+                      split=a.split)  # fmt: skip
 
 
 def _known(row: np.ndarray) -> np.ndarray:
@@ -119,9 +122,17 @@ def _paired(a: Study, b: Study, shared: Sequence[tuple[Arm, Arm]]) -> tuple[Cont
 
 def _plans(
     a: Study, b: Study, shared: Sequence[tuple[Arm, Arm]]
-) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
-    """What differs between the plans, and the parts that do not."""
+) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...], tuple[str, ...]]:
+    """What differs between the plans, the parts that do not, and those that one of them does not record."""
     in_both = [x for x, _ in shared], [y for _, y in shared]
+    recorded: dict[str, Callable[[Study], bool]] = {
+        "settings": lambda study: any(record.settings for record in study.records.values()),
+        "data": lambda study: bool(study.plan.data.hash),
+        "code": lambda study: bool(study.plan.code.hash),
+        "search": lambda study: study.origin is None,
+        "versions": lambda study: any(record.versions for record in study.records.values()),
+    }
+    unknown = tuple(name for name, is_in in recorded.items() if not (is_in(a) and is_in(b)))
     parts: list[tuple[str, list[str]]] = [
         ("arms", _only([[arm.label for arm in study.arms if arm not in some]
                         for study, some in zip((a, b), in_both, strict=True)])),
@@ -133,7 +144,9 @@ def _plans(
         ("margin", [*_pairs({"margin": a.margin}, {"margin": b.margin})]),
         ("versions", [*_pairs(_versions(a), _versions(b))]),
     ]  # fmt: skip
-    return tuple((name, one) for name, some in parts for one in some), tuple(n for n, some in parts if not some)
+    known = [(name, some) for name, some in parts if name not in unknown]
+    changes = tuple((name, one) for name, some in known for one in some)
+    return changes, tuple(name for name, some in known if not some), unknown
 
 
 def _sets(a: Sequence[int], b: Sequence[int]) -> list[str]:
@@ -150,12 +163,12 @@ def _named(some: Sequence[str]) -> str:
 
 
 def _settings(study: Study, arms: Sequence[Arm]) -> dict[str, Any]:
-    """The settings that the cells of `arms` share, flat: of the records, else of the plan."""
+    """The settings that the cells of `arms` share, flat; of cells of all arms where `arms` is empty."""
     hashes = study.cells.loc[study.cells[ARM].isin([arm.label for arm in arms]), HASH] if arms else study.records
     known = [study.records[one] for one in hashes if one in study.records]
     records = [_flat(record.settings) for record in known if record.settings]
     if not records:
-        return _flat(study.plan.study.settings)
+        return {}
     first = records[0]
     alike = {key for key in first if all(one.get(key, _MISSING) == first[key] for one in records)}
     return {key: value for key, value in first.items() if key in alike}

@@ -10,7 +10,7 @@ from functools import cached_property
 from analysis.study.arms import Arm, Kind, value_text
 from analysis.study.cells import Study
 from analysis.study.factors import Factor, block_factors, varied_factors
-from analysis.verdict.choosing import UNSEEN, Chosen, choose_arm
+from analysis.verdict.choosing import LOST, Chosen, choose_arm
 from analysis.verdict.contrasts import Contrast, Sides
 from analysis.verdict.effects import Effect, compare_effects, effect_family, interaction_family
 from analysis.verdict.evidence import Evidence
@@ -78,8 +78,9 @@ class BlockVerdict:
 
     @property
     def choices(self) -> int:
-        """Among how many candidates validation chose: without those that it cannot set apart from another."""
-        return len(self.candidates) - sum(reason == UNSEEN for _, reason in self.excluded)
+        """Among how many candidates validation chose: those that could be chosen, and in a search those that lost on
+        fewer seeds."""
+        return len(self.candidates) - sum(not reason.startswith(LOST) for _, reason in self.excluded)
 
     @property
     def outcome(self) -> Verdict:

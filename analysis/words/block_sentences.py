@@ -9,10 +9,11 @@ from analysis.study.cells import Study
 from analysis.study.factors import block_factors
 from analysis.verdict.over_blocks import OverBlocks, common_settings
 from analysis.verdict.verdicts import BlockVerdict
-from analysis.words.claims import brief, claim_clause, short_comparison
+from analysis.words.claims import brief, claim_clause, of_divisions, short_comparison
 from analysis.words.effect_sentences import effect_findings, effects_claim, named_effects
 from analysis.words.findings import Behind, Finding
-from analysis.words.phrases import MAX_NAMES, VERDICT_WORDS, capital, vmp_with
+from analysis.words.phrases import MAX_NAMES, VERDICT_WORDS, capital, vmp_with, within_block
+from analysis.words.verdict_sentences import no_choice, without_choice
 from sweeps.questions import RESAMPLINGS
 from sweeps.stats.collapse import Rate, rate
 from sweeps.stats.decisions import Verdict
@@ -27,14 +28,17 @@ def blocks_claim(
     """The headline's clause over several blocks: on the factors that the study names, else on the chosen setting."""
     if over is not None and named_effects(over.effects, study):
         clause, behind = effects_claim(over.effects, verdicts[0].factors, study)
-        return f"over {over.over}, {clause}", behind
-    return _setting_claim(over, verdicts)
+        fewest = min((effect.contrast for effect in over.effects), key=lambda contrast: contrast.n)
+        return f"over {of_divisions(fewest, over.over)}, {clause}", behind
+    return _setting_claim(over, verdicts, study)
 
 
-def _setting_claim(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) -> tuple[str, tuple[Behind, ...]]:
+def _setting_claim(
+    over: OverBlocks | None, verdicts: Sequence[BlockVerdict], study: Study
+) -> tuple[str, tuple[Behind, ...]]:
     """What is shown of the setting chosen for all blocks: losses first, but for divisions of one data set."""
     if over is None or over.chosen is None or over.main is None:
-        return _block_by_block(verdicts)
+        return _block_by_block(verdicts, study)
     setting = over.main.sides.subject
     vmp = setting if over.main.arm.kind is not Kind.VMP else vmp_with(setting)
     subject = vmp if setting == "VMP" else f"{vmp}, the best on validation over all blocks,"
@@ -51,7 +55,7 @@ def _setting_claim(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) ->
         said = [f"{verb} for {listing(losses[verdict])}" for verdict, verb in _LOSES.items() if losses[verdict]]
         parts.append(f"{vmp} {' and '.join(said)}")
         behind += over.losing
-    parts.append(f"over {over.main.sides.over}, {claim_clause(subject, over.main)}")
+    parts.append(f"over {of_divisions(over.main, over.over)}, {claim_clause(subject, over.main)}")
     if over.unfit and over.divisions is None:
         parts.append(f"it does not serve {listing(list(over.unfit))}, where another value is shown to be better")
     return "; ".join(parts), (*behind, over.main)
@@ -59,22 +63,27 @@ def _setting_claim(over: OverBlocks | None, verdicts: Sequence[BlockVerdict]) ->
 
 def blocks_findings(over: OverBlocks | None, verdicts: Sequence[BlockVerdict], study: Study) -> list[Finding]:
     """What stands beside the headline over several blocks."""
-    clause, behind = _block_by_block(verdicts)
+    clause, behind = _block_by_block(verdicts, study)
     findings = [Finding(topic="Block by block", text=f"{capital(clause)}.", contrasts=behind)]
     if over is None:
-        text = "The blocks have no setting in common, so there is no verdict over all of them."
+        has_common = bool(common_settings(verdicts, block_factors(study)))
+        why = "No setting is compared with a reference in every block" if has_common else (
+            "The blocks have no setting in common")  # fmt: skip
+        text = f"{why}, so there is no verdict over all of them."
         return [*findings, Finding(topic="One for all", text=text)]
     if over.effects:
         findings += effect_findings(over.effects, study, over=over.over)
     if named_effects(over.effects, study) and over.main is not None:
-        clause, behind = _setting_claim(over, verdicts)
+        clause, behind = _setting_claim(over, verdicts, study)
         findings.append(Finding(topic="One for all", text=f"{capital(clause)}.", contrasts=behind))
-    name = "all blocks" if over.divisions is None else "all divisions"
+    every = "all blocks" if over.divisions is None else "all divisions"
     has_several = len({contrast.sides.against for contrast in over.contrasts}) > 1
     for contrast in over.contrasts:
         against = f" against {contrast.sides.against}" if has_several else ""
-        text = short_comparison(capital(f"{contrast.sides.subject}{against} over {name}"), contrast)
-        if contrast is not over.main and text:
+        name = of_divisions(contrast, over.over)
+        subject = f"{contrast.sides.subject}{against} over {every if name == over.over else name}"
+        text = short_comparison(capital(subject), contrast) or f"{capital(claim_clause(subject, contrast))}."
+        if contrast is not over.main:
             findings.append(Finding(topic="One for all", text=text, contrasts=(contrast,)))
     return findings + _collapse(over, verdicts, block_factors(study))
 
@@ -119,17 +128,31 @@ def divisions_finding(study: Study, over: OverBlocks | None) -> Finding | None:
     return Finding(topic="Divisions", text=text)
 
 
-def _block_by_block(verdicts: Sequence[BlockVerdict]) -> tuple[str, tuple[Behind, ...]]:
+def _block_by_block(verdicts: Sequence[BlockVerdict], study: Study) -> tuple[str, tuple[Behind, ...]]:
+    """What is chosen in each block and how that compares, losses first; of results without a choice what is shown."""
     ordered = sorted(verdicts, key=lambda verdict: verdict.outcome not in (Verdict.WORSE, Verdict.BEHIND))
-    parts, behind = [], []
+    parts: list[str] = []
+    behind: list[Behind] = []
+    if not study.has_validation and study.origin is not None:
+        for verdict in ordered:
+            clause, some = without_choice(verdict)
+            parts.append(f"for {verdict.block}, {within_block(clause, verdict.block)}")
+            behind += some
+        return "; ".join([no_choice(study.origin.tool), *parts]), tuple(behind)
+    names = block_factors(study)
     for verdict in ordered:
-        if verdict.best is None:
+        best, main = verdict.best, verdict.main
+        if best is None:
             parts.append(f"no choice possible for {verdict.block}")
             continue
-        part = f"{verdict.best.arm.label}" if verdict.block in verdict.best.arm.label else (
-            f"{verdict.best.arm.label} for {verdict.block}")  # fmt: skip
-        if verdict.main is not None and verdict.main.verdict is not Verdict.NONE:
-            part += f" ({brief(verdict.main)}: {VERDICT_WORDS[verdict.outcome]})"
-            behind.append(verdict.main)
+        part = best.arm.label if verdict.block in best.arm.label else f"{best.arm.label} for {verdict.block}"
+        if verdict.reference_is_best:
+            part += ", the reference itself"
+        if main is None or main.verdict is Verdict.NONE:
+            part += " (not compared)"
+        else:
+            whom = f"{main.arm.label_without(names)} against it, " if verdict.reference_is_best else ""
+            part += f" ({whom}{brief(main)}: {VERDICT_WORDS[verdict.outcome]})"
+            behind.append(main)
         parts.append(part)
     return f"chosen on validation: {'; '.join(parts)}", tuple(behind)

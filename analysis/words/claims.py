@@ -11,6 +11,7 @@ from analysis.words.phrases import VERDICT_WORDS, limits, p_value, pairs, points
 from sweeps.stats.claims import Collapse
 from sweeps.stats.collapse import Rate
 from sweeps.stats.decisions import Reason, Verdict, sign_flip_floor
+from sweeps.stats.intervals import in_points
 from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.planner import min_seeds_by_sign_flips
 from vmp.core.text import count, listing
@@ -27,7 +28,7 @@ def claim_clause(subject: str, contrast: Contrast) -> str:
     """What `contrast` shows about `subject` ("VMP with λ = 0.1"), in one clause that fits its verdict."""
     reference, verdict = reference_name(contrast), contrast.verdict
     if verdict is Verdict.NONE:
-        few = pairs(contrast) if contrast.n else f"no paired {contrast.unit}"
+        few = how_few(contrast)
         needed = f"{MIN_SEEDS}" if contrast.sides.divisions is None else f"{MIN_SEEDS} divisions and {MIN_SEEDS} seeds"
         return f"{subject} cannot be compared with {reference}: {few} so far, and a verdict needs at least {needed}"
     if contrast.is_identical:
@@ -61,6 +62,20 @@ def claim_clause(subject: str, contrast: Contrast) -> str:
             f"although by itself this comparison would be clear ({p_value(contrast.p_alone)})"
         )
     return f"whether {subject} differs from {reference} is not decided by this study: {figures(contrast)}"
+
+
+def how_few(contrast: Contrast) -> str:
+    """What a comparison without a verdict has: ``2 paired seeds``; of averages over settings, seeds that have all."""
+    if contrast.sides.divisions is None and len(contrast.sides.units) > 1:
+        seeds = count(contrast.n, "seed") if contrast.n else "no seed"
+        return f"{seeds} {'have' if contrast.n > 1 else 'has'} all of these runs"
+    return pairs(contrast) if contrast.n else f"no paired {contrast.unit}"
+
+
+def of_divisions(contrast: Contrast, over: str) -> str:
+    """What a comparison is over, ``5 divisions``, or of divisions that not all have its runs ``4 of 5 divisions``."""
+    divisions = contrast.sides.divisions
+    return f"{contrast.n} of {over}" if divisions is not None and contrast.n < len(divisions.names) else over
 
 
 def short_comparison(subject: str, contrast: Contrast) -> str:
@@ -103,7 +118,7 @@ def _at_risk(contrast: Contrast) -> str:
         return "how often the reference collapses is not settled by these seeds"
     seen = _collapsed(contrast, collapse)
     assumed = ", which is assumed, as none was seen" if collapse.drop_is_assumed else ""
-    drop = f"a collapse costs {100 * collapse.drop:.0f} points{assumed}"
+    drop = f"a collapse costs {in_points(collapse.drop, '.0f')}{assumed}"
     return (
         f"{seen}, a rate of up to {collapse.possible_rate:.0%} is not excluded, and "
         f"{max(collapse.cancelling_rate, 0):.0%} "
@@ -123,10 +138,16 @@ def mixed_runs(contrast: Contrast) -> str:
 def _collapsed(contrast: Contrast, collapse: Collapse) -> str:
     """How many runs collapsed; of what is averaged over, how many seeds did in any setting or division."""
     rate = collapse.rate
+    ended = how_ended(contrast)
     if len(contrast.sides.units) == 1 and contrast.is_pair:
-        return f"{_of_all(rate)}{count(rate.n, 'run')} collapsed"
+        return f"{_of_all(rate)}{count(rate.n, 'run')} {ended}"
     where = "setting" if contrast.sides.divisions is None else "division"
-    return f"{_of_all(rate)}{count(rate.n, 'seed')} collapsed in {'some' if rate.count else 'any'} {where}"
+    return f"{_of_all(rate)}{count(rate.n, 'seed')} {ended} in {'some' if rate.count else 'any'} {where}"
+
+
+def how_ended(contrast: Contrast) -> str:
+    """What runs that count as collapsed have done; diverged ones are among them."""
+    return "collapsed or diverged" if contrast.filled else "collapsed"
 
 
 def _of_all(rate: Rate) -> str:

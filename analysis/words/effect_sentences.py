@@ -9,11 +9,12 @@ from analysis.study.cells import Study
 from analysis.study.factors import Factor
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.effects import Effect, Rates
-from analysis.words.claims import brief, short_comparison
+from analysis.words.claims import brief, how_ended, how_few, of_divisions, short_comparison
 from analysis.words.findings import Behind, Finding
 from analysis.words.phrases import VERDICT_WORDS, capital, limits, p_value, pairs, points
 from sweeps.questions import asked_factors
 from sweeps.stats.decisions import Verdict
+from sweeps.stats.means import MIN_SEEDS
 from vmp.core.text import count, listing
 
 MAX_EFFECTS = 6
@@ -42,20 +43,31 @@ def effects_claim(every: Sequence[Effect], factors: Sequence[Factor], study: Stu
     effects = leading_effects(every, study)
     behind = _behind(effects)
     names = list(dict.fromkeys(effect.factor.title for effect in effects if effect.factor))
+    if all(effect.contrast.verdict is Verdict.NONE and not _is_shown(effect) for effect in effects):
+        most = max((effect.contrast for effect in effects), key=lambda contrast: contrast.n)
+        titles = names if asked_factors(study.plan.study) else [factor.title for factor in factors]
+        few = f"{how_few(most)}, and a verdict needs at least {MIN_SEEDS}"
+        return f"no effect of {listing(titles)} can be judged yet: {few}", behind
     if len(effects) == 1:
         (effect,) = effects
         if asked_factors(study.plan.study):
             return effect_text(effect), behind
         all_names = listing([factor.title for factor in factors])
-        start = f"of {all_names}, {names[0]} matters" if _is_shown(effect) else (
-            f"no effect of {all_names} is established; the clearest is that of {names[0]}")  # fmt: skip
-        return f"{start}: {effect_text(effect)}", behind
+        if not _is_shown(effect):
+            start = f"no effect of {all_names} is established; the clearest is that of {names[0]}"
+            return f"{start}: {effect_text(effect)}", behind
+        shown = shown_effects(every)
+        matter = _that_matter(shown, factors)
+        start = f"of {all_names}, {listing(matter)} {'matters' if len(matter) == 1 else 'matter'}"
+        largest = "" if len(matter) == 1 else f"; the largest effect is that of {names[0]}"
+        return f"{start}{largest}: {effect_text(effect)}", _behind(shown)
     if len(names) > 1:
         shown = _in_headline(effects)
         behind = _behind(shown)
         if not _is_shown(shown[0]):
             return f"no effect of {listing(names)} is established; the clearest: {effect_text(shown[0])}", behind
-        matter = list(dict.fromkeys(effect.factor.title for effect in shown if effect.factor))
+        matter = _that_matter(shown_effects(effects), factors)
+        behind = _behind([*shown, *(one for one in shown_effects(effects) if one not in shown)])
         start = f"of {listing(names)}, {listing(matter)} {'matters' if len(matter) == 1 else 'matter'}"
         return f"{start}: {'; '.join(effect_text(effect) for effect in shown)}", behind
     against = {effect.contrast.sides.against for effect in effects}
@@ -71,6 +83,17 @@ def effects_claim(every: Sequence[Effect], factors: Sequence[Factor], study: Stu
         f"{names[0]} matters: " if _is_shown(shown[0]) else f"no effect of {names[0]} is established; the clearest: "
     )
     return start + "; ".join(effect_text(effect) for effect in shown), _behind(shown)
+
+
+def shown_effects(effects: Sequence[Effect]) -> tuple[Effect, ...]:
+    """The effects of factors that are established, the largest first."""
+    return tuple(sorted((one for one in effects if one.factor and _is_shown(one)), key=clarity, reverse=True))
+
+
+def _that_matter(shown: Sequence[Effect], factors: Sequence[Factor]) -> list[str]:
+    """The factors with one of these effects, in the study's order."""
+    having = {effect.factor.name for effect in shown if effect.factor}
+    return [factor.title for factor in factors if factor.name in having]
 
 
 def _in_headline(effects: Sequence[Effect]) -> tuple[Effect, ...]:
@@ -96,9 +119,10 @@ def effect_findings(effects: Sequence[Effect], study: Study, *, over: str = "") 
     shown = others
     if len(others) > MAX_EFFECTS:
         shown = [effect for effect in others if effect.contrast.verdict.established][:MAX_EFFECTS]
-    start = f"over {over}, " if over else ""
+    starts = [f"over {of_divisions(effect.contrast, over)}, " if over else "" for effect in shown]
     findings = [
-        Finding(topic="Effects", text=f"{capital(start + effect_text(e))}.", contrasts=_behind([e])) for e in shown
+        Finding(topic="Effects", text=f"{capital(start + effect_text(e))}.", contrasts=_behind([e]))
+        for start, e in zip(starts, shown, strict=True)
     ]
     if hidden := len(others) - len(shown):
         findings.append(Finding(topic="Effects", text=f"{count(hidden, 'more effect')} are in the table."))
@@ -110,17 +134,17 @@ def effect_text(effect: Effect) -> str:
     contrast = effect.contrast
     subject = f"{contrast.sides.subject} against {contrast.sides.against}{_over(effect)}"
     if contrast.verdict is Verdict.NONE:
-        text = f"{subject} cannot be compared yet: {count(contrast.n, 'paired seed')}, and a verdict needs at least 3"
+        text = f"{subject} cannot be compared yet: {how_few(contrast)}, and a verdict needs at least {MIN_SEEDS}"
     else:
         text = short_comparison(subject, contrast).rstrip(".")
-    return text + (f"; {rates_text(effect.rates)}" if effect.rates and _counts(effect.rates) else "")
-
-
-def rates_text(rates: Rates) -> str:
-    """``22 of 24 runs collapsed against 0 of 24 (p < 0.001)``."""
-    text = (
-        f"{rates.subject.count} of {rates.subject.n} runs collapsed against {rates.against.count} of {rates.against.n}"
+    return text + (
+        f"; {rates_text(effect.rates, how_ended(contrast))}" if effect.rates and _counts(effect.rates) else ""
     )
+
+
+def rates_text(rates: Rates, ended: str) -> str:
+    """``22 of 24 runs collapsed against 0 of 24 (p < 0.001)``; `ended` for ``collapsed``."""
+    text = f"{rates.subject.count} of {rates.subject.n} runs {ended} against {rates.against.count} of {rates.against.n}"
     if math.isnan(rates.p):
         return text
     return text + (f" ({p_value(rates.p)})" if rates.p <= 0.05 else f" (not shown to differ, {p_value(rates.p)})")
@@ -147,7 +171,8 @@ def _rates_of_all(effects: Sequence[Effect]) -> str:
     shown = (
         f"smallest {p_value(smallest)}" if smallest <= 0.05 else f"not shown to differ, smallest {p_value(smallest)}"
     )
-    return f"; runs that collapsed: {listing(parts)}, against {against.count} of {against.n} ({shown})"
+    ended = max((how_ended(effect.contrast) for effect in effects), key=len)
+    return f"; runs that {ended}: {listing(parts)}, against {against.count} of {against.n} ({shown})"
 
 
 def interaction_findings(interactions: Sequence[Contrast]) -> list[Finding]:

@@ -18,6 +18,7 @@ from sweeps.race_state import RaceState
 from sweeps.stats.collapse import Rate
 from sweeps.stats.decisions import Verdict
 from sweeps.stats.guidance import Rule
+from sweeps.stats.intervals import in_points
 from sweeps.stats.regret import Ranks
 from sweeps.stats.variances import StdComparison
 from vmp.core.text import count, listing
@@ -111,7 +112,7 @@ def _collapse_overall(summaries: Sequence[ArmSummary], margin: float) -> str:
     gaps = [one.max_gap for _, one in endings if one.max_gap is not None]
     if gaps:
         near = sum(gap <= margin for gap in gaps)
-        within = f"the control within {100 * margin:g} points (largest difference anywhere: {100 * max(gaps):.1f})"
+        within = f"the control within {in_points(margin)} (largest difference anywhere: {100 * max(gaps):.1f})"
         if near == len(gaps):
             text += f" In each of these {near} arms every collapsed seed equals {within}."
         elif near:

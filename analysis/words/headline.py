@@ -10,7 +10,7 @@ from analysis.verdict.effects import Effect
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.block_sentences import blocks_claim, blocks_findings, divisions_finding
 from analysis.words.claims import claim_clause, mixed_runs, stability_sentence
-from analysis.words.effect_sentences import clarity, leading_effects, named_effects
+from analysis.words.effect_sentences import clarity, leading_effects, named_effects, shown_effects
 from analysis.words.findings import Behind, Finding
 from analysis.words.phrases import provisional, subject_name, within_block
 from analysis.words.race_sentences import race_sentence
@@ -42,9 +42,11 @@ def beside_headline(conclusions: Conclusions) -> Finding | None:
     contrast, fresh = answer(conclusions), conclusions.confirmed
     if contrast is None or contrast.verdict is Verdict.NONE:
         return None
-    if len(_leading(conclusions)) > 1:  # the headline makes several comparisons
-        return None
     is_fresh = fresh is not None and contrast in fresh.contrasts
+    of_block = conclusions.verdicts[0].effects if len(conclusions.verdicts) == 1 else ()
+    is_one = named_effects(of_block, conclusions.study) or len(shown_effects(of_block)) < 2
+    if len(_leading(conclusions)) > 1 or not (is_one or is_fresh):  # the headline makes several comparisons
+        return None
     evidence = fresh.evidence if fresh and is_fresh else conclusions.evidence
     text = stability_sentence(contrast, evidence.without_one(contrast))
     return Finding(topic=f"Leave one {contrast.unit} out", text=text, contrasts=(contrast,)) if text else None
@@ -72,7 +74,8 @@ def block_answer(verdict: BlockVerdict, conclusions: Conclusions) -> Contrast | 
 def findings(conclusions: Conclusions) -> tuple[tuple[str, tuple[Finding, ...]], ...]:
     """(block, findings) pairs, most important first; one pair with an empty block for a study of one block."""
     study, verdicts = conclusions.study, conclusions.verdicts
-    is_confirmed = conclusions.confirmed is not None
+    fresh = conclusions.confirmed
+    is_confirmed = fresh is not None and all(c.verdict is not Verdict.NONE for c in fresh.contrasts)
     pairs: list[tuple[str, tuple[Finding, ...]]] = []
     decides = len(verdicts) > 1 and conclusions.race is None  # races decide in a section of their own
     if decides:

@@ -20,6 +20,8 @@ def side_by_side_lines(a: Study, b: Study, made: SideBySide) -> list[str]:
     lines += [f"Changed, {what}: {how}" for what, how in made.changes]
     if made.alike:
         lines.append(f"Alike: {listing(list(made.alike))}")
+    if made.unknown:
+        lines.append(f"Not compared, as A or B does not record it: {listing(list(made.unknown))}")
     if not made.arms:
         return [*lines, "No arm is in both, so nothing can be compared."]
     texts = _paired(made) if made.paired else _unpaired(made)
@@ -40,7 +42,7 @@ def _how(made: SideBySide) -> str:
         return "paired within the seeds of both"
     if all(one.interval is None for one in made.unpaired):
         return f"nothing to judge by: below {MIN_SEEDS} runs of a side"
-    return f"not paired: fewer than {MIN_SEEDS} seeds in common; Welch, by the smaller number of runs"
+    return f"not paired: not every arm has {MIN_SEEDS} seeds in common; Welch, by the smaller number of runs"
 
 
 def _paired(made: SideBySide) -> list[tuple[str, bool]]:

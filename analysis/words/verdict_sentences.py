@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from analysis.study.arms import Kind, value_text
 from analysis.study.cells import Study
@@ -23,6 +24,8 @@ from analysis.words.phrases import (
     verdict_counts,
 )
 from sweeps.stats.decisions import Verdict
+from sweeps.stats.intervals import in_points
+from sweeps.stats.means import MIN_SEEDS
 from vmp.core.text import count, listing
 
 MAX_SHOWN = 5
@@ -39,8 +42,11 @@ def verdict_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behin
 def choice_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behind, ...]]:
     """What is shown about the arm that validation chooses."""
     best, main = verdict.best, verdict.main
+    if len(study.arms) == 1 and (only := verdict.candidates[0]).seeds:
+        return f"the only arm is at {percent(only.test_mean)} {study.measured}", ()
     if best is None and not study.has_validation and study.origin is not None:
-        return _without_choice(verdict, study.origin.tool)
+        shown, behind = without_choice(verdict)
+        return f"{no_choice(study.origin.tool)}; {shown}", behind
     if best is None:
         clause = (
             "no verdict is possible: choosing takes at least 3 seeds complete in common among the arms to choose from, "
@@ -48,10 +54,10 @@ def choice_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behind
         )
         return clause, ()
     if main is None:
+        others = [s for s in (*verdict.candidates, verdict.control, verdict.baseline) if s and s is not best]
+        why = "the reference is not among the arms" if others else "no other arm stands"
         level = f"{percent(best.test_mean)} {study.measured}"
-        if len(study.arms) == 1:
-            return f"the only arm is at {level}", ()
-        return f"{best.arm.label} is best on validation with {level}; no other arm stands to compare it with", ()
+        return f"{best.arm.label} is best on validation with {level}; {why} to compare it with", ()
     if verdict.reference_is_best:
         clause = f"the reference ({best.arm.label}) is itself best on validation; of the others, "
         return clause + claim_clause(subject_name(main), main) + mixed_runs(main), (main,)
@@ -64,16 +70,30 @@ def choice_claim(verdict: BlockVerdict, study: Study) -> tuple[str, tuple[Behind
     return claim_clause(subject, main) + mixed_runs(main), (main,)
 
 
-def _without_choice(verdict: BlockVerdict, tool: str) -> tuple[str, tuple[Behind, ...]]:
-    """Another tool's runs with one value each: what the comparisons show, and that nothing was chosen."""
-    clause = f"no arm is chosen: {tool} holds no second value to choose by, beside the reported one"
+def no_choice(tool: str) -> str:
+    """Why nothing is chosen among another tool's runs with one value each."""
+    return f"no arm is chosen: {tool} holds no second value to choose by, beside the reported one"
+
+
+def without_choice(verdict: BlockVerdict) -> tuple[str, tuple[Behind, ...]]:
+    """What the comparisons of arms that none was chosen of show, or why there are none."""
     known = [contrast for contrast in verdict.contrasts if contrast.verdict is not Verdict.NONE]
+    few = len(verdict.contrasts) - len(known)
+    rest = f"; {count(few, 'more arm')} {'has' if few == 1 else 'have'} too few seeds to compare" if few else ""
     if len(known) == 1:
-        return f"{clause}; {claim_clause(subject_name(known[0]), known[0])}", tuple(known)
-    references = {reference_name(contrast) for contrast in known}
-    if len(references) != 1:
-        return clause, ()
-    return f"{clause}; against {references.pop()}, {len(known)} arms are: {verdict_counts(known)}", tuple(known)
+        return claim_clause(subject_name(known[0]), known[0]) + rest, tuple(known)
+    references = {reference_name(contrast) for contrast in known or verdict.contrasts}
+    against = references.pop() if len(references) == 1 else "their references"
+    if known:
+        return f"against {against}, {_how_many(known)} are: {verdict_counts(known)}{rest}", tuple(known)
+    if verdict.contrasts:
+        return f"no arm shares {MIN_SEEDS} seeds with {against}, so none is compared", ()
+    return "the reference is not among the arms, so none is compared", ()
+
+
+def _how_many(contrasts: Sequence[Contrast]) -> str:
+    """``5 arms``; comparisons where an arm has several."""
+    return count(len(contrasts), "arm" if len({c.arm for c in contrasts}) == len(contrasts) else "comparison")
 
 
 def verdict_findings(verdict: BlockVerdict, study: Study, *, is_confirmed: bool = False) -> list[Finding]:
@@ -82,7 +102,7 @@ def verdict_findings(verdict: BlockVerdict, study: Study, *, is_confirmed: bool 
     Args:
         verdict: Of the block.
         study: The study.
-        is_confirmed: Whether fresh seeds were run, so that the choice needs no warning.
+        is_confirmed: Whether fresh seeds give a verdict, so that the choice needs no warning.
     """
     findings = []
     if verdict.effects:
@@ -155,7 +175,7 @@ def _comparisons(topic: str, contrasts: list[Contrast]) -> list[Finding]:
         return [Finding(topic=topic, text=text, contrasts=(c,)) for c, text in texts]
     references = {reference_name(contrast) for contrast in contrasts}
     against = references.pop() if len(references) == 1 else "their references"
-    text = f"Against {against}, {len(contrasts)} arms are: {verdict_counts(contrasts)}."
+    text = f"Against {against}, {_how_many(contrasts)} are: {verdict_counts(contrasts)}."
     shown = sorted(
         (c for c in contrasts if c.verdict in (Verdict.BETTER, Verdict.WORSE) and c.interval),
         key=lambda c: -abs(c.mean),
@@ -173,16 +193,16 @@ def _choice(verdict: BlockVerdict, study: Study) -> list[Finding]:
     if chosen is None or verdict.choices < 2:
         return []
     others = [arm for arm in chosen.possible if arm != chosen.best.arm]
-    within = f"{100 * study.margin:g} points"
+    within = in_points(study.margin)
+    able = " that could be chosen" if verdict.excluded else ""
     if len(others) + 1 == len(verdict.candidates) - len(verdict.excluded):
-        text = f"No arm is shown to be more than {within} worse on validation than another."
+        text = f"No arm{able} is shown to be more than {within} worse on validation than another."
     elif others:
         text = f"Not shown to be more than {within} worse on validation than another arm, besides "
-        text += f"{chosen.best.arm.label}: {names(others)}. With 95% confidence the true best is among these "
-        text += f"{len(chosen.possible)}."
+        text += f"{chosen.best.arm.label}: {names(others)}. With 95% confidence the true best"
+        text += f"{able and ' of those'}{able} is among these {len(chosen.possible)}."
     else:
-        every = "Every other arm that could be chosen" if verdict.excluded else "Every other arm"
-        text = f"{every} is shown to be more than {within} worse on validation."
+        text = f"Every other arm{able} is shown to be more than {within} worse on validation."
     findings = [Finding(topic="Choice", text=text)]
     if verdict.axis is not None:
         simplest = (
@@ -207,8 +227,9 @@ def _shape(verdict: BlockVerdict, study: Study) -> list[Finding]:
         return []
     low, high = (choose(known, key=lambda s: s.test_mean) for choose in (min, max))
     mean = f"{study.split} mean".strip()
-    text = f"Over the values of {axis.title} tried, the {mean} runs from {percent(low.test_mean)} ({low.arm.label}) to "
-    text += f"{percent(high.test_mean)} ({high.arm.label})."
+    lowest, highest = percent(low.test_mean), percent(high.test_mean)
+    runs = f"runs from {lowest} ({low.arm.label}) to {highest} ({high.arm.label})"
+    text = f"Over the values of {axis.title} tried, the {mean} {runs if lowest != highest else f'is {lowest}'}."
     trend = verdict.trend
     if trend is None or trend.interval is None:
         return [Finding(topic="Sensitivity", text=text)]

@@ -14,7 +14,7 @@ from sweeps.stats.collapse import UNSEEN_DROP, Rate, Runs, exact_limits, rate
 from sweeps.stats.decisions import REASONS, VERDICTS, Decisions, Reason, Verdict, decide, sign_flip_floor
 from sweeps.stats.divisions import Divided
 from sweeps.stats.intervals import Interval
-from sweeps.stats.stepdown import Floats
+from sweeps.stats.stepdown import Floats, holm
 
 METHOD = "simultaneous t, Holm"
 OVER_DIVISIONS = "simultaneous t corrected for shared training videos (Nadeau and Bengio) and shared seeds, Holm"
@@ -53,7 +53,8 @@ class Claim:
         interval: The one interval of this comparison; None below 3 seeds and where all differences are equal.
         p: Adjusted two-sided p value; at most 1 - level exactly when the interval excludes 0. NaN below 3 seeds.
         p_alone: Of this comparison alone, by the paired t test. Not what decides.
-        sign_flip_floor: The smallest adjusted p value that a sign-flip test with these seeds and this family can reach.
+        sign_flip_floor: The smallest p value, adjusted by Holm, that a sign-flip test with these seeds can reach beside
+            the others of the family with theirs.
         family: Comparisons decided together.
         margin: Differences below it are practically equal.
         verdict, reason: What is shown, and why not more.
@@ -102,7 +103,9 @@ def claims(
     made = decide(differences, margin=margin, alpha=alpha, collapsed=collapsed, reference_collapsed=reference_collapsed,
                   unseen_drop=unseen_drop, unseen_runs=unseen_runs, limit=limit)  # fmt: skip
     family = int((~np.isnan(made.mean)).sum())
-    floors = sign_flip_floor(made.n, max(family, 1))
+    # By Holm as the p values are: beside comparisons of more seeds, which come before it, less is asked of one.
+    stepped = holm(np.where(np.isnan(made.mean), np.nan, sign_flip_floor(made.n)))
+    floors = np.where(np.isnan(stepped), sign_flip_floor(made.n, max(family, 1)), stepped)
     flags = _flags_of_pairs(values, collapsed)
     return tuple(
         Claim(

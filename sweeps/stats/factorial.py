@@ -1,9 +1,10 @@
 """Comparisons of several arms at once, with the seed as the block: effects of factors, interactions, trends.
 
 A comparison is a list of *units*: weights of arms that sum to 0, one unit for each setting of the other factors. Within
-each seed it is the mean over the units whose runs all exist, so both sides always average the same settings, and it
-becomes one number per seed: a paired t test over seeds holds whatever the runs of one seed share. Effects are decided
-as one family by `sweeps.stats.claims.claims`.
+each seed it is the mean over all units, so both sides and all seeds average the same settings, and it becomes one
+number per seed: a paired t test over seeds holds whatever the runs of one seed share. A seed without one of the runs
+does not count: where settings differ in the effect, a mean over those that a seed happens to have is of something else
+in each seed. Effects are decided as one family by `sweeps.stats.claims.claims`.
 """
 
 from __future__ import annotations
@@ -59,9 +60,10 @@ def by_seed(values: npt.ArrayLike, units: Sequence[Unit]) -> Floats:
         units: Its units.
 
     Returns:
-        (n,); NaN where no unit has all its runs.
+        (n,); NaN where a run of some unit is missing.
     """
-    return _mean(np.stack([_unit(np.asarray(values, dtype=np.float64), unit) for unit in units]))
+    a = np.asarray(values, dtype=np.float64)
+    return np.asarray(np.stack([_unit(a, unit) for unit in units]).mean(axis=0), dtype=np.float64)
 
 
 def single_runs(values: npt.ArrayLike, units: Sequence[Unit], sign: int = 1) -> tuple[Floats, npt.NDArray[np.int64]]:
@@ -73,14 +75,14 @@ def single_runs(values: npt.ArrayLike, units: Sequence[Unit], sign: int = 1) -> 
         sign: 1 for the runs of the positive side, -1 for those of the other.
 
     Returns:
-        Positive - negative side for each run, (n, r); NaN where the unit is not complete. The arm of each column, (r,).
+        Positive - negative side for each run, (n, r); NaN in seeds without some run. The arm of each column, (r,).
     """
     a = np.asarray(values, dtype=np.float64)
+    complete = ~np.isnan(by_seed(a, units))
     columns, arms = [], []
     for unit in units:
         other = {arm: weight for arm, weight in unit.items() if weight * sign < 0}
         mean = _unit(a, other) / sum(abs(weight) for weight in other.values())
-        complete = ~np.isnan(_unit(a, unit))
         for arm, weight in unit.items():
             if weight * sign > 0:
                 columns.append(np.where(complete, mean + sign * a[arm], np.nan))
@@ -88,12 +90,12 @@ def single_runs(values: npt.ArrayLike, units: Sequence[Unit], sign: int = 1) -> 
     return np.stack(columns, axis=-1), np.asarray(arms)
 
 
+def with_runs(values: npt.ArrayLike, units: Sequence[Unit]) -> list[Unit]:
+    """The units that some seed has; `values` as in `by_seed`."""
+    a = np.asarray(values, dtype=np.float64)
+    return [unit for unit in units if not np.isnan(_unit(a, unit)).all()]
+
+
 def _unit(values: Floats, unit: Unit) -> Floats:
     total: Floats = sum((weight * values[arm] for arm, weight in unit.items()), np.zeros(values.shape[1]))
     return total
-
-
-def _mean(stacked: Floats) -> Floats:
-    known = ~np.isnan(stacked)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(known, stacked, 0.0).sum(axis=0) / known.sum(axis=0), dtype=np.float64)

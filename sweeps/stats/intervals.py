@@ -62,3 +62,9 @@ def t_interval(
         return None
     half = -float(special.stdtrit(n - 1, (1 - level) / 2)) * float(sd) / math.sqrt(n)
     return Interval(low=max(float(mean) - half, lowest), high=min(float(mean) + half, highest), level=level, method="t")
+
+
+def in_points(fraction: float, spec: str = "g") -> str:
+    """A size such as the margin in percentage points: ``2 points``, ``1 point``."""
+    text = f"{100 * fraction:{spec}}"
+    return f"{text} point{'' if text == '1' else 's'}"

@@ -131,6 +131,30 @@ def test_what_cannot_be_audited_is_refused_with_a_sentence(tmp_path: Path, text:
         audited(tmp_path, text)
 
 
+@pytest.mark.parametrize("cell", ["†71.0", r"\textbf{71.0}", "<b>71.0</b>", "71.0*", "$71.0$", "7.10e1"])
+def test_a_number_is_read_through_its_markup(tmp_path: Path, cell: str) -> None:
+    result = audited(tmp_path, f"a,seed 0,seed 1,mean\nA,{cell},73.0,72.0\nB,{cell},73.0,75.0")
+    assert (result.checked, [d.row for d in result.disagreements], result.unread) == (2, ["row 2 (B)"], ())
+
+
+def test_a_mean_is_not_held_against_the_seeds_that_could_be_read(tmp_path: Path) -> None:
+    result = audited(tmp_path, "a,seed 0,seed 1,seed 2,mean\nA,see text,72,73,72\nB,n.a.,72,73,72.5\nC,-,72,74,73")
+    assert (result.checked, result.disagreements) == (2, ())
+    assert result.unread == ("row 1 (A), seed 0: 'see text' is no number",)
+
+
+def test_a_comma_before_decimals_is_none_of_thousands(tmp_path: Path) -> None:
+    result = audited(tmp_path, "a;TP;FP;FN;TN;Recall;F1\nA;90;10;0;100;1,000;0,947\nB;90;10;0;100;1,0;0,937")
+    assert [(d.row, d.column, d.recomputed) for d in result.disagreements] == [("row 2 (B)", "F1", "0.947")]
+
+
+@pytest.mark.parametrize("header", ["mean", "Mean ± std"])
+def test_what_stands_after_a_plus_minus_is_checked_too(tmp_path: Path, header: str) -> None:
+    text = f"a,seed 0,seed 1,{header}\nA,70,72,71.0 ± 1.4\nB,70,72,71.0 +/- 1.0\nC,70,72,71.0 \\pm 3.4"
+    (only,) = audited(tmp_path, text).disagreements
+    assert (only.row, only.column, only.printed) == ("row 3 (C)", f"{header}, after ±", "3.4")
+
+
 def test_what_was_not_read_or_checked_is_said(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("model,TP,FP,precision,speed\na,10,5,66.7,3\nb,about 7,5,66.7,4\nc,-,5,80,4\n")

@@ -130,6 +130,10 @@ def test_what_no_error_can_be_tested_against_is_not_claimed() -> None:
 def test_the_floor_of_the_sign_flip_test_counts_the_family() -> None:
     assert sign_flip_floor(5) == 2 / 32
     assert sign_flip_floor(7, 4) == 8 / 128
+    missing = np.full((4, 8), 0.1) + np.linspace(0, 0.01, 8)
+    missing[2:, 5:] = np.nan
+    of_fewer = [claim.sign_flip_floor for claim in claims(missing, margin=0.01)]
+    assert of_fewer == pytest.approx([4 * 2 / 2**8] * 2 + [2 * 2 / 2**5] * 2), "as two of more seeds come first"
     assert (min_seeds_by_sign_flips(), min_seeds_by_sign_flips(4), min_seeds_by_sign_flips(9)) == (6, 8, 9)
 
 

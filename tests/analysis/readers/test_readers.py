@@ -180,6 +180,21 @@ def test_what_cannot_be_read_is_refused(columns: str, rows: str, message: str, t
         read(table, columns)
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"), [("", "has no row below its header"), ("0,0.1,0.5,7\n", "more cells than its header")]
+)
+def test_a_table_whose_columns_cannot_be_told_is_refused(rows: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text(f"seed,rate,acc\n{rows}", encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        read(tmp_path / "table.csv", "value=acc,factors=rate")
+
+
+def test_commas_at_the_ends_of_rows_move_no_column(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("seed,rate,acc\n0,0.1,0.5,\n0,0.2,0.6,\n", encoding="utf-8")
+    cells = read(tmp_path / "table.csv", "value=acc,factors=rate").cells
+    assert cells["test_top1"].tolist() == [0.5, 0.6]
+
+
 def test_repeats_without_a_seed_are_refused(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text("rate,acc\n0.1,0.5\n0.1,0.6\n", encoding="utf-8")

@@ -63,6 +63,15 @@ def test_the_headline_and_the_json_say_what_each_block_decided(in_blocks: Conclu
     assert [(one["block"]["backbone"], one["leader"]["lambda"]) for one in race["blocks"]] == list(BEST.items())
 
 
+def test_a_lead_that_does_not_vary_has_no_interval(tmp_path: Path) -> None:
+    """As that of arms which differ in what validation never sees."""
+    arms = [ArmModel({"prompt": "vmp", "lambda": value}) for value in (0, 10)]
+    model = StudyModel(arms=arms, search=SEARCH, seed_sd=0.0, cell_sd=0.0)
+    (table,) = RACE.compute(conclude(load_study(write_study(tmp_path, model).path))).tables
+    place = [column.key for column in table.columns].index("interval")
+    assert [row.values[place] for row in table.rows] == [None, None]
+
+
 def test_a_study_without_blocks_is_one_race(tmp_path: Path) -> None:
     made = raced(tmp_path, lambda_arms({0: 0.0, 1: 0.12}))
     content = RACE.compute(made)

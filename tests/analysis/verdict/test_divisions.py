@@ -101,9 +101,11 @@ def test_a_fold_without_any_pair_is_no_division_of_the_comparison(tmp_path: Path
     arms = divided({f"{i}/4": 0.05 + 0.01 * i for i in range(1, 5)})
     arms[1] = dataclasses.replace(arms[1], missing=frozenset(range(5)))
     arms[3] = dataclasses.replace(arms[3], missing=frozenset({0, 1}), collapsed=frozenset({2}))
-    over = conclude_on(tmp_path, arms).over_blocks
+    conclusions = conclude_on(tmp_path, arms)
+    over = conclusions.over_blocks
     assert over is not None
     (contrast,) = over.contrasts
     assert contrast.n == 3
+    assert "over 3 of 4 divisions" in words_of(conclusions)
     assert contrast.collapse is not None
     assert (contrast.collapse.rate.count, contrast.collapse.rate.n) == (1, 5), "seeds, of which one collapsed somewhere"

@@ -49,6 +49,19 @@ def test_in_a_factorial_the_effect_of_each_factor_comes_first(tmp_path: Path) ->
     assert not any(c.verdict is Verdict.BETTER for c in verdict.contrasts)
 
 
+def test_values_are_compared_where_both_have_arms(tmp_path: Path) -> None:
+    """`m = b` was run at `g = 1` alone, where it gains nothing; `g` does nothing in `m = none`."""
+    arms = [
+        ArmModel({"m": m, "g": g}, effect=0.1 * (g == 2)) for m, g in (("none", None), ("a", 1), ("a", 2), ("b", 1))
+    ]
+    conclusions = conclude_on(tmp_path, arms, cell_sd=0.001)
+    sides = {(c.sides.subject, c.sides.against, c.sides.over): c.mean for c in (
+        effect.contrast for effect in conclusions.verdicts[0].effects)}  # fmt: skip
+    assert sides["m = b", "m = a at g = 1", ""] == pytest.approx(0, abs=0.003)
+    assert sides["m = a", "m = none", "g"] == pytest.approx(0.05, abs=0.003)
+    assert sides["g = 2", "g = 1 at m = a", ""] == pytest.approx(0.1, abs=0.003)
+
+
 def test_a_planted_interaction_is_named_with_its_interval(tmp_path: Path) -> None:
     arms = [
         ArmModel({"prompt": "vmp", "a": a, "b": b}, effect=0.05 * (a == "on" and b == "on"))

@@ -59,7 +59,7 @@ def test_without_common_seeds_the_runs_are_not_paired(tmp_path: Path) -> None:
     made = side_by_side(load_study(a), load_study(b))
     assert not made.paired
     assert [one.is_shown for one in made.unpaired] == [False, False, False, True]
-    assert "not paired: fewer than 3 seeds in common" in lines(a, b)[-1]
+    assert "not paired: not every arm has 3 seeds in common" in lines(a, b)[-1]
 
 
 def test_numbers_of_other_kinds_are_not_compared(tmp_path: Path) -> None:
@@ -78,6 +78,8 @@ def test_what_could_mean_two_things_is_refused(tmp_path: Path) -> None:
         ([a, "--against", "lambda=1"], "reads like an arm"),
         ([a, b, "--against", b], "name one of them"),
         ([a, "--against", b, "--compare", "lambda=1", "lambda=0"], "give one of them"),
+        ([a, "--compare", "lambda=1", "prompt=control", "--json"], "has no JSON; give it without --json"),
+        ([a, "--against", b, "--out", tmp_path / "c"], "writes no report; give it without --out"),
     ):
         assert message in str(CliRunner().invoke(report, [str(one) for one in arguments]).exception)
 
@@ -91,6 +93,18 @@ def test_tables_stand_side_by_side(tmp_path: Path) -> None:
     done = CliRunner().invoke(report, [str(tmp_path / one) if one.endswith(".csv") else one for one in arguments])
     assert done.exit_code == 0, done.output
     assert "Moved beyond noise: 1 of 2 arms of both" in done.stdout
+    assert "Alike: arms, seeds and margin\n" in done.stdout
+    assert "does not record it: settings, data, code, search and versions\n" in done.stdout
+
+
+def test_a_study_that_has_not_run_has_no_changed_settings(tmp_path: Path) -> None:
+    a = study(tmp_path / "a", {0: 0.0, 1: 0.05})
+    b = study(tmp_path / "b", {0: 0.0, 1: 0.05})
+    for record in (b / "cells").iterdir():
+        record.unlink()
+    said = lines(a, b)
+    assert not [line for line in said if line.startswith("Changed")]
+    assert "Not compared, as A or B does not record it: settings and versions" in said
 
 
 def test_independent_samples_show_no_false_difference_in_more_than_5_percent() -> None:
