@@ -9,7 +9,8 @@ from typing import Any
 
 from sweeps.describe import describe_factors
 from sweeps.ownership import seems_at_work
-from sweeps.race_state import StudyRace, read_race
+from sweeps.race_state import StudyRace
+from sweeps.racing import read_race
 from sweeps.records.factors import Scalar
 from sweeps.records.plan_record import Plan, PlannedCell, confirmation_plan
 from sweeps.records.study_folder import StudyFolder

@@ -16,7 +16,8 @@ from sweeps.describe import describe_factors
 from sweeps.plan import Task, arm_tasks, is_reference
 from sweeps.propose.settings import SearchSettings
 from sweeps.questions import Factors
-from sweeps.race_state import RACE, RaceRules, StudyRace, race_blocks, run_race
+from sweeps.race_state import RACE, RaceRules, StudyRace
+from sweeps.racing import race_blocks, run_race
 from sweeps.records.cell_record import CellRecord
 from sweeps.records.factors import arm_key
 from sweeps.records.plan_record import Plan, SearchHeader
