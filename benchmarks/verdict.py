@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import conclude
 from analysis.words.headline import beside_headline, findings, headline
 from sweeps.records.study_folder import StudyFolder

@@ -15,7 +15,8 @@ from matplotlib.ticker import MaxNLocator
 from analysis.figures.figure import ReportFigure
 from analysis.figures.style import INK, MUTED, OF_KIND, fill, new_figure, place_apart, ramp, tidy, wrapped
 from analysis.study.arms import Arm, Kind
-from analysis.study.cells import ARM, COLLAPSED, SEED, Study, curve_table
+from analysis.study.cells import ARM, COLLAPSED, SEED, Study
+from analysis.study.curves import curve_table
 from vmp.core.metrics import METRICS
 
 MAX_ARMS = 9
@@ -63,7 +64,7 @@ def prepare_training(curves: pd.DataFrame, arms: Sequence[Arm], val: str = "val_
     """Panels for the recorded quantities of `arms` (use `shown_arms` first).
 
     Args:
-        curves: From `analysis.study.cells.curve_table`.
+        curves: From `analysis.study.curves.curve_table`.
         arms: To show.
         val: The accuracy to show, a key of `METRICS`.
     """

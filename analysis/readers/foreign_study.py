@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from analysis.readers.base import Run, Runs, number
 from analysis.readers.columns import FLAG, UNITS, Columns, Resolved, resolve
-from analysis.study.cells import Origin, Study, assemble
+from analysis.study.cells import Origin, Study
+from analysis.study.loading import assemble
 from sweeps.questions import BASELINE, CONTROL, PROMPT, PROMPTED
 from sweeps.records.cell_record import CellRecord, Provenance
 from sweeps.records.factors import Scalar, arm_key

@@ -12,7 +12,8 @@ from analysis.readers.columns import FLAG, Columns
 from analysis.readers.foreign_study import foreign_study
 from analysis.readers.ray_tune_results import RAY_TUNE
 from analysis.readers.table_file import TABLE
-from analysis.study.cells import Origin, Study, assemble, load_study
+from analysis.study.cells import Origin, Study
+from analysis.study.loading import assemble, load_study
 from sweeps.questions import BASELINE, CONTROL, prompt_pairs
 from sweeps.records.cell_record import CellRecord
 from sweeps.records.factors import Scalar, arm_key

@@ -16,7 +16,7 @@ from analysis.report.latex import to_latex
 from analysis.report.page import render_page
 from analysis.report.paper import PAPER_FILE, paper
 from analysis.sections.catalogue import all_sections
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from vmp.core.errors import InputError
 

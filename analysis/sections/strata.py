@@ -8,7 +8,7 @@ from typing import Literal
 
 from analysis.figures.gains_by_part import gains_figure
 from analysis.sections.base import Column, Row, Section, SectionContent, Table, why_none
-from analysis.study.cells import mean_of, stratum_column
+from analysis.study.cells import stratum_column
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
 from analysis.words.claims import short_comparison
@@ -64,7 +64,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
                 tag,
                 arm.label,
                 len(cells),
-                mean_of(study.numbers(column)[cells]),
+                study.mean(column, cells),
                 contrast.mean if contrast else None,
                 contrast.interval if contrast else None,
             )
