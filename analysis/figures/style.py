@@ -63,9 +63,15 @@ def new_figure(height: float, rows: int = 1, columns: int = 1, **subplots: Any) 
     return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
 
 
-def tidy(ax: Axes, *, grid: str = "y") -> None:
-    """Take away what carries no information: right and top spines, tick marks, all but one direction of grid lines."""
-    for side in ("top", "right"):
+def tidy(ax: Axes, *, grid: str = "y", without: Sequence[str] = ()) -> None:
+    """Take away what carries no information: right and top spines, tick marks, all but one direction of grid lines.
+
+    Args:
+        ax: A panel that is drawn.
+        grid: Which lines stay: ``x``, ``y``, ``both`` or ``none``.
+        without: Further spines to take away: ``left``, ``bottom``.
+    """
+    for side in ("top", "right", *without):
         ax.spines[side].set_visible(False)
     ax.tick_params(length=0, labelsize=9)
     ax.set_axisbelow(True)
@@ -159,6 +165,32 @@ def _column_texts(labels: Sequence[str], inches: float) -> tuple[list[str], bool
     if max(map(len, over)) <= MAX_LINES and all(len(line) <= letters for lines in over for line in lines):
         return ["\n".join(lines) for lines in over], False
     return [wrapped(label, 30) for label in labels], True
+
+
+def note_row(ax: Axes, at: float, note: str, size: float = 9) -> None:
+    """A note at the right of the row at `at`, outside of the panel; `size` in points."""
+    ax.annotate(note, (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
+                va="center", fontsize=size, color=INK, annotation_clip=False)  # fmt: skip
+
+
+def shade_margin(ax: Axes, margin: float) -> None:
+    """Where differences along x count as practically equal, and the line of no difference; in the axis' unit."""
+    ax.axvspan(-margin, margin, color=GRID, alpha=0.7, linewidth=0, zorder=0)
+    ax.axvline(0, color=MUTED, linewidth=1, zorder=1)
+
+
+def difference_limits(differences: Sequence[float], ends: Sequence[float], margin: float) -> tuple[float, float]:
+    """Limits of an axis of differences: wide enough for all of them; a bar from very few seeds may run off it.
+
+    Args:
+        differences: Means and single seeds.
+        ends: Of the bars; NaN where there is no bar.
+        margin: Within which differences count as practically equal.
+    """
+    inner, bars = [*differences, -margin, margin], [end for end in ends if math.isfinite(end)]
+    size = max(inner) - min(inner)
+    low, high = max(min([*inner, *bars]), min(inner) - size), min(max([*inner, *bars]), max(inner) + size)
+    return low - 0.04 * (high - low), high + 0.04 * (high - low)
 
 
 def row_gid(row: int, part: str) -> str:
