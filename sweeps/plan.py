@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sweeps.questions import RESAMPLINGS, compared_factors, compared_sides
+from sweeps.questions import BASELINE, CONTROL, RESAMPLINGS, compared_factors, compared_sides
 from sweeps.records.cell_record import CellRecord, cell_hash
 from sweeps.records.factors import Scalar
 from sweeps.records.plan_record import (
@@ -92,7 +92,7 @@ def grid_tasks(study: Study) -> list[Task]:
 
 def is_reference(settings: Mapping[str, Any]) -> bool:
     """Whether an arm with these settings trains without the motion prompt: the baseline or the control."""
-    return settings["layer"]["kind"] in ("none", "control")
+    return settings["layer"]["kind"] in (BASELINE, CONTROL)
 
 
 def experiments_of(tasks: Iterable[Task]) -> list[Experiment]:

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from sweeps.questions import Factors, arms_by_block, block_names
+from sweeps.questions import arms_by_block, block_names
 from sweeps.race_state import RACE, RaceArm, RaceRules, RaceState, StudyRace
 from sweeps.records.cell_record import CellRecord
-from sweeps.records.factors import Scalar, arm_key
+from sweeps.records.factors import Factors, Scalar, arm_key
 from sweeps.records.plan_record import Plan
 from sweeps.stats.looks import looks_until
 from sweeps.stats.race import ENDINGS, WAYS, Races, race

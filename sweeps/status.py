@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sweeps.describe import describe_factors
+from sweeps.describe import describe_cell, describe_factors
 from sweeps.ownership import seems_at_work
 from sweeps.race_state import StudyRace
 from sweeps.racing import read_race
@@ -33,9 +33,8 @@ class CellReason:
     tries: int = 1
 
     def line(self) -> str:
-        arm = f"{describe_factors(self.cell.factors)} seed={self.cell.seed}"
         tries = f" [tried {self.tries} times]" if self.tries > 1 else ""
-        return f"{self.cell.hash} ({arm}): {self.reason}{tries}"
+        return f"{self.cell.hash} ({describe_cell(self.cell.factors, self.cell.seed)}): {self.reason}{tries}"
 
 
 @dataclass(frozen=True, kw_only=True)

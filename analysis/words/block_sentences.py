@@ -14,7 +14,7 @@ from analysis.words.effect_sentences import effect_findings, effects_claim, name
 from analysis.words.findings import Behind, Finding
 from analysis.words.phrases import MAX_NAMES, VERDICT_WORDS, capital, vmp_with
 from sweeps.questions import RESAMPLINGS
-from sweeps.stats.collapse import Rate, rate
+from sweeps.stats.collapse import Rate, pooled_rate
 from sweeps.stats.decisions import Verdict
 from vmp.core.text import count, listing
 
@@ -87,7 +87,7 @@ def _collapse(over: OverBlocks, verdicts: Sequence[BlockVerdict], names: Sequenc
         rates = [ending.rate for arm in arms if (ending := endings[arm]) is not None]
         if len(rates) == len(arms):
             setting = arms[0].label_without(names)
-            totals[setting] = rate(sum(one.count for one in rates), sum(one.n for one in rates))
+            totals[setting] = pooled_rate(rates)
     parts = [f"{total.count} of {total.n} with {setting}" for setting, total in totals.items() if total.count]
     if not parts:
         return []

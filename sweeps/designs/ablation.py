@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sweeps.designs.base import KEY, Design, Factors, Proposal, Space, of_block, same
+from sweeps.designs.base import KEY, Design, Proposal, Space, of_block, same
 from sweeps.designs.only_where import has
-from sweeps.records.factors import Scalar
+from sweeps.records.factors import Factors, Scalar
 from vmp.core.config import config, shown
 from vmp.core.errors import ConfigError
 from vmp.core.text import count, listing
@@ -54,6 +54,7 @@ class Ablation(Design):
             yield Proposal(factors=applied, why=f"{component} {IN_WORDS[direction]}{of_block(block)}", against=against)
 
     def components(self, space: Space) -> dict[str, tuple[Scalar, Scalar]]:
+        """Factor -> (off, on). Raises ConfigError where a factor has more than two values, or none has two."""
         for key, named in (("base", self.base), ("full", self.full)):
             space.check_factors(named, key)
             for name, value in named.items():

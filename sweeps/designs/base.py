@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 
 from sweeps.describe import describe_factors
 from sweeps.designs.only_where import Conditions
-from sweeps.records.factors import Scalar
+from sweeps.records.factors import Factors, Scalar
 from vmp.core.choices import unknown_key
 from vmp.core.config import config, shown
 from vmp.core.errors import ConfigError
 from vmp.core.fingerprint import canonical_json
 
-Factors = Mapping[str, Scalar]
 KEY = "design"
 
 

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sweeps.describe import describe_factors
-from sweeps.designs.base import KEY, Design, Factors, Proposal, Space, of_block, same
-from sweeps.records.factors import Scalar
+from sweeps.designs.base import KEY, Design, Proposal, Space, of_block, same
+from sweeps.records.factors import Factors, Scalar
 from vmp.core.config import config, shown
 from vmp.core.errors import ConfigError
 from vmp.core.text import count

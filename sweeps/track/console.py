@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from sweeps.describe import describe_factors
+from sweeps.describe import describe_cell, describe_factors
 from sweeps.executors.base import Event, Progress
 from sweeps.plan import Task
 from sweeps.records.cell_record import CellRecord
@@ -150,7 +150,7 @@ class ConsoleReporter:
             task = self._tasks[progress.hash]
             epoch = f"epoch {progress.epoch}/{self._epochs(progress.hash)}"
             score = _score(progress.figures.get(f"val_{self.metric}"), self.metric)
-            cell = f"{describe_factors(task.factors)} seed={task.seed}"
+            cell = describe_cell(task.factors, task.seed)
             self.note(f"{self._counts()} {cell}  {epoch}  {score}  {self._remaining()}".rstrip())
 
     def _log_cell(self, record: CellRecord) -> None:
@@ -158,7 +158,7 @@ class ConsoleReporter:
             return  # it is in the table
         seconds = record.provenance.seconds
         parts = [
-            f"{self._counts()} {describe_factors(record.factors)} seed={record.seed}",
+            f"{self._counts()} {describe_cell(record.factors, record.seed)}",
             _score(record.metrics.get(f"val_{self.metric}"), self.metric)
             if record.status == "complete"
             else f"{record.status}: {record.reason}",
