@@ -53,12 +53,12 @@ def foreign_study(runs: Runs, columns: Columns) -> Study:
     notes = [*runs.notes, *resolved.notes]
     if resolved.seed is None:
         notes.append(f"{runs.tool} names no seed, so each arm is one run and nothing is compared within seeds.")
-    notes += _single_runs(runs, resolved, cells)
+    notes += _single_runs(resolved, cells)
     origin = Origin(tool=runs.tool, metric="accuracy", split=resolved.reported, notes=tuple(notes))
     return assemble(runs.path, plan, records.values(), records.__getitem__, origin)
 
 
-def _single_runs(runs: Runs, resolved: Resolved, cells: Sequence[tuple[PlannedCell, object]]) -> list[str]:
+def _single_runs(resolved: Resolved, cells: Sequence[tuple[PlannedCell, object]]) -> list[str]:
     """A note where seeds are named and yet no arm has two of them, as a setting such as an output folder makes it."""
     arms = {arm_key(cell.factors) for cell, _ in cells}
     if resolved.seed is None or len({cell.seed for cell, _ in cells}) < 2 or len(arms) < len(cells):
