@@ -34,20 +34,24 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def read(path: Path) -> list[object]:
+    """The baseline: the records of a study, read."""
     folder = StudyFolder(path)
     return list(folder.records(folder.read_plan()))
 
 
 def decide(path: Path) -> object:
+    """Table, evidence and every conclusion."""
     return conclude(load_study(path))
 
 
 def decide_and_word(path: Path) -> object:
+    """The same, and the sentences."""
     conclusions = conclude(load_study(path))
     return headline(conclusions), beside_headline(conclusions), findings(conclusions)
 
 
 def main() -> None:
+    """Print a line for each study."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*", type=Path, help="study folders [default: the reference studies]")
     folders = parser.parse_args().folders or sorted(path.parent for path in REFERENCE.glob("*/plan.json"))

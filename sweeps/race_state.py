@@ -93,7 +93,8 @@ class RaceState:
         block: The values of the study's block factors; empty where all its arms race each other.
         rules: What decides it.
         ending: How it ended, or ``running``.
-        looks: Numbers of seeds after which it looks; `seeds` that of the last look taken, 0 before the first.
+        looks: Numbers of seeds after which it looks.
+        seeds: That of the last look taken; 0 before the first.
         next_look: Seeds that the arms in the race need next; None once it has ended.
         arms: In the plan's order. leader: Index of the arm with the highest mean at the last look; None before.
         cells: Runs that the race took. grid_cells: Those of a grid of the same arms with `rules.max_seeds` seeds.

@@ -123,6 +123,7 @@ def draw_training(data: TrainingPanel, *, ax: Axes) -> Axes:
 
 
 def short_label(arm: Arm) -> str:
+    """The label of an arm at the end of its line, where room is short."""
     return arm.label if arm.kind is Kind.VMP else arm.label.replace(" (A = 1)", "")
 
 

@@ -1,4 +1,4 @@
-"""Where cells run: one contract, one visible table. tests/sweeps/test_executors.py is the contract's suite."""
+"""What every engine that runs cells keeps to. tests/sweeps/test_executors.py is the suite of this contract."""
 
 from __future__ import annotations
 
