@@ -225,6 +225,26 @@ def place_apart(positions: Sequence[float], gap: float | Sequence[float], low: f
     return [float(value) for value in result]
 
 
+def name_ends(
+    ax: Axes, x: float, ends: Sequence[tuple[float, str, str]], *, gap: float, size: float, indent: float
+) -> None:
+    """Names at the right ends of lines, moved apart where they would cover each other.
+
+    Args:
+        ax: A panel whose limits stand.
+        x: Where the lines end.
+        ends: (height of the end, name, colour) of each line.
+        gap: What a name takes of the height of the panel.
+        size: Of the letters, in points.
+        indent: Points from the end to the name.
+    """
+    low, high = ax.get_ylim()
+    places = place_apart([end for end, _, _ in ends], (high - low) * gap, low, high)
+    for (_, name, color), place in zip(ends, places, strict=True):
+        ax.annotate(name, (x, place), xytext=(indent, 0), textcoords="offset points", va="center", fontsize=size,
+                    color=color, annotation_clip=False)  # fmt: skip
+
+
 def one_panel(height: float, draw: Callable[..., Axes], data: Any) -> Figure:
     """A figure of one panel, `height` inches high."""
     figure, axes = new_figure(height)

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import INK, MUTED, OF_KIND, fill, new_figure, place_apart, ramp, tidy, wrapped
+from analysis.figures.style import INK, MUTED, OF_KIND, fill, name_ends, new_figure, ramp, tidy, wrapped
 from analysis.study.arms import Arm, Kind
 from analysis.study.cells import ARM, COLLAPSED, SEED, Study
 from analysis.study.curves import curve_table
@@ -111,14 +111,9 @@ def draw_training(data: TrainingPanel, *, ax: Axes) -> Axes:
     ax.margins(x=0.02)
     tidy(ax)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-    low, high = ax.get_ylim()
     last = max(line.epochs[-1] for line in data.lines)
-    ends = [line for line in data.lines if line.mean]
-    for line, y in zip(
-        ends, place_apart([line.mean[-1] for line in ends], (high - low) * 0.065, low, high), strict=True
-    ):
-        ax.annotate(line.label, (last, y), xytext=(8, 0), textcoords="offset points", va="center", fontsize=8,
-                    color=line.color, annotation_clip=False)  # fmt: skip
+    ends = [(line.mean[-1], line.label, line.color) for line in data.lines if line.mean]
+    name_ends(ax, last, ends, gap=0.065, size=8, indent=8)
     return ax
 
 
