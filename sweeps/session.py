@@ -285,25 +285,31 @@ class Session:
     def _on_damage(self, sentence: str) -> None:
         self.reporter.note(sentence)
 
+    def _keep(self, record: CellRecord) -> CellRecord:
+        """Write the record of a cell that has ended, with its tries of all runs; returns what is written."""
+        self.ownership.check()
+        tries = self._tries.get(record.hash, 0) + (record.provenance.tries or 1)
+        record = record.with_provenance(tries=tries)
+        self.folder.write_cell(record)
+        self.weights.add(record)
+        self.trackers.ended(record)
+        self.computed += 1
+        if record.status != "failed":  # that one goes on from there
+            for state in (self.folder.path / "checkpoints").glob(f"{record.hash}.*"):
+                state.unlink(missing_ok=True)
+            if self.stop is not None:
+                self.stop.forget(record.hash)
+        self._on_end(record.hash)
+        return record
+
     def _on_event(self, event: Event) -> str | None:
+        """Keep what a cell reports; the answer to a `Progress` is why the cell is to stop, or None."""
         reason = None
         if isinstance(event, Predicted):
             write_predictions(self.folder.path, event.hash, event.predictions)
             return None
         if isinstance(event, CellRecord):
-            self.ownership.check()
-            tries = self._tries.get(event.hash, 0) + (event.provenance.tries or 1)
-            event = event.model_copy(update={"provenance": event.provenance.model_copy(update={"tries": tries})})
-            self.folder.write_cell(event)
-            self.weights.add(event)
-            self.trackers.ended(event)
-            self.computed += 1
-            if event.status != "failed":  # that one goes on from there
-                for state in (self.folder.path / "checkpoints").glob(f"{event.hash}.*"):
-                    state.unlink(missing_ok=True)
-                if self.stop is not None:
-                    self.stop.forget(event.hash)
-            self._on_end(event.hash)
+            event = self._keep(event)
         else:
             self.trackers.progress(event)
             reason = self.listener(event)

@@ -68,6 +68,10 @@ More = Callable[[], Sequence[Task]]
 """Asked after each record for tasks that can be run now."""
 
 
+MAX_FALSE_STARTS = 10
+"""So many workers may die in turn before they could begin with a cell; then trying again mends nothing."""
+
+
 def no_more() -> Sequence[Task]:
     """The answer of a caller that has given all its tasks."""
     return ()

@@ -22,13 +22,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sweeps.executors.base import More, OnEvent, Predicted, Progress, Resources, failed_record, no_more, overdue_record
+from sweeps.executors.base import (
+    MAX_FALSE_STARTS,
+    More,
+    OnEvent,
+    Predicted,
+    Progress,
+    Resources,
+    failed_record,
+    no_more,
+    overdue_record,
+)
 from sweeps.plan import Task
 from sweeps.records.cell_record import CellRecord
 from vmp.core.errors import InputError
 from vmp.core.outcome import Predictions
-
-_STARTS = 10  # workers killed in turn before one could begin: then something is wrong that trying again does not mend
 
 
 @dataclass
@@ -111,8 +119,7 @@ class LocalExecutor:
         if "record" in message:
             worker.task = None
             record = CellRecord(**message["record"])
-            tries = {"tries": self._attempts[record.hash] + 1}
-            return record.model_copy(update={"provenance": record.provenance.model_copy(update=tries)})
+            return record.with_provenance(tries=self._attempts[record.hash] + 1)
         assert worker.task is not None
         if "predictions" in message:
             on_event(Predicted(hash=worker.task.hash, predictions=Predictions(**message["predictions"])))
@@ -131,7 +138,7 @@ class LocalExecutor:
             return None
         if not worker.has_begun:
             self._false_starts += 1
-            if worker.process.returncode > 0 or self._false_starts == _STARTS:
+            if worker.process.returncode > 0 or self._false_starts == MAX_FALSE_STARTS:
                 raise InputError(self._cannot_start(worker))
         # A kill can hit any process at any time: one that had not begun is no fault of the cell.
         self._attempts[task.hash] += worker.has_begun
@@ -229,7 +236,7 @@ class LocalExecutor:
         log = self.log(worker.number)
         if worker.process.returncode > 0:
             return f"a worker process cannot start: {_last_line(log)}; see '{log}'"
-        return f"{_STARTS} worker processes in turn could not start, the last one {_end(worker)}; see '{log}'"
+        return f"{MAX_FALSE_STARTS} worker processes in turn could not start, the last one {_end(worker)}; see '{log}'"
 
     def log(self, number: int) -> Path:
         """Where a worker's own output goes."""

@@ -86,6 +86,10 @@ class CellRecord(Outcome):
     settings: dict[str, JsonValue] = {}
     provenance: Provenance
 
+    def with_provenance(self, **changes: object) -> CellRecord:
+        """The same record with `changes` in its provenance."""
+        return self.model_copy(update={"provenance": self.provenance.model_copy(update=changes)})
+
 
 class CellHead(BaseModel):
     """What a status needs of a record: a tenth of the time of reading all of it, for thousands of cells."""
