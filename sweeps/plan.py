@@ -59,6 +59,10 @@ class Task:
         """
         return cell_hash(self.science, self.code)
 
+    def experiment(self) -> Experiment:
+        """The configuration as the typed object that it was made from."""
+        return from_plain(Experiment, self.settings, source=f"cell {self.hash}")
+
     def planned(self) -> PlannedCell:
         return PlannedCell(hash=self.hash, factors=self.factors, seed=self.seed)
 

@@ -37,11 +37,11 @@ class Ablation(Design):
     def proposals(self, space: Space) -> Iterator[Proposal]:
         components = self.components(space)
         for block in space.block_settings():
-            single = {factor: values[0] for factor, values in space.free.items() if len(values) == 1}
             for direction in dict.fromkeys(self.directions):
-                start, end = (0, 1) if direction == "add_one" else (1, 0)
-                center = space.in_order({**single, **block, **{name: two[start] for name, two in components.items()}})
-                yield from self._around(space, center, {n: two[end] for n, two in components.items()}, direction, block)
+                places = (0, 1) if direction == "add_one" else (1, 0)  # from off to on, or back
+                start, switched = ({name: two[place] for name, two in components.items()} for place in places)
+                center = space.in_order({**space.single, **block, **start})
+                yield from self._around(space, center, switched, direction, block)
 
     def _around(
         self, space: Space, center: Factors, switched: Factors, direction: Direction, block: Factors

@@ -56,6 +56,11 @@ class Space:
         """The factors that are no blocks."""
         return {name: values for name, values in self.factors.items() if name not in self.blocks}
 
+    @property
+    def single(self) -> dict[str, Scalar]:
+        """The free factors with one value, and that value."""
+        return {name: values[0] for name, values in self.free.items() if len(values) == 1}
+
     def block_settings(self) -> list[dict[str, Scalar]]:
         """The values of the blocks, crossed; one empty setting where there is none."""
         names = [name for name in self.factors if name in self.blocks]

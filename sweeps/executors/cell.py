@@ -23,7 +23,6 @@ import torch
 from sweeps.plan import Task
 from sweeps.records.cell_record import CellRecord, Hardware, Provenance
 from sweeps.weights import write_model
-from vmp.core.config import from_plain
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import combined, fingerprint
 from vmp.core.outcome import Outcome, Predictions
@@ -81,7 +80,7 @@ def run_cell(
         path = checkpoints / f"{task.hash}.pt"
         checkpoint = Checkpointing(path=path, key=task.hash, every_seconds=CHECKPOINT_SECONDS)
     try:
-        experiment = from_plain(Experiment, task.settings, source=f"cell {task.hash}")
+        experiment = task.experiment()
         if (code := fingerprint(code_of(experiment))) != task.code:
             raise InputError(
                 f"the code on {platform.node()} is not the code that the sweep was planned with; was it edited "
