@@ -64,9 +64,11 @@ class Task:
         return from_plain(Experiment, self.settings, source=f"cell {self.hash}")
 
     def planned(self) -> PlannedCell:
+        """The cell as the plan lists it."""
         return PlannedCell(hash=self.hash, factors=self.factors, seed=self.seed)
 
     def to_plain(self) -> dict[str, Any]:
+        """The arguments of a `Task` that is equal to this one, as JSON can hold them."""
         return dataclasses.asdict(self)
 
 

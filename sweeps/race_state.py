@@ -199,6 +199,7 @@ class StudyRace:
 
     @property
     def is_over(self) -> bool:
+        """Whether the race of every block has ended."""
         return all(one.next_look is None for one in self.races)
 
     @property

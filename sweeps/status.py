@@ -33,6 +33,7 @@ class CellReason:
     tries: int = 1
 
     def line(self) -> str:
+        """``<hash> (lambda=0.1 seed=0): the reason [tried 2 times]``."""
         tries = f" [tried {self.tries} times]" if self.tries > 1 else ""
         return f"{self.cell.hash} ({describe_cell(self.cell.factors, self.cell.seed)}): {self.reason}{tries}"
 
@@ -78,6 +79,7 @@ class StudyStatus:
 
     @property
     def exit_code(self) -> int:
+        """Of ``vmp sweep run`` and ``vmp sweep status``: 0 once the study is complete, else 3."""
         return 0 if self.is_complete else 3
 
     def headline(self) -> str:

@@ -17,6 +17,7 @@ from analysis.figures.style import INK, MUTED, OF_KIND, fill, name_ends, new_fig
 from analysis.study.arms import Arm, Kind
 from analysis.study.cells import ARM, COLLAPSED, SEED, Study
 from analysis.study.curves import curve_table
+from analysis.words.phrases import metric_title
 from vmp.core.metrics import METRICS
 
 MAX_ARMS = 9
@@ -78,7 +79,7 @@ def prepare_training(curves: pd.DataFrame, arms: Sequence[Arm], val: str = "val_
             continue
         metric = METRICS[name]
         scale = 100.0 if metric.unit == "fraction" else 1.0
-        title = f"{metric.title} (%)" if metric.unit == "fraction" else f"{metric.title} {metric.symbol}".strip()
+        title = f"{metric.title} (%)" if metric.unit == "fraction" else metric_title(metric)
         lines = []
         for arm in arms:
             of_arm = curves.loc[(curves[ARM] == arm.label) & curves[name].notna(), [SEED, COLLAPSED, "epoch", name]]

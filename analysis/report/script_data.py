@@ -14,7 +14,7 @@ from analysis.report.latex import to_latex
 from analysis.sections.base import Explorer
 from analysis.study.cells import ARM, HASH, REASON, SECONDS, SEED, STATUS, STATUSES, Study
 from analysis.verdict.conclusions import Conclusions
-from analysis.words.phrases import runs_of
+from analysis.words.phrases import metric_title, runs_of
 from vmp.core.metrics import METRICS
 
 MAX_LATEX_ROWS = 60
@@ -138,9 +138,7 @@ def _explorer(explorer: Explorer) -> dict[str, Any]:
 
 def _title(name: str) -> str:
     metric = METRICS.get(name)
-    if metric is None:
-        return name.replace("_", " ")
-    return metric.title + (f" {metric.symbol}" if metric.symbol else "")
+    return name.replace("_", " ") if metric is None else metric_title(metric)
 
 
 def _digits(value: Any, digits: int = 4) -> float | None:

@@ -14,6 +14,7 @@ from analysis.verdict.contrasts import Contrast
 from sweeps.stats.collapse import Rate
 from sweeps.stats.decisions import Verdict
 from sweeps.stats.intervals import Interval
+from vmp.core.metrics import Metric
 from vmp.core.text import count, listing
 
 REFERENCE = {
@@ -84,6 +85,11 @@ def in_runs(numbers: Iterable[int]) -> str:
     for first, last in runs_of(sorted(set(numbers))):
         parts += [f"{first} to {last}"] if last - first > 1 else map(str, range(first, last + 1))
     return listing(parts)
+
+
+def metric_title(metric: Metric) -> str:
+    """A measured quantity for people, with its symbol where it has one."""
+    return f"{metric.title} {metric.symbol}".strip()
 
 
 def rate_text(rate: Rate) -> str:

@@ -31,11 +31,20 @@ _LOG_EVERY = 30.0  # seconds between lines about a running cell where there is n
 class Reporter(Protocol):
     """Shows what a sweep does, in the thread that drives it."""
 
-    def note(self, text: str) -> None: ...
+    def note(self, text: str) -> None:
+        """A sentence for the user."""
+        ...
 
-    def planned(self, plan: Plan, missing: Sequence[Task], records: Mapping[str, CellRecord]) -> None: ...
+    def planned(self, plan: Plan, missing: Sequence[Task], records: Mapping[str, CellRecord]) -> None:
+        """The plan as it is now, the cells that have come to it and are to run, and the records of the others, by hash.
 
-    def event(self, event: Event) -> None: ...
+        Called once for each round of a search, once for a grid.
+        """
+        ...
+
+    def event(self, event: Event) -> None:
+        """What a cell has reported."""
+        ...
 
 
 class _Silent:
@@ -117,6 +126,7 @@ class ConsoleReporter:
             self._log_cell(event)
 
     def seconds_remaining(self) -> float | None:
+        """Until all cells that are planned so far have ended; None before the first epoch has."""
         done = sum(self._done.values())
         if not done:
             return None
