@@ -72,13 +72,13 @@ def run_study(
         runtime: Device, threads and reading processes of each worker; no part of a cell's identity.
         search: How arms are proposed; None for what the study says.
         reporter: Shown the plan and every event.
-        keep_weights: Which trained models stay in ``out/models``: those of the ``chosen`` arm, ``all`` or ``none``.
         listener: Asked after every epoch of a cell whether it is to go on. A stopped cell is final.
         only: ``failed`` runs the planned cells that failed, and no others.
         limits: What this run may use, and the order of its cells.
         reuse: Folders of other studies, whose finished records of equal cells are taken over.
         accept_code: Also take over finished records, of `out` or `reuse`, that only other code keeps from being the
             cells of this study. The caller vouches that no number depends on the change; the records say so.
+        keep_weights: Which trained models stay in ``out/models``: those of the ``chosen`` arm, ``all`` or ``none``.
         track: Other tools to show the sweep to, keys of `sweeps.track.registry.TRACKERS`. None of them can fail a cell.
         storage: URL of an Optuna storage that mirrors the sweep; a search has ``out/search.db`` without one.
         clips: Whether a few test clips are written beside the plan for the report's explorer, and in the end those won
