@@ -117,10 +117,7 @@ def report(
         from analysis.report.write import write_conclusions
 
         page = write_conclusions(conclusions, out or studies[0].path / "report", meanwhile=note_changed_code)
-        if as_json:
-            _print_json(conclusions, page)
-        else:
-            _print_headline(conclusions, page)
+        _print_json(conclusions, page) if as_json else _print_headline(conclusions, page)
     if strict and not conclusions.study.is_measured:
         raise click.exceptions.Exit(3)
 
