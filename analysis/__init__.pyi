@@ -5,8 +5,8 @@ from .sections.base import Section as Section
 from .sections.base import SectionContent as SectionContent
 from .sections.base import Table as Table
 from .study.cells import Study as Study
-from .study.cells import curve_table as curve_table
-from .study.cells import load_study as load_study
+from .study.curves import curve_table as curve_table
+from .study.loading import load_study as load_study
 from .verdict.conclusions import Conclusions as Conclusions
 from .verdict.conclusions import conclude as conclude
 from .verdict.contrasts import Contrast as Contrast

@@ -13,8 +13,9 @@ from analysis.report.draw import save_figures
 from analysis.sections.hero import HERO
 from analysis.sections.specification import compared, curve_finding, differences_by_seed
 from analysis.study.arms import LAMBDA, Arm, Kind
-from analysis.study.cells import Study, load_study
+from analysis.study.cells import Study
 from analysis.study.factors import Factor
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.verdict.contrasts import Contrast, Sides
 from analysis.words.findings import Finding

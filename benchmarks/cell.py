@@ -118,6 +118,7 @@ def run_one(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def in_checkout(checkout: Path, arguments: argparse.Namespace, profile: bool) -> dict[str, Any]:
+    """What `run_one` gives in a process of its own, with the code of `checkout`."""
     command = [sys.executable, "-W", "ignore", __file__, "--one", "--prompt", arguments.prompt]
     command += ["--backbone", arguments.backbone, "--epochs", str(arguments.epochs)]
     command += ["--videos", str(arguments.videos)] if arguments.videos else []
@@ -130,6 +131,7 @@ def in_checkout(checkout: Path, arguments: argparse.Namespace, profile: bool) ->
 
 
 def main() -> None:
+    """Print where the time of a cell goes, and how that compares with another checkout."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=lambda path: Path(path).resolve(), help="folder of real videos")
     parser.add_argument("--prompt", default="vmp", help="vmp, control or none")

@@ -176,7 +176,7 @@ def best_complete(val: Floats) -> npt.NDArray[np.int64]:
     return np.argmax(np.where(complete, np.nan_to_num(val).mean(axis=-1), -np.inf), axis=-1)
 
 
-def of(chosen: npt.NDArray[np.int64], flags: Bools) -> Bools:
+def of_chosen(chosen: npt.NDArray[np.int64], flags: Bools) -> Bools:
     """The flag of each study's chosen arm; False where no arm was chosen."""
     return np.take_along_axis(flags, np.maximum(chosen, 0)[:, None], axis=1)[:, 0] & (chosen >= 0)
 
@@ -208,9 +208,9 @@ def false_better(design: Design) -> Iterator[Row]:
         s = design.draw(**settings(design))
         new, old = s.decide().are(Verdict.BETTER), decide_old(s)
         max_ = 1.0 if family in UNLIKE else 0.05
-        chosen = of(best_of(s.val), new)
+        chosen = of_chosen(best_of(s.val), new)
         yield design.row("false better, any row", family, old.better.any(axis=1), new.any(axis=1), max_=max_)
-        yield design.row("false better, chosen arm", family, of(old.chosen, old.better), chosen, max_=max_)
+        yield design.row("false better, chosen arm", family, of_chosen(old.chosen, old.better), chosen, max_=max_)
 
 
 def false_equal(design: Design) -> Iterator[Row]:
@@ -261,8 +261,8 @@ def coverage(design: Design) -> Iterator[Row]:
         alone = np.abs(moments(s.differences)[1] - s.truth) <= old.alone
         chosen = best_of(s.val)
         if (chosen >= 0).any():
-            new_held = of(chosen, held)[chosen >= 0]
-            yield design.row("coverage, chosen arm", family, of(old.chosen, alone), new_held, min_=0.93)
+            new_held = of_chosen(chosen, held)[chosen >= 0]
+            yield design.row("coverage, chosen arm", family, of_chosen(old.chosen, alone), new_held, min_=0.93)
 
 
 def power_of_verdicts(design: Design) -> Iterator[Row]:
@@ -271,7 +271,9 @@ def power_of_verdicts(design: Design) -> Iterator[Row]:
         s = design.draw(mean=SD, rates=rates)
         old, new = decide_old(s), s.decide().are(Verdict.BETTER)
         min_ = 0.43 if rates is None and (design.k, design.n) == (9, 7) else 0.0
-        yield design.row("power, chosen arm", family, of(old.chosen, old.better), of(best_of(s.val), new), min_=min_)
+        yield design.row(
+            "power, chosen arm", family, of_chosen(old.chosen, old.better), of_chosen(best_of(s.val), new), min_=min_
+        )
     # n fresh seeds and one comparison without a choice; exact.
     yield design.row("power, fresh-seed confirmation", "normal, +1 SD", np.nan, power(design.n, 1.0))
 
@@ -287,11 +289,11 @@ def selection(design: Design) -> Iterator[Row]:
         means = design.rng.normal(size=(design.studies, design.k)) * gap
         s = design.draw(mean=means, sd=sd)
         possible = may_be_best(s.val)
-        held = of(means.argmax(axis=1), possible)
+        held = of_chosen(means.argmax(axis=1), possible)
         yield design.row("the set holds the true best", family, np.nan, held, min_=0.95)
         if design.n > 3:  # one of three seeds missing leaves two that are shared, and no choice is made
             val = np.where(design.one_run(), np.nan, s.val)
-            old, new = of(best_complete(val), possible), of(best_of(val), possible)
+            old, new = of_chosen(best_complete(val), possible), of_chosen(best_of(val), possible)
             yield design.row("choice with a run missing is in the set", family, old, new, min_=0.95)
     first = np.eye(design.k)[0]
     s = design.draw(mean=first * SD / 2, rates=0.1 * (1 - first))

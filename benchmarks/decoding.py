@@ -219,6 +219,7 @@ def best(repeat: int, *works: Callable[[], object]) -> list[float]:
 
 
 def row(name: str, ours: float, baseline: float, ratio: float, floor: str) -> None:
+    """Print a line of the table; `ours` and `baseline` in seconds."""
     print(f"{name:44}{ours * 1000:10.1f} ms{baseline * 1000:10.1f} ms{ratio:8.2f}   {floor}")
 
 
@@ -228,6 +229,7 @@ def pss(pid: int | None) -> int:
 
 
 def find_clips(folder: Path, limit: int) -> list[Path]:
+    """The first `limit` videos below a folder. Raises SystemExit where there is none."""
     suffixes = {".mp4", ".avi", ".mkv", ".webm", ".mov", ".mpg"}
     clips = sorted(p for p in folder.rglob("*") if p.suffix.lower() in suffixes)[:limit]
     if not clips:

@@ -23,7 +23,7 @@ from sweeps.stats.importance_base import Importance
 Draw = Callable[[npt.NDArray[np.int64], int, np.random.Generator], npt.NDArray[np.float64]]
 FACTORIAL = np.array(list(itertools.product(range(3), range(2), range(4), range(3))))
 SD, DROP, TINY = 0.014, 0.15, 1e-9
-SEEDS = (3, 5, 7)
+DESIGNS = {"factorial": (3, 5, 7), "search": (1, 5), "closing in": (5,)}  # design -> numbers of seeds
 
 
 def noise(codes: npt.NDArray[np.int64], n: int, rng: np.random.Generator, sd: float = SD) -> npt.NDArray[np.float64]:
@@ -32,6 +32,7 @@ def noise(codes: npt.NDArray[np.int64], n: int, rng: np.random.Generator, sd: fl
 
 
 def no_effect(codes: npt.NDArray[np.int64], n: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Noise alone."""
     return noise(codes, n, rng)
 
 
@@ -86,12 +87,8 @@ FAMILIES: dict[str, Draw] = {
 }
 
 
-COVERED = (
-    "effects, interaction",
-    "collapse 40% in a part",
-    "missing runs, an arm",
-    "ties",
-)  # those in which the noiseless means differ
+# The families in which the noiseless means differ.
+COVERED = ("effects, interaction", "collapse 40% in a part", "missing runs, an arm", "ties")
 COVERED_SEEDS = (3, 5, 7, 15)
 
 
@@ -110,6 +107,7 @@ ORDERED = [True, True, True, True, False, True]
 
 
 def analyze(codes: npt.NDArray[np.int64], values: npt.NDArray[np.float64]) -> Importance:
+    """The importances of a factorial, or of a search with its `ORDERED` factors; intervals are not looked at."""
     is_ordered = ORDERED if codes.shape[1] == len(ORDERED) else [True] * codes.shape[1]
     return importance(codes, values, is_ordered, resamplings=2)
 
@@ -138,12 +136,14 @@ def coverage(draw: Draw, n: int, studies: int) -> tuple[float, float]:
 
 
 def seconds(work: Callable[[], object]) -> float:
+    """Wall-clock seconds of `work`."""
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
 
 
 def optuna_fanova(codes: npt.NDArray[np.int64], values: npt.NDArray[np.float64]) -> Callable[[], object]:
+    """Optuna's fANOVA of the arms' means, ready to be run."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -161,6 +161,7 @@ def optuna_fanova(codes: npt.NDArray[np.int64], values: npt.NDArray[np.float64])
 
 
 def print_rates(studies: int) -> None:
+    """Print how often factors are above their noise floor."""
     print(f"above the noise floor, of {studies} studies: the factor without effect (the first factor)")
     print(f"{'family':<26}" + "".join(f"{f'{design}, n = {n}':>24}" for design in DESIGNS for n in DESIGNS[design]))
     for name, draw in FAMILIES.items():
@@ -169,6 +170,7 @@ def print_rates(studies: int) -> None:
 
 
 def print_coverage(studies: int) -> None:
+    """Print how often intervals hold the shares of the noiseless means."""
     print(
         f"share of {studies} studies in which the interval holds the share, the worst factor (mean width of the first)"
     )
@@ -179,6 +181,7 @@ def print_coverage(studies: int) -> None:
 
 
 def print_times() -> None:
+    """Print what importances of 1,000 cells cost, beside Optuna's fANOVA."""
     rng = np.random.default_rng(0)
     designs = (
         ("search, 200 arms x 5 seeds", np.argsort(rng.random((200, 8)), axis=0), 5),
@@ -197,6 +200,7 @@ def print_times() -> None:
 
 
 def main() -> None:
+    """Print the times, and unless they are asked for alone the tables of coverage and of rates."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=1000)
     parser.add_argument("--quick", action="store_true", help="a tenth of the studies")
@@ -208,8 +212,6 @@ def main() -> None:
         print_coverage(studies)
         print_rates(studies)
 
-
-DESIGNS = {"factorial": SEEDS, "search": (1, 5), "closing in": (5,)}
 
 if __name__ == "__main__":
     main()

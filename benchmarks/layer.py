@@ -42,6 +42,7 @@ def published_steps(clip: Tensor, m: Tensor, n: Tensor) -> Outputs:
 
 
 def clip_of(shape: tuple[int, ...]) -> Tensor:
+    """A clip of random pixels, normalised."""
     return (torch.rand(shape) - 0.45) / 0.225
 
 
@@ -262,6 +263,7 @@ def streamed() -> None:
 
 
 def in_new_process(code: str) -> float:
+    """The last number that `code` prints in a process of its own."""
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     return float(done.stdout.split()[-1])
 
@@ -281,6 +283,7 @@ def first_call() -> float:
 
 
 def main() -> None:
+    """Print times, peak memory and the first call of the layer beside the published steps."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=25)

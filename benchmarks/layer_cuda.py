@@ -103,6 +103,7 @@ def measure(shape: tuple[int, ...], rounds: int) -> None:
 
 
 def main() -> None:
+    """Print times and memory of each shape beside the published steps."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--block", type=int, default=triton_driver.BLOCK, help="pixels of a program")

@@ -43,6 +43,7 @@ def clip_passes(experiment: Experiment) -> float:
 
 
 def main() -> None:
+    """Print operations of each backbone, and the cells and GPU hours of each study."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tflops", type=float, default=50.0, help="what a GPU sustains, in 10^12 operations a second")
     tflops = parser.parse_args().tflops

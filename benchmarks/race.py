@@ -88,10 +88,12 @@ class Family:
 
 
 def student(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Heavy tails: Student's t with 3 degrees of freedom, of variance 1."""
     return rng.standard_t(3, size=shape) / np.sqrt(3)
 
 
 def skewed(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Skewed to the left: an exponential turned around, of mean 0 and variance 1."""
     return 1 - rng.exponential(size=shape)
 
 
@@ -142,6 +144,9 @@ class Row:
     """One family: shares of races, and mean cells.
 
     Attributes:
+        name: Of the family.
+        family: The family.
+        equal: Whether all of its arms have the same mean.
         dropped: Share of races that dropped the best arm, or one given arm of equal ones.
         winner: Share that named a winner.
         false_equal: Share that called arms equal which differ by the margin or more.

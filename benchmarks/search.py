@@ -91,6 +91,7 @@ def seconds_of_proposals(method: str, arms: int) -> list[float]:
 
 
 def main() -> None:
+    """Print how busy workers are, and what a proposal costs as a search grows."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--arms", type=int, default=2000, help="arms of the longest search")
     parser.add_argument("--workers", type=int, default=6)

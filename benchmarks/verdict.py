@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import conclude
 from analysis.words.headline import beside_headline, findings, headline
 from sweeps.records.study_folder import StudyFolder
@@ -34,20 +34,24 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def read(path: Path) -> list[object]:
+    """The baseline: the records of a study, read."""
     folder = StudyFolder(path)
     return list(folder.records(folder.read_plan()))
 
 
 def decide(path: Path) -> object:
+    """Table, evidence and every conclusion."""
     return conclude(load_study(path))
 
 
 def decide_and_word(path: Path) -> object:
+    """The same, and the sentences."""
     conclusions = conclude(load_study(path))
     return headline(conclusions), beside_headline(conclusions), findings(conclusions)
 
 
 def main() -> None:
+    """Print a line for each study."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="*", type=Path, help="study folders [default: the reference studies]")
     folders = parser.parse_args().folders or sorted(path.parent for path in REFERENCE.glob("*/plan.json"))

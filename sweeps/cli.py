@@ -261,16 +261,18 @@ def run(
     )
     asked = request.study
     part = None if shard is None else parse_shard(shard, os.environ)
-    common: dict[str, Any] = {"workers": request.workers, "runtime": request.runtime, "shard": part}
+    how: dict[str, Any] = {
+        "workers": request.workers, "runtime": request.runtime, "engine": engine, "limits": limits, "shard": part,
+    }  # fmt: skip
     try:
         with _signals_interrupt(), ConsoleReporter(asked.metric) as reporter:
-            common |= {"engine": engine, "limits": limits, "reporter": reporter}
             if confirm:
-                status = confirm_study(asked, out, seeds=seeds, **common)
+                status = confirm_study(asked, out, seeds=seeds, reporter=reporter, **how)
             else:
-                common |= {"only": only, "reuse": reuse, "accept_code": accept_code, "keep_weights": keep_weights}
-                common |= {"track": track, "storage": storage, "clips": clips}
-                status = run_study(asked, out, search=request.search, **common)
+                status = run_study(
+                    asked, out, search=request.search, only=only, reuse=reuse, accept_code=accept_code,
+                    keep_weights=keep_weights, track=track, storage=storage, clips=clips, reporter=reporter, **how,
+                )  # fmt: skip
     except KeyboardInterrupt as interrupt:
         click.echo(f"\nInterrupted. The finished cells are in '{out}'; the same command goes on from there.", err=True)
         number = interrupt.signal if isinstance(interrupt, _Signalled) else signal.SIGINT

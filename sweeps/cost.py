@@ -23,7 +23,7 @@ import torch
 from sweeps.describe import describe_factors
 from sweeps.plan import Task
 from vmp.backbones.registry import DesignedBackbone
-from vmp.core.config import from_plain, shown
+from vmp.core.config import shown
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import canonical_json
 from vmp.core.text import size_in_words
@@ -114,9 +114,7 @@ def estimate_cost(
     first_tasks: dict[str, Task] = {}
     for kind, task in zip(kinds, tasks, strict=True):
         first_tasks.setdefault(kind, task)
-    experiments = {
-        kind: from_plain(Experiment, task.settings, source=f"cell {task.hash}") for kind, task in first_tasks.items()
-    }
+    experiments = {kind: task.experiment() for kind, task in first_tasks.items()}
     measured: dict[str, _Measured] = {}
     opened: dict[AnyData, _Opened] = {}
     for kind in _by_data(experiments):

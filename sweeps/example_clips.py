@@ -33,10 +33,13 @@ MAX_CHARACTERS = 360_000  # of all pictures as base64: the report is one file th
 def write_example_clips(folder: StudyFolder, tasks: Iterable[Task], note: Callable[[str], None]) -> list[str]:
     """Write ``clips.json`` unless it is there for the same data; returns what the user should know.
 
-    `note` hears beforehand that videos are read: the embedded benchmark renders all of its videos for the first.
-
     A study whose arms have no attention gets none. Whatever keeps the clips from being read costs the explorer and
     nothing else, so it is said and not raised.
+
+    Args:
+        folder: The study's.
+        tasks: Its cells.
+        note: Hears beforehand that videos are read: the embedded benchmark renders all of its videos for the first.
     """
     experiment = next((one for one in experiments_of(tasks) if one.layer.has_attention), None)
     if experiment is None:

@@ -33,9 +33,8 @@ from vmp.core.text import count, duration, listing, size_in_words
 from vmp.data.registry import load_data
 from vmp.experiment import describe_data
 
-_CLASSES_SHOWN = 12
-
-_SHOWN_ARMS, _FIRST_ARMS = 50, 10
+_CLASSES_SHOWN = 12  # beyond, the fewest and the most videos of a class
+_SHOWN_ARMS, _FIRST_ARMS = 50, 10  # of more than 50 arms, the first 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +62,7 @@ class Forecast:
         cost: What was measured.
         data: What the cells will be trained on.
         divisions: The same for each way in which factors divide the videos (folds), by its values in words.
-        decoded_bytes: Of all its frames at working size.
+        decoded_bytes: Size of all frames of `data` at working size.
     """
 
     study: Study
@@ -169,7 +168,7 @@ class Forecast:
 
     @property
     def predictions_bytes(self) -> int:
-        """What the predictions of a cell take at most."""
+        """Bytes that the predictions of a cell take on disk at most."""
         videos = self.data.splits.get("val", 0) + self.data.splits.get("test", 0)
         return predictions_bytes(videos, len(self.data.classes))
 

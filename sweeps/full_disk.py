@@ -21,7 +21,14 @@ class DiskFullError(InputError):
 
 @contextlib.contextmanager
 def said_when_full(folder: Path) -> Iterator[None]:
-    """Turn an error inside that comes from a full disk into a `DiskFullError`; others pass."""
+    """Turn an error inside that comes from a full disk into a `DiskFullError`; others pass.
+
+    Args:
+        folder: The study's, which the sentence names.
+
+    Raises:
+        DiskFullError: See above.
+    """
     try:
         yield
     except Exception as error:

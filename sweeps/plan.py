@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sweeps.questions import RESAMPLINGS, compared_factors, compared_sides
+from sweeps.questions import BASELINE, CONTROL, RESAMPLINGS, compared_factors, compared_sides
 from sweeps.records.cell_record import CellRecord, cell_hash
 from sweeps.records.factors import Scalar
 from sweeps.records.plan_record import (
@@ -59,10 +59,16 @@ class Task:
         """
         return cell_hash(self.science, self.code)
 
+    def experiment(self) -> Experiment:
+        """The configuration as the typed object that it was made from."""
+        return from_plain(Experiment, self.settings, source=f"cell {self.hash}")
+
     def planned(self) -> PlannedCell:
+        """The cell as the plan lists it."""
         return PlannedCell(hash=self.hash, factors=self.factors, seed=self.seed)
 
     def to_plain(self) -> dict[str, Any]:
+        """The arguments of a `Task` that is equal to this one, as JSON can hold them."""
         return dataclasses.asdict(self)
 
 
@@ -92,7 +98,7 @@ def grid_tasks(study: Study) -> list[Task]:
 
 def is_reference(settings: Mapping[str, Any]) -> bool:
     """Whether an arm with these settings trains without the motion prompt: the baseline or the control."""
-    return settings["layer"]["kind"] in ("none", "control")
+    return settings["layer"]["kind"] in (BASELINE, CONTROL)
 
 
 def experiments_of(tasks: Iterable[Task]) -> list[Experiment]:

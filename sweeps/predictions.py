@@ -102,8 +102,10 @@ def copy_predictions(source: Path, cell: str, target: Path, name: str) -> None:
     """Take a cell's predictions over, if there are any.
 
     Args:
-        source: The study's folder in which it is called `cell`.
-        target: The one in which it is called `name`.
+        source: The folder of the study that has them.
+        cell: The cell's name there.
+        target: The folder of the study that takes them over.
+        name: The cell's name there.
     """
     path, copied = predictions_path(source, cell), predictions_path(target, name)
     if not path.is_file() or path == copied:

@@ -7,10 +7,10 @@ each prompted arm with the control under the same sampler.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from sweeps.records.factors import Scalar, arm_key
+from sweeps.records.factors import Factors, Scalar, arm_key
 from vmp.core.fingerprint import canonical_json
 
 PROMPT = "prompt"
@@ -19,7 +19,6 @@ PROMPTED, CONTROL, BASELINE = "vmp", "control", "none"
 RESAMPLINGS = ("data.split_seed", "data.fold", "data.split")
 """Settings that divide one data set anew into training and test: never candidates, whatever a study declares."""
 
-Factors = Mapping[str, Scalar]
 Pair = tuple[int, int]
 
 
@@ -221,10 +220,15 @@ def block_names(arms: Sequence[Factors], names: Sequence[str], declared: Sequenc
     varied = [name for name in names if name != PROMPT and _varies(arms, name)]
     if declared is not None:
         return tuple(name for name in varied if name in declared or name in RESAMPLINGS)
-    blocks = tuple(n for n in varied if n in ("backbone", "backbone.kind") or n.split(".")[0] == "data")
+    blocks = tuple(filter(is_block_by_default, varied))
     if len(blocks) < len(varied) or _varies(arms, PROMPT):
         return blocks
     return tuple(name for name in varied if name in RESAMPLINGS)
+
+
+def is_block_by_default(name: str) -> bool:
+    """Whether the values of a factor are no candidates unless a study declares its blocks: data and backbone."""
+    return name in ("backbone", "backbone.kind") or name.split(".")[0] == "data"
 
 
 def main_pair(pairs: Sequence[Pair], ranking: Sequence[int]) -> Pair | None:

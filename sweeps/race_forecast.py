@@ -11,9 +11,9 @@ import numpy as np
 from sweeps.describe import describe_factors
 from sweeps.propose.race_search import race_rules, race_seeds
 from sweeps.propose.settings import SearchSettings
-from sweeps.questions import Factors
-from sweeps.race_state import RaceRules, any_of, race_blocks
-from sweeps.records.factors import Scalar
+from sweeps.race_state import RaceRules, any_of
+from sweeps.racing import race_blocks
+from sweeps.records.factors import Factors, Scalar
 from sweeps.stats.expected_cells import expected_cells
 from sweeps.stats.intervals import in_points
 from sweeps.stats.looks import looks_until

@@ -6,14 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sweeps.records.factors import Scalar
+from sweeps.records.factors import Scalar, is_number
 
 _LOG_FROM = 10.0  # a factor whose positive values lie this ratio apart is taken on a log scale
-
-
-def is_number(value: Scalar) -> bool:
-    """Whether a factor's value can be searched as a number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from sweeps.describe import describe_factors
 from sweeps.propose.race_search import RaceOptions, check_rivals
 from sweeps.propose.settings import GRID
-from sweeps.race_state import RACE, RaceRules, StudyRace, run_race
+from sweeps.race_state import RACE, RaceRules, StudyRace
+from sweeps.racing import run_race
 from sweeps.records.factors import arm_key
 from sweeps.records.study_folder import StudyFolder
 from sweeps.stats.means import MIN_SEEDS

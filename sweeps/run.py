@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from sweeps.cell_needs import Machine, cells_that_fit, split_devices
-from sweeps.clip_maps import write_clip_maps
 from sweeps.confirm import plan_confirmation
 from sweeps.executors.base import Resources
 from sweeps.executors.registry import make_executor
@@ -69,17 +68,17 @@ def run_study(
         study: The definition.
         out: The study's folder; made if need be.
         workers: Cells at a time.
-        engine: A key of `sweeps.executors.base.EXECUTORS`.
+        engine: A key of `sweeps.executors.registry.EXECUTORS`.
         runtime: Device, threads and reading processes of each worker; no part of a cell's identity.
         search: How arms are proposed; None for what the study says.
         reporter: Shown the plan and every event.
-        keep_weights: Which trained models stay in ``out/models``: those of the ``chosen`` arm, ``all`` or ``none``.
         listener: Asked after every epoch of a cell whether it is to go on. A stopped cell is final.
         only: ``failed`` runs the planned cells that failed, and no others.
         limits: What this run may use, and the order of its cells.
         reuse: Folders of other studies, whose finished records of equal cells are taken over.
         accept_code: Also take over finished records, of `out` or `reuse`, that only other code keeps from being the
             cells of this study. The caller vouches that no number depends on the change; the records say so.
+        keep_weights: Which trained models stay in ``out/models``: those of the ``chosen`` arm, ``all`` or ``none``.
         track: Other tools to show the sweep to, keys of `sweeps.track.registry.TRACKERS`. None of them can fail a cell.
         storage: URL of an Optuna storage that mirrors the sweep; a search has ``out/search.db`` without one.
         clips: Whether a few test clips are written beside the plan for the report's explorer, and in the end those won
@@ -92,15 +91,16 @@ def run_study(
     Raises:
         InputError: The study cannot be planned, another run is at work in `out`, or `out` cannot be written.
     """
-    runtime = _checked(study, runtime or Runtime(), workers, engine)
+    runtime, search = runtime or Runtime(), search or study.search
+    _check_runtime(study, runtime, workers, engine)
     folder = StudyFolder(out)
     # Before the folder is made: a study that cannot be planned leaves nothing behind.
     if shard is not None:
-        _check_shard(study, search or study.search, shard)
+        _check_shard(study, search, shard)
     if only and not folder.has_plan():
         raise InputError(f"--only {only} needs a study that has run, and '{out}' holds none; leave it out")
     others = _studies_in(reuse)
-    proposer = make_proposer(study, search or study.search, folder)
+    proposer = make_proposer(study, search, folder)
     stop = _stop_rule(study, folder)
     is_search = proposer.header.rungs is not None
     trackers = make_trackers(track, folder.path, metric=study.metric, storage=storage, is_search=is_search)
@@ -113,23 +113,21 @@ def run_study(
         reporter.note(idle)
     with said_when_full(folder.path), Ownership(folder.path, shard, reporter.note) as ownership, executor:
         session = Session(
-            study, folder, executor, reporter, listener, limits, others, keep_weights, ownership, shard, clips,
-            stop=stop, trackers=trackers,
+            study, folder, executor, ownership, reporter=reporter, limits=limits, shard=shard, listener=listener,
+            others=others, keep=keep_weights, clips=clips, stop=stop, trackers=trackers,
         )  # fmt: skip
-        is_over = False
         if accept_code:
             session.take_over.accept_code()
         try:
             if only == "failed":
                 session.run_failed(proposer)
-                return read_status(folder, computed=session.computed, cells=session.own_cells)
-            session.run(proposer)
-            is_over = True
-            _after_the_last_cell(session, folder, reporter, keep_weights, clips=clips, shard=shard)
+            else:
+                session.run(proposer)
+                session.finish()
         except LimitReached as limit:
             reporter.note(f"{limit}; the same command goes on from there")
         finally:
-            session.trackers.close(is_over=is_over)
+            session.trackers.close(is_over=session.is_over)
     return read_status(folder, computed=session.computed, cells=session.own_cells)
 
 
@@ -159,7 +157,8 @@ def confirm_study(
     Raises:
         InputError: The study is not finished, or nothing can be chosen in it; see `run_study` too.
     """
-    runtime = _checked(study, runtime or Runtime(), workers, engine)
+    runtime = runtime or Runtime()
+    _check_runtime(study, runtime, workers, engine)
     folder = StudyFolder(out)
     header, tasks = plan_confirmation(folder, study, seeds, reporter.note)
     if engine == "local":
@@ -167,7 +166,7 @@ def confirm_study(
     executor = make_executor(engine, _resources(study, folder, workers, runtime, limits, "none", shard))
     with said_when_full(folder.path), Ownership(folder.path, shard, reporter.note) as ownership, executor:
         folder.write_plan(folder.read_plan().model_copy(update={"confirmation": header}))
-        session = Session(study, folder, executor, reporter, go_on, limits, [], "none", ownership, shard, clips=False)
+        session = Session(study, folder, executor, ownership, reporter=reporter, limits=limits, shard=shard)
         try:
             session.execute(confirmation_plan(folder.read_plan()) or folder.read_plan(), tasks)
         except LimitReached as limit:
@@ -175,7 +174,7 @@ def confirm_study(
     return read_status(folder, computed=session.computed, of_confirmation=True, cells=session.own_cells)
 
 
-def _checked(study: Study, runtime: Runtime, workers: int, engine: str) -> Runtime:
+def _check_runtime(study: Study, runtime: Runtime, workers: int, engine: str) -> None:
     """Refuse numbers and devices that cannot be run with."""
     for name, value, minimum in (
         ("workers", workers, 1),
@@ -199,7 +198,6 @@ def _checked(study: Study, runtime: Runtime, workers: int, engine: str) -> Runti
             f"--device {runtime.device} is for --engine local; Ray gives out the GPUs of the cluster itself: give "
             "--device cuda, and say in the study how much of one a cell takes (resources.gpus)"
         )
-    return runtime
 
 
 def _check_shard(study: Study, search: SearchSettings | None, shard: Shard) -> None:
@@ -238,27 +236,6 @@ def _fitting(study: Study, runtime: Runtime, workers: int, reporter: Reporter) -
     if sentence is not None:
         reporter.note(sentence)
     return number
-
-
-def _after_the_last_cell(
-    session: Session, folder: StudyFolder, reporter: Reporter, keep: Keep, *, clips: bool, shard: Shard | None
-) -> None:
-    """Delete the models of arms that were not chosen, and draw the attention on clips won and lost.
-
-    Neither is done for a shard, which does not see all arms.
-    """
-    for line in session.weights.end() if shard is None else _weights_of_shard(keep):
-        reporter.note(line)
-    for line in write_clip_maps(folder, session.tasks, reporter.note) if clips and shard is None else []:
-        reporter.note(line)
-
-
-def _weights_of_shard(keep: Keep) -> list[str]:
-    if keep != "chosen":
-        return []
-    return [
-        "Weights of all cells stay for now: the first run without --shard chooses among the arms, and deletes others"
-    ]
 
 
 def idle_workers(proposer: Proposer, workers: int) -> str | None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from sweeps.clip_maps import write_clip_maps
 from sweeps.example_clips import write_example_clips
 from sweeps.executors.base import Event, Executor, Predicted, Progress
 from sweeps.limits import LimitReached, Limits, in_order
@@ -43,39 +44,61 @@ def go_on(progress: Progress) -> str | None:
 
 
 class Session:
-    """Plans and runs one round of tasks after the other into one folder."""
+    """Plans and runs one round of tasks after the other into one folder.
+
+    Args:
+        study: The definition.
+        folder: Its folder.
+        executor: Where cells run; its context has been entered.
+        ownership: That of the folder or of `shard`, which is held.
+        reporter: Shown the plan and every event.
+        limits: What this run may use.
+        shard: The part of the plan that is run; None for all of it.
+        listener: Asked after every epoch whether a cell is to go on.
+        others: Studies whose finished records of equal cells are taken over.
+        keep: Which trained models stay.
+        clips: Whether test clips and statistics of the videos are written beside the plan, for the report.
+        stop: The rule that ends cells early.
+        trackers: Other tools that are shown the sweep, by their names.
+
+    Attributes:
+        tasks: All that was asked for so far, by hash.
+        own_cells: Of a shard, the hashes of its cells; else None.
+        computed: Cells that this run has computed.
+        is_over: Whether the plan holds all that was to be run, and nothing of it is missing.
+    """
 
     def __init__(
         self,
         study: Study,
         folder: StudyFolder,
         executor: Executor,
-        reporter: Reporter,
-        listener: Listener,
-        limits: Limits,
-        others: Sequence[StudyFolder],
-        keep: Keep,
         ownership: Ownership,
+        *,
+        reporter: Reporter,
+        limits: Limits,
         shard: Shard | None,
-        clips: bool,
+        listener: Listener = go_on,
+        others: Sequence[StudyFolder] = (),
+        keep: Keep = "none",
+        clips: bool = False,
         stop: StopRule | None = None,
         trackers: Mapping[str, Tracker] | None = None,
     ) -> None:
-        self.study, self.folder, self.executor = study, folder, executor
-        self.reporter, self.listener, self.limits = reporter, listener, limits
+        self.study, self.folder, self.executor, self.ownership = study, folder, executor, ownership
+        self.reporter, self.limits, self.shard, self.listener = reporter, limits, shard, listener
+        self.keep, self.clips, self.stop = keep, clips, stop
         self.take_over = TakeOver(folder, others, reporter.note)
-        self.ownership, self.shard, self.clips = ownership, shard, clips
         self.weights = KeptWeights(folder.path / MODELS_FOLDER, keep)
+        self.trackers = Trackers(trackers or {}, reporter.note)
+        self.tasks: dict[str, Task] = {}
+        self.own_cells: set[str] | None = None
+        self.computed, self.is_over = 0, False
         self._started = time.monotonic()
         self._seconds: dict[str, list[float]] = {}  # of finished cells, by arm
-        self.tasks: dict[str, Task] = {}
-        self.own_cells: set[str] | None = None  # those of the shard
-        self.computed = 0
         self._tries: dict[str, int] = {}  # of cells with a record, in earlier runs
         self._given, self._is_cut = 0, False  # cells given to the executor, and whether the limit held some back
         self._on_end: Callable[[str], None] = lambda cell: None
-        self.stop = stop
-        self.trackers = Trackers(trackers or {}, reporter.note)
 
     def run(self, proposer: Proposer) -> None:
         """Plan what `proposer` asks for and run what has no final record, to the end of its rounds."""
@@ -116,6 +139,23 @@ class Session:
         self._say_limit()
         if proposer.header.method != GRID:  # no more arms will come, however many were proposed
             self.folder.write_plan(self._plan(proposer.header.model_copy(update={"proposed": proposer.header.arms})))
+        self.is_over = True
+
+    def finish(self) -> None:
+        """After the last cell: delete the models of arms that were not chosen, and draw the attention on clips won and
+        lost. A shard does neither, for it does not see all arms."""
+        if self.shard is not None:
+            if self.keep == "chosen":
+                self.reporter.note(
+                    "Weights of all cells stay for now: the first run without --shard chooses among the arms, and "
+                    "deletes others"
+                )
+            return
+        for line in self.weights.end():
+            self.reporter.note(line)
+        if self.clips:
+            for line in write_clip_maps(self.folder, self.tasks, self.reporter.note):
+                self.reporter.note(line)
 
     def _compare_with_earlier(self, plan: Plan) -> None:
         """Say what becomes of an earlier plan in the folder. Raises InputError where another rule has stopped cells."""
@@ -245,25 +285,31 @@ class Session:
     def _on_damage(self, sentence: str) -> None:
         self.reporter.note(sentence)
 
+    def _keep(self, record: CellRecord) -> CellRecord:
+        """Write the record of a cell that has ended, with its tries of all runs; returns what is written."""
+        self.ownership.check()
+        tries = self._tries.get(record.hash, 0) + (record.provenance.tries or 1)
+        record = record.with_provenance(tries=tries)
+        self.folder.write_cell(record)
+        self.weights.add(record)
+        self.trackers.ended(record)
+        self.computed += 1
+        if record.status != "failed":  # that one goes on from there
+            for state in (self.folder.path / "checkpoints").glob(f"{record.hash}.*"):
+                state.unlink(missing_ok=True)
+            if self.stop is not None:
+                self.stop.forget(record.hash)
+        self._on_end(record.hash)
+        return record
+
     def _on_event(self, event: Event) -> str | None:
+        """Keep what a cell reports; the answer to a `Progress` is why the cell is to stop, or None."""
         reason = None
         if isinstance(event, Predicted):
             write_predictions(self.folder.path, event.hash, event.predictions)
             return None
         if isinstance(event, CellRecord):
-            self.ownership.check()
-            tries = self._tries.get(event.hash, 0) + (event.provenance.tries or 1)
-            event = event.model_copy(update={"provenance": event.provenance.model_copy(update={"tries": tries})})
-            self.folder.write_cell(event)
-            self.weights.add(event)
-            self.trackers.ended(event)
-            self.computed += 1
-            if event.status != "failed":  # that one goes on from there
-                for state in (self.folder.path / "checkpoints").glob(f"{event.hash}.*"):
-                    state.unlink(missing_ok=True)
-                if self.stop is not None:
-                    self.stop.forget(event.hash)
-            self._on_end(event.hash)
+            event = self._keep(event)
         else:
             self.trackers.progress(event)
             reason = self.listener(event)

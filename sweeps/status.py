@@ -7,9 +7,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sweeps.describe import describe_factors
+from sweeps.describe import describe_cell, describe_factors
 from sweeps.ownership import seems_at_work
-from sweeps.race_state import StudyRace, read_race
+from sweeps.race_state import StudyRace
+from sweeps.racing import read_race
 from sweeps.records.factors import Scalar
 from sweeps.records.plan_record import Plan, PlannedCell, confirmation_plan
 from sweeps.records.study_folder import StudyFolder
@@ -32,9 +33,9 @@ class CellReason:
     tries: int = 1
 
     def line(self) -> str:
-        arm = f"{describe_factors(self.cell.factors)} seed={self.cell.seed}"
+        """``<hash> (lambda=0.1 seed=0): the reason [tried 2 times]``."""
         tries = f" [tried {self.tries} times]" if self.tries > 1 else ""
-        return f"{self.cell.hash} ({arm}): {self.reason}{tries}"
+        return f"{self.cell.hash} ({describe_cell(self.cell.factors, self.cell.seed)}): {self.reason}{tries}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,7 @@ class StudyStatus:
 
     @property
     def exit_code(self) -> int:
+        """Of ``vmp sweep run`` and ``vmp sweep status``: 0 once the study is complete, else 3."""
         return 0 if self.is_complete else 3
 
     def headline(self) -> str:

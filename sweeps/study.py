@@ -24,8 +24,8 @@ from sweeps.designs.only_where import Conditions, OnlyWhere
 from sweeps.designs.registry import DesignConfig
 from sweeps.propose.settings import GRID, SearchSettings
 from sweeps.questions import (
+    PROMPT,
     RESAMPLINGS,
-    Factors,
     asked_factors,
     block_names,
     compared_factors,
@@ -35,8 +35,7 @@ from sweeps.questions import (
     value_pairs,
 )
 from sweeps.race_state import RACE
-from sweeps.ranges import is_number
-from sweeps.records.factors import Scalar
+from sweeps.records.factors import Factors, Scalar, is_number
 from sweeps.stop.config import Stop
 from vmp.core.choices import unknown_key
 from vmp.core.collector import collector_paused
@@ -67,7 +66,6 @@ FACTOR_NAMES = {
 }
 """Short names of the factors that the method's questions are about. Any other factor is a dotted path of a setting."""
 
-_KIND_OF_LAYER = "layer.kind"
 _COMBINATIONS_LOOKED_AT = 5000  # for the type of a setting; a factor that none of them reads is taken as any number
 
 _Key = tuple[str, ...]  # canonical JSON of each section of the settings
@@ -206,7 +204,7 @@ class Study(Settings):
         return Space(
             factors=self.factors,
             blocks=block_names(single, list(self.factors), self.blocks),
-            prompt=next((name for name in self.factors if self.path(name) == _KIND_OF_LAYER), None),
+            prompt=next((name for name in self.factors if self.path(name) == self.path(PROMPT)), None),
             whole=frozenset() if isinstance(self.design, Grid) else self.whole_numbers(),
             conditions=Conditions(self.only_where, self.factors),
         )

@@ -58,11 +58,10 @@ class TakeOver:
                 if cell != task.hash:
                     source += ", computed by other code (--accept-code)"
                     changes["accepted_from"] = record.provenance.accepted_from or cell
-                provenance = record.provenance.model_copy(update=changes)
                 # The other study may vary other settings: the cell is the same, its name in the study is not.
                 copy_predictions(folder.path, cell, self._own.path, task.hash)
-                update = {"hash": task.hash, "factors": task.factors, "provenance": provenance}
-                self._own.write_cell(record.model_copy(update=update))
+                update = {"hash": task.hash, "factors": task.factors}
+                self._own.write_cell(record.with_provenance(**changes).model_copy(update=update))
                 self._taken[source] += 1
                 return True
         return False

@@ -34,10 +34,13 @@ STATIC = 10 / 255  # differences below it count as none: two or three times the 
 def write_video_statistics(folder: StudyFolder, tasks: Sequence[Task], note: Callable[[str], None]) -> list[str]:
     """Write ``videos.json`` for the data sets that it does not know yet; returns what the user should know.
 
-    `note` is called beforehand to say that videos are read, and of slow data sets how many are left.
-
     A study of one lambda has no use for them and gets none. What keeps videos from being read costs the rule and
     nothing else, so it is said and not raised.
+
+    Args:
+        folder: The study's.
+        tasks: Its cells.
+        note: Hears beforehand that videos are read, and of slow data sets how many are left.
     """
     prompted = [task for task in tasks if not is_reference(task.settings)]
     if len({canonical_json(task.settings["regularizer"]) for task in prompted}) < 2:

@@ -10,12 +10,12 @@ from statistics import fmean, median
 from typing import Any, Literal
 
 from sweeps.chosen import Accuracies
+from sweeps.describe import describe_factors
 from sweeps.plan import Task
 from sweeps.questions import block_names, candidates_by_block
 from sweeps.records.cell_record import CellRecord
 from sweeps.records.factors import Scalar, arm_key
 from sweeps.records.plan_record import Plan
-from sweeps.status import describe_factors
 from vmp.core.text import count
 from vmp.data.base import VideoSet
 from vmp.experiment import Experiment
@@ -23,7 +23,6 @@ from vmp.layer.prompted import MotionPrompted
 from vmp.saved_model import WEIGHTS_FILE, SavedModel
 
 Keep = Literal["chosen", "all", "none"]
-KEEP: tuple[Keep, ...] = ("chosen", "all", "none")
 MODELS_FOLDER = "models"
 
 

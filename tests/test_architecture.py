@@ -24,6 +24,7 @@ MAY_IMPORT = {
         "sweeps.predictions",
         "sweeps.questions",
         "sweeps.race_state",
+        "sweeps.racing",
         "sweeps.records",
         "sweeps.stats",
     },
@@ -69,7 +70,7 @@ def test_the_ground_floor_and_the_analysis_need_no_torch_ray_or_optuna(folder: s
     ("statement", "absent"),
     [
         ("import vmp.cli; vmp.cli.cli.main(['--help'], standalone_mode=False)", HEAVY | {"pandas", "matplotlib"}),
-        ("import sweeps.records.study_folder, sweeps.status, sweeps.race_state", HEAVY | {"pandas"}),
+        ("import sweeps.records.study_folder, sweeps.status, sweeps.racing", HEAVY | {"pandas"}),
         ("import analysis; analysis.write_report; import analysis.cli", HEAVY),
         ("import sweeps.study", HEAVY - {"torch"}),
         ("import sweeps.run, sweeps.executors.cell", HEAVY - {"torch"} | {"pandas", "matplotlib", "scipy.stats"}),

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import GRID, INK, MUTED, PAPER, VMP, label_rows, one_panel, row_gid, tidy
+from analysis.figures.style import GRID, INK, MUTED, PAPER, VMP, label_rows, note_row, one_panel, row_gid, tidy
 from analysis.study.cells import Study
 from analysis.verdict.components import ComponentVerdict
 from analysis.words.phrases import limits, on_split, percent, points
@@ -71,14 +71,12 @@ def draw_path(rows: Sequence[PathRow], accuracy: str = "accuracy", *, ax: Axes) 
                 gid=row_gid(i, "mean"))  # fmt: skip
         ax.annotate(f"{row.mean:.1f}", (row.mean, at), xytext=(0, 7), textcoords="offset points", ha="center",
                     fontsize=9, color=INK)  # fmt: skip
-        ax.annotate(row.note, (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
-                    va="center", fontsize=9, color=INK, annotation_clip=False)  # fmt: skip
+        note_row(ax, at, row.note)
     label_rows(ax, y, [row.label for row in rows])
     ax.set_ylim(-0.6, len(rows) - 0.35)
     ax.margins(x=0.06)
     ax.set_xlabel(f"{accuracy} (%)")
-    tidy(ax, grid="x")
-    ax.spines["left"].set_visible(False)
+    tidy(ax, grid="x", without=("left",))
     return ax
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, label_rows, one_panel, row_gid, tidy
+from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, label_rows, note_row, one_panel, row_gid, tidy
 from analysis.study.arms import Kind
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.summaries import ArmSummary
@@ -121,9 +121,8 @@ def draw_dots(data: Dots, *, ax: Axes) -> Axes:
                 markeredgecolor=INK,
                 zorder=5,
             )
-        text = " | ".join(f"{value:.1f}" for value in (row.mean, row.collapsed) if math.isfinite(value))
-        ax.annotate(text, (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0),
-                    textcoords="offset points", va="center", fontsize=9, annotation_clip=False)  # fmt: skip
+        means = [f"{value:.1f}" for value in (row.mean, row.collapsed) if math.isfinite(value)]
+        note_row(ax, at, " | ".join(means))
     ax.set_ylim(-0.7, len(data.rows) - 0.3)
     seen = [v for row in data.rows for v, _ in row.seeds] + [row.mean for row in data.rows if math.isfinite(row.mean)]
     bars = [v for row in data.rows for v in (row.low, row.high) if math.isfinite(v)]
@@ -131,9 +130,8 @@ def draw_dots(data: Dots, *, ax: Axes) -> Axes:
     low, high = max(min([*seen, *bars]), min(seen) - 0.5 * size), min(max([*seen, *bars]), max(seen) + 0.5 * size)
     ax.set_xlim(low - 0.04 * size, high + 0.04 * size)
     ax.set_xlabel(data.x_label)
-    tidy(ax, grid="x")
+    tidy(ax, grid="x", without=("left",))
     label_rows(ax, y, [row.label for row in data.rows])
-    ax.spines["left"].set_visible(False)
     return ax
 
 

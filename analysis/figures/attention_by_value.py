@@ -15,6 +15,7 @@ from analysis.figures.value_axis import ValueAxis, value_axis
 from analysis.study.arms import LAMBDA
 from analysis.study.cells import Study
 from analysis.verdict.verdicts import BlockVerdict
+from analysis.words.phrases import metric_title
 from vmp.core.metrics import METRICS
 from vmp.core.presets import finegym_lambda_table
 
@@ -61,10 +62,9 @@ def prepare_manipulation(study: Study, verdict: BlockVerdict) -> tuple[Manipulat
         of_control = figures[study.rows(verdict.control.arm, name)] if verdict.control else ()
         anchors = [(axis.place(a.lambda_), getattr(a, name)) for a in published] if name in _PUBLISHED else []
         if points:
-            title = METRICS[name].title + (f" {METRICS[name].symbol}" if METRICS[name].symbol else "")
             panels.append(
                 ManipulationPanel(
-                    title=title,
+                    title=metric_title(METRICS[name]),
                     axis=axis,
                     points=tuple(points),
                     control=float(np.mean(of_control)) if len(of_control) else None,

@@ -10,7 +10,18 @@ from functools import partial
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import BASELINE, GRID, INK, MUTED, PAPER, PUBLISHED, VMP, one_panel, tidy, wrapped
+from analysis.figures.style import (
+    BASELINE,
+    PAPER,
+    PUBLISHED,
+    VMP,
+    difference_limits,
+    note_row,
+    one_panel,
+    shade_margin,
+    tidy,
+    wrapped,
+)
 from analysis.verdict.components import Component
 from analysis.verdict.contrasts import Contrast
 from analysis.words.ablation_sentences import is_interaction
@@ -92,8 +103,7 @@ def _bar(kind: int, contrast: Contrast) -> Bar:
 
 def draw_components(data: ComponentRows, *, ax: Axes) -> Axes:
     """A group of bars for each component; a mark where its effects disagree."""
-    ax.axvspan(-data.margin, data.margin, color=GRID, alpha=0.7, linewidth=0, zorder=0)
-    ax.axvline(0, color=MUTED, linewidth=1, zorder=1)
+    shade_margin(ax, data.margin)
     at, ticks = 0.0, []
     for label, bars, disagrees in data.rows:
         top = at
@@ -103,9 +113,7 @@ def draw_components(data: ComponentRows, *, ax: Axes) -> Axes:
             below = [at - _SEEDS_BELOW] * len(bar.seeds)
             ax.scatter(bar.seeds, below, s=9, color=color, alpha=0.5, linewidth=0, zorder=2)
             ax.plot([bar.mean], [at], marker=marker, markersize=7, color=color, markeredgecolor=PAPER, zorder=4)
-            ax.annotate(bar.note, (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0),
-                        textcoords="offset points", va="center", fontsize=9, color=INK,
-                        annotation_clip=False)  # fmt: skip
+            note_row(ax, at, bar.note)
             at -= _APART
         ticks.append(((top + at + _APART) / 2, wrapped(label, 40) + ("\ninteracts" if disagrees else "")))
         at -= 0.6 * _APART
@@ -114,22 +122,13 @@ def draw_components(data: ComponentRows, *, ax: Axes) -> Axes:
         ax.plot([], [], color=color, marker=marker, markeredgecolor=PAPER, linewidth=2.2, label=name)
     ax.set_yticks([place for place, _ in ticks], [text for _, text in ticks])
     ax.set_ylim(at + 0.9 * _APART, 0.9 * _APART)
-    ax.set_xlim(*_limits(data))
+    shown = [bar for _, bars, _ in data.rows for bar in bars]
+    differences = [*(bar.mean for bar in shown), *(v for bar in shown for v in bar.seeds)]
+    ax.set_xlim(*difference_limits(differences, [v for bar in shown for v in (bar.low, bar.high)], data.margin))
     ax.set_xlabel(f"{data.split} difference that the component makes within a seed (percentage points)".strip())
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False, fontsize=9, borderaxespad=0.2)
-    tidy(ax, grid="x")
-    ax.spines["left"].set_visible(False)
+    tidy(ax, grid="x", without=("left",))
     return ax
-
-
-def _limits(data: ComponentRows) -> tuple[float, float]:
-    """Wide enough for means and seeds; a bar from very few seeds may run off the axis."""
-    bars = [bar for _, of_row, _ in data.rows for bar in of_row]
-    inner = [*(bar.mean for bar in bars), *(v for bar in bars for v in bar.seeds), -data.margin, data.margin]
-    ends = [v for bar in bars for v in (bar.low, bar.high) if math.isfinite(v)]
-    size = max(inner) - min(inner)
-    low, high = max(min([*inner, *ends]), min(inner) - size), min(max([*inner, *ends]), max(inner) + size)
-    return low - 0.04 * (high - low), high + 0.04 * (high - low)
 
 
 def component_figure(components: Sequence[Component], name: str) -> ReportFigure | None:

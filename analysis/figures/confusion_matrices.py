@@ -82,9 +82,7 @@ def draw_confusion(values: np.ndarray, data: Confusions, title: str, *, is_diffe
     ax.set_aspect("equal")
     ax.set_xlabel("predicted")
     ax.set_title(title, loc="left", fontsize=10, color=INK)
-    tidy(ax, grid="none")
-    for side in ("left", "bottom"):
-        ax.spines[side].set_visible(False)
+    tidy(ax, grid="none", without=("left", "bottom"))
     ax.tick_params(labelcolor=MUTED, labelsize=8 if size <= _MAX_NUMBERS else 6.5)
     return ax
 

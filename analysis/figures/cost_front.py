@@ -36,15 +36,20 @@ class ArmCost:
 def front(points: Sequence[tuple[float, float, float]]) -> list[bool]:
     """For each (fastest, slowest, value) whether every point of a higher value is slower in all of its cells.
 
-    Cells of one arm take different times on a busy machine, so two arms whose ranges overlap cost alike.
+    That is the Pareto front of seconds and value, with room for what a busy machine does to seconds: cells of one
+    arm take different times, so two arms whose ranges overlap cost alike.
     """
     return [all(fast > slowest for fast, _, v in points if v > value) for _, slowest, value in points]
 
 
+def members(costs: Sequence[ArmCost]) -> list[ArmCost]:
+    """Those on the front, by rising seconds."""
+    return sorted((cost for cost in costs if cost.is_front), key=lambda cost: cost.seconds)
+
+
 def _named(costs: Sequence[ArmCost]) -> list[tuple[ArmCost, str]]:
     """The members of the front that are named, and how."""
-    members = sorted((c for c in costs if c.is_front), key=lambda c: c.seconds)
-    return [(cost, wrapped(cost.arm.label, 34)) for cost in members[-MAX_LABELS:]]
+    return [(cost, wrapped(cost.arm.label, 34)) for cost in members(costs)[-MAX_LABELS:]]
 
 
 def _height(costs: Sequence[ArmCost]) -> float:
@@ -53,14 +58,14 @@ def _height(costs: Sequence[ArmCost]) -> float:
 
 def draw_costs(costs: Sequence[ArmCost], *, ax: Axes, accuracy: str) -> Axes:
     """Points at the medians, lines from fastest to slowest cell, by kind of arm; rings and names: the front."""
-    members = sorted((c for c in costs if c.is_front), key=lambda c: c.seconds)
+    on_front = members(costs)
     for cost in costs:
         ax.plot([cost.fastest, cost.slowest], [100 * cost.accuracy] * 2, color=OF_KIND[cost.arm.kind], alpha=0.4,
                 linewidth=1.6, zorder=2, rasterized=len(costs) > MAX_POINTS)  # fmt: skip
     ax.scatter([c.seconds for c in costs], [100 * c.accuracy for c in costs], s=46, zorder=3, edgecolor=PAPER,
                color=[OF_KIND[c.arm.kind] for c in costs], gid="cost-arms",
                rasterized=len(costs) > MAX_POINTS)  # fmt: skip
-    ax.scatter([c.seconds for c in members], [100 * c.accuracy for c in members], s=120, zorder=2, facecolor="none",
+    ax.scatter([c.seconds for c in on_front], [100 * c.accuracy for c in on_front], s=120, zorder=2, facecolor="none",
                edgecolor=INK, linewidth=1.2)  # fmt: skip
     low, high = ax.get_ylim()
     named = _named(costs)
@@ -87,13 +92,13 @@ def draw_costs(costs: Sequence[ArmCost], *, ax: Axes, accuracy: str) -> Axes:
 def cost_figure(costs: Sequence[ArmCost], accuracy: str) -> ReportFigure:
     """The arms of `costs`, at least one; `accuracy` says what their means are, see `Study.accuracy`."""
     titles = [f"{c.arm.label}: {c.seconds:.3g} s a cell, {100 * c.accuracy:.1f}%" for c in costs]
-    members = "; ".join(title for title, c in zip(titles, costs, strict=True) if c.is_front)
+    listed = "; ".join(title for title, c in zip(titles, costs, strict=True) if c.is_front)
     return ReportFigure(
         name="cost",
         caption=f"{capital(accuracy)} against the seconds that a cell takes: the mean over seeds, at the median "
         "of the seconds, with a line from the fastest to the slowest cell. Rings, with names: the front, where every "
         "arm of a higher mean is slower in all of its cells.",
-        alt=f"Accuracy against seconds for {len(costs)} arms. On the front: {members}.",
+        alt=f"Accuracy against seconds for {len(costs)} arms. On the front: {listed}.",
         draw=partial(one_panel, _height(costs), partial(draw_costs, accuracy=accuracy), list(costs)),
         titles={"cost-arms": titles},
     )

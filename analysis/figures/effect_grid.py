@@ -185,9 +185,7 @@ def draw_grid(data: EffectGrid, *, ax: Axes, inches: float = WIDTH) -> Axes:
     ax.set_xlabel(data.columns[0])
     ax.set_ylabel(data.rows[0])
     ax.set_title(wrapped(data.title, int(room / LETTER * 0.9)), loc="left", fontsize=10, color=INK)
-    tidy(ax, grid="none")
-    for side in ("left", "bottom"):
-        ax.spines[side].set_visible(False)
+    tidy(ax, grid="none", without=("left", "bottom"))
     ax.tick_params(labelcolor=MUTED)
     return ax
 

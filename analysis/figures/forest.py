@@ -11,7 +11,18 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import GRID, INK, MUTED, PAPER, VMP, label_rows, one_panel, row_gid, tidy, wrapped
+from analysis.figures.style import (
+    PAPER,
+    VMP,
+    difference_limits,
+    label_rows,
+    note_row,
+    one_panel,
+    row_gid,
+    shade_margin,
+    tidy,
+    wrapped,
+)
 from analysis.study.arms import Kind
 from analysis.verdict.contrasts import Contrast
 from analysis.words.phrases import limits, points
@@ -104,8 +115,7 @@ def prepare_forest(contrasts: Sequence[Contrast], reference: str, *, is_one: boo
 def draw_forest(data: Forest, *, ax: Axes) -> Axes:
     """Bar: the interval, which holds for the family together; small dots: seeds; grey zone: practically equal."""
     y = np.arange(len(data.rows))[::-1]
-    ax.axvspan(-data.margin, data.margin, color=GRID, alpha=0.7, linewidth=0, zorder=0)
-    ax.axvline(0, color=MUTED, linewidth=1, zorder=1)
+    shade_margin(ax, data.margin)
     for i, (row, at) in enumerate(zip(data.rows, y, strict=True)):
         ax.plot([row.low, row.high], [at, at], color=VMP, linewidth=2.2, solid_capstyle="butt", zorder=3,
                 gid=row_gid(i, "bar"))  # fmt: skip
@@ -118,25 +128,14 @@ def draw_forest(data: Forest, *, ax: Axes) -> Axes:
                        gid=row_gid(i, "collapsed-seeds" if is_ill else "seeds"))  # fmt: skip
         ax.plot([row.mean], [at], marker="o", markersize=7.5, color=VMP, markeredgecolor=PAPER, zorder=4,
                 gid=row_gid(i, "mean"))  # fmt: skip
-        ax.annotate(row.note, (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
-                    va="center", fontsize=9, color=INK, annotation_clip=False)  # fmt: skip
+        note_row(ax, at, row.note)
     ax.set_ylim(-0.7, len(data.rows) - 0.3)
-    ax.set_xlim(*_limits(data))
+    differences = [*(row.mean for row in data.rows), *(v for row in data.rows for v in row.seeds)]
+    ax.set_xlim(*difference_limits(differences, [v for row in data.rows for v in (row.low, row.high)], data.margin))
     ax.set_xlabel(wrapped(data.x_label, LETTERS))
-    tidy(ax, grid="x")
+    tidy(ax, grid="x", without=("left",))
     label_rows(ax, y, [row.label for row in data.rows], 46)
-    ax.spines["left"].set_visible(False)
     return ax
-
-
-def _limits(data: Forest) -> tuple[float, float]:
-    """Wide enough for means and seeds; a bar from very few seeds may run off the axis."""
-    inner = [*(row.mean for row in data.rows), *(v for row in data.rows for v in row.seeds), -data.margin, data.margin]
-    bars = [v for row in data.rows for v in (row.low, row.high) if math.isfinite(v)]
-    size = max(inner) - min(inner)
-    low = max(min([*inner, *bars]), min(inner) - size)
-    high = min(max([*inner, *bars]), max(inner) + size)
-    return low - 0.04 * (high - low), high + 0.04 * (high - low)
 
 
 def label(contrast: Contrast, *, is_one: bool) -> str:

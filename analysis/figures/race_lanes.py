@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import CONTROL, GRID, INK, MUTED, VMP, label_rows, one_panel, row_gid, tidy
+from analysis.figures.style import CONTROL, GRID, MUTED, VMP, label_rows, note_row, one_panel, row_gid, tidy
 from analysis.words.phrases import points
 from sweeps.race_state import Named, RaceArm, RaceState
 
@@ -59,14 +59,12 @@ def draw_lanes(data: Lanes, *, ax: Axes) -> Axes:
                 gid=row_gid(i, "lane"))  # fmt: skip
         if is_dropped:
             ax.plot([seeds], [at], marker="x", markersize=8, color=CONTROL, markeredgewidth=2, zorder=3)
-        ax.annotate(note, (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
-                    va="center", fontsize=8.5, color=INK, annotation_clip=False)  # fmt: skip
+        note_row(ax, at, note, 8.5)
     ax.set_ylim(-0.7, len(data.rows) - 0.3)
     ax.set_xlim(0, max(seeds for _, seeds, _, _ in data.rows) + 0.5)
     ax.set_xlabel("seeds run")
-    tidy(ax, grid="none")
+    tidy(ax, grid="none", without=("left",))
     label_rows(ax, y, [label for label, *_ in data.rows])
-    ax.spines["left"].set_visible(False)
     return ax
 
 

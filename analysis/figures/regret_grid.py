@@ -73,9 +73,7 @@ def draw_regrets(made: Regrets, *, ax: Axes) -> Axes:
     ax.set_xlim(-0.55, x[-1] + 0.55)
     ax.set_ylim(k - 0.45, -0.55)
     ax.xaxis.tick_top()
-    tidy(ax, grid="none")
-    for side in ("left", "bottom"):
-        ax.spines[side].set_visible(False)
+    tidy(ax, grid="none", without=("left", "bottom"))
     return ax
 
 
@@ -101,8 +99,7 @@ def draw_ranks(made: Regrets, *, ax: Axes) -> Axes:
     ax.set_ylim(-len(order) - 0.7, top + 0.7)
     ax.set_yticks([])
     ax.set_xlabel("mean rank over blocks (1 is best)")
-    tidy(ax, grid="none")
-    ax.spines["left"].set_visible(False)
+    tidy(ax, grid="none", without=("left",))
     return ax
 
 

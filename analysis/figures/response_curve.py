@@ -20,9 +20,9 @@ from analysis.figures.style import (
     MUTED,
     PAPER,
     VMP,
+    name_ends,
     new_figure,
     one_panel,
-    place_apart,
     tidy,
     wrapped,
 )
@@ -259,11 +259,7 @@ def _label_ends(data: ResponseCurve, ax: Axes, right: float, gap: float) -> None
         labels.append((finite[-1], data.curve, VMP))
     if data.chance is not None and low <= data.chance <= high:
         labels.append((data.chance, "chance", MUTED))
-    for (_, name, color), y in zip(
-        labels, place_apart([y for y, _, _ in labels], (high - low) * gap, low, high), strict=True
-    ):
-        ax.annotate(name, (right, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9.5,
-                    color=color, annotation_clip=False)  # fmt: skip
+    name_ends(ax, right, labels, gap=gap, size=9.5, indent=5)
 
 
 def response_figure(study: Study, verdicts: Sequence[BlockVerdict]) -> ReportFigure | None:
@@ -298,9 +294,8 @@ def _panels(shown: Sequence[tuple[BlockVerdict, ResponseCurve]]) -> Figure:
     for i, (ax, (verdict, data)) in enumerate(zip(places, shown, strict=False)):
         draw_response_curve(data, ax=ax, part=_part(i), height=height)
         ax.set_title(wrapped(verdict.block, 48), loc="left", fontsize=10, color=INK)
-        ax.set_xticks(
-            [at for at, _ in data.axis.ticks], [text for _, text in data.axis.ticks]
-        )  # names stand at the right
+        # Without the names of the references, which stand at the right.
+        ax.set_xticks([at for at, _ in data.axis.ticks], [text for _, text in data.axis.ticks])
     for ax in places[len(shown) :]:
         ax.set_visible(False)
     return figure

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, one_panel, place_apart, tidy, wrapped
+from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, name_ends, one_panel, tidy, wrapped
 from analysis.study.arms import Arm
 from analysis.study.cells import Study
 from analysis.verdict.conclusions import Conclusions
@@ -63,7 +63,7 @@ def draw_seed_lines(data: SeedLines, *, ax: Axes) -> Axes:
                     markerfacecolor=PAPER if flag else color, markeredgecolor=color if flag else PAPER,
                     zorder=2)  # fmt: skip
         if np.isfinite(values[-1]):
-            named.append((values[-1], f"seed {seed}"))
+            named.append((values[-1], f"seed {seed}", INK))
     ax.set_xticks(
         x,
         [
@@ -74,13 +74,8 @@ def draw_seed_lines(data: SeedLines, *, ax: Axes) -> Axes:
     ax.set_xlim(-0.35, len(data.labels) - 0.75)
     ax.set_ylabel(data.y_label)
     tidy(ax)
-    low, high = ax.get_ylim()
     if len(named) <= MAX_NAMED:
-        for (_, text), y in zip(
-            named, place_apart([v for v, _ in named], (high - low) * 0.055, low, high), strict=True
-        ):
-            ax.annotate(text, (x[-1], y), xytext=(9, 0), textcoords="offset points", va="center", fontsize=8.5,
-                        color=INK, annotation_clip=False)  # fmt: skip
+        name_ends(ax, x[-1], named, gap=0.055, size=8.5, indent=9)
     return ax
 
 

@@ -151,8 +151,7 @@ def _draw_effects(data: SpecificationCurve, ax: Axes) -> None:
     ax.set_ylabel(f"{data.y_label}\n(percentage points)")
     ax.set_xlim(-0.6, len(x) - 0.4)
     ax.set_ylim(*_limits(data))
-    tidy(ax)
-    ax.spines["bottom"].set_visible(False)
+    tidy(ax, without=("bottom",))
 
 
 def _limits(data: SpecificationCurve) -> tuple[float, float]:
@@ -178,9 +177,7 @@ def _draw_choices(data: SpecificationCurve, ax: Axes) -> None:
     ax.set_ylim(data.rows - 0.3, -0.7)
     ax.set_xticks([])
     ax.set_xlabel(f"{len(x)} arms by rising effect")
-    tidy(ax, grid="none")
-    for side in ("left", "bottom"):
-        ax.spines[side].set_visible(False)
+    tidy(ax, grid="none", without=("left", "bottom"))
 
 
 def specification_figure(

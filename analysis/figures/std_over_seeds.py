@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import INK, MUTED, OF_KIND, PAPER, label_rows, one_panel, row_gid, tidy
+from analysis.figures.style import MUTED, OF_KIND, PAPER, label_rows, note_row, one_panel, row_gid, tidy
 from analysis.verdict.summaries import ArmSummary
 
 MAX_ROWS = 36
@@ -50,14 +50,12 @@ def draw_seed_stds(data: SeedStds, *, ax: Axes, accuracy: str) -> Axes:
         ax.plot([0, value], [at, at], color=color, linewidth=1.8, zorder=2, gid=row_gid(i, "line"))
         ax.plot([value], [at], marker="o", markersize=8, color=color, markeredgecolor=PAPER, zorder=3,
                 gid=row_gid(i, "dot"))  # fmt: skip
-        ax.annotate(f"{value:.1f}", (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0),
-                    textcoords="offset points", va="center", fontsize=9, color=INK, annotation_clip=False)  # fmt: skip
+        note_row(ax, at, f"{value:.1f}")
     ax.set_ylim(-0.7, len(data.rows) - 0.3)
     ax.set_xlim(0, 1.06 * max(1.0, *(value for _, _, value in data.rows)))
     ax.set_xlabel(f"standard deviation over seeds of the {accuracy} (percentage points)")
-    tidy(ax, grid="x")
+    tidy(ax, grid="x", without=("left",))
     label_rows(ax, y, [label for label, _, _ in data.rows])
-    ax.spines["left"].set_visible(False)
     ax.tick_params(axis="x", labelcolor=MUTED)
     return ax
 

@@ -72,9 +72,15 @@ def new_figure(height: float, rows: int = 1, columns: int = 1, **subplots: Any) 
     return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
 
 
-def tidy(ax: Axes, *, grid: str = "y") -> None:
-    """Take away what carries no information: right and top spines, tick marks, all but one direction of grid lines."""
-    for side in ("top", "right"):
+def tidy(ax: Axes, *, grid: str = "y", without: Sequence[str] = ()) -> None:
+    """Take away what carries no information: right and top spines, tick marks, all but one direction of grid lines.
+
+    Args:
+        ax: A panel that is drawn.
+        grid: Which lines stay: ``x``, ``y``, ``both`` or ``none``.
+        without: Further spines to take away: ``left``, ``bottom``.
+    """
+    for side in ("top", "right", *without):
         ax.spines[side].set_visible(False)
     ax.tick_params(length=0, labelsize=9)
     ax.set_axisbelow(True)
@@ -170,6 +176,32 @@ def _column_texts(labels: Sequence[str], inches: float) -> tuple[list[str], bool
     return [wrapped(label, 30) for label in labels], True
 
 
+def note_row(ax: Axes, at: float, note: str, size: float = 9) -> None:
+    """A note at the right of the row at `at`, outside of the panel; `size` in points."""
+    ax.annotate(note, (1, at), xycoords=("axes fraction", "data"), xytext=(8, 0), textcoords="offset points",
+                va="center", fontsize=size, color=INK, annotation_clip=False)  # fmt: skip
+
+
+def shade_margin(ax: Axes, margin: float) -> None:
+    """Where differences along x count as practically equal, and the line of no difference; in the axis' unit."""
+    ax.axvspan(-margin, margin, color=GRID, alpha=0.7, linewidth=0, zorder=0)
+    ax.axvline(0, color=MUTED, linewidth=1, zorder=1)
+
+
+def difference_limits(differences: Sequence[float], ends: Sequence[float], margin: float) -> tuple[float, float]:
+    """Limits of an axis of differences: wide enough for all of them; a bar from very few seeds may run off it.
+
+    Args:
+        differences: Means and single seeds.
+        ends: Of the bars; NaN where there is no bar.
+        margin: Within which differences count as practically equal.
+    """
+    inner, bars = [*differences, -margin, margin], [end for end in ends if math.isfinite(end)]
+    size = max(inner) - min(inner)
+    low, high = max(min([*inner, *bars]), min(inner) - size), min(max([*inner, *bars]), max(inner) + size)
+    return low - 0.04 * (high - low), high + 0.04 * (high - low)
+
+
 def row_gid(row: int, part: str) -> str:
     """The id of one artist of a row, by which the page links it to its arm."""
     return f"row-{row}-{part}"
@@ -200,6 +232,26 @@ def place_apart(positions: Sequence[float], gap: float | Sequence[float], low: f
     result = np.empty_like(placed)
     result[order] = placed
     return [float(value) for value in result]
+
+
+def name_ends(
+    ax: Axes, x: float, ends: Sequence[tuple[float, str, str]], *, gap: float, size: float, indent: float
+) -> None:
+    """Names at the right ends of lines, moved apart where they would cover each other.
+
+    Args:
+        ax: A panel whose limits stand.
+        x: Where the lines end.
+        ends: (height of the end, name, colour) of each line.
+        gap: What a name takes of the height of the panel.
+        size: Of the letters, in points.
+        indent: Points from the end to the name.
+    """
+    low, high = ax.get_ylim()
+    places = place_apart([end for end, _, _ in ends], (high - low) * gap, low, high)
+    for (_, name, color), place in zip(ends, places, strict=True):
+        ax.annotate(name, (x, place), xytext=(indent, 0), textcoords="offset points", va="center", fontsize=size,
+                    color=color, annotation_clip=False)  # fmt: skip
 
 
 def one_panel(height: float, draw: Callable[..., Axes], data: Any) -> Figure:

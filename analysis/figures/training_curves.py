@@ -13,9 +13,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.figure import ReportFigure
-from analysis.figures.style import INK, MUTED, OF_KIND, fill, new_figure, place_apart, ramp, tidy, wrapped
+from analysis.figures.style import INK, MUTED, OF_KIND, fill, name_ends, new_figure, ramp, tidy, wrapped
 from analysis.study.arms import Arm, Kind
-from analysis.study.cells import ARM, COLLAPSED, SEED, Study, curve_table
+from analysis.study.cells import ARM, COLLAPSED, SEED, Study
+from analysis.study.curves import curve_table
+from analysis.words.phrases import metric_title
 from vmp.core.metrics import METRICS
 
 MAX_ARMS = 9
@@ -63,7 +65,7 @@ def prepare_training(curves: pd.DataFrame, arms: Sequence[Arm], val: str = "val_
     """Panels for the recorded quantities of `arms` (use `shown_arms` first).
 
     Args:
-        curves: From `analysis.study.cells.curve_table`.
+        curves: From `analysis.study.curves.curve_table`.
         arms: To show.
         val: The accuracy to show, a key of `METRICS`.
     """
@@ -77,7 +79,7 @@ def prepare_training(curves: pd.DataFrame, arms: Sequence[Arm], val: str = "val_
             continue
         metric = METRICS[name]
         scale = 100.0 if metric.unit == "fraction" else 1.0
-        title = f"{metric.title} (%)" if metric.unit == "fraction" else f"{metric.title} {metric.symbol}".strip()
+        title = f"{metric.title} (%)" if metric.unit == "fraction" else metric_title(metric)
         lines = []
         for arm in arms:
             of_arm = curves.loc[(curves[ARM] == arm.label) & curves[name].notna(), [SEED, COLLAPSED, "epoch", name]]
@@ -110,18 +112,14 @@ def draw_training(data: TrainingPanel, *, ax: Axes) -> Axes:
     ax.margins(x=0.02)
     tidy(ax)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
-    low, high = ax.get_ylim()
     last = max(line.epochs[-1] for line in data.lines)
-    ends = [line for line in data.lines if line.mean]
-    for line, y in zip(
-        ends, place_apart([line.mean[-1] for line in ends], (high - low) * 0.065, low, high), strict=True
-    ):
-        ax.annotate(line.label, (last, y), xytext=(8, 0), textcoords="offset points", va="center", fontsize=8,
-                    color=line.color, annotation_clip=False)  # fmt: skip
+    ends = [(line.mean[-1], line.label, line.color) for line in data.lines if line.mean]
+    name_ends(ax, last, ends, gap=0.065, size=8, indent=8)
     return ax
 
 
 def short_label(arm: Arm) -> str:
+    """The label of an arm at the end of its line, where room is short."""
     return arm.label if arm.kind is Kind.VMP else arm.label.replace(" (A = 1)", "")
 
 

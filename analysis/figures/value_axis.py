@@ -37,6 +37,7 @@ class ValueAxis:
     zero_apart: bool = False
 
     def place(self, value: float) -> float:
+        """Where one of the values stands."""
         return self._places[value]
 
     @cached_property
@@ -50,6 +51,7 @@ class ValueAxis:
         return max((high - low) / max(1, min(len(self.positions), FEW) - 1), 1e-6) if high > low else 1.0
 
     def apply(self, ax: Axes) -> None:
+        """Give a panel the ticks and the label of this axis."""
         ax.set_xticks([x for x, _ in self.ticks], [text for _, text in self.ticks])
         ax.set_xlabel(self.label)
         if self.zero_apart:

@@ -98,6 +98,9 @@ def one_study(path: Path, what: str, names: Sequence[str], asked: str | None) ->
     Args:
         path: Of the store. what: What it calls a study: ``"study"``, ``"experiment"``.
         names: Those there are. asked: By ``--columns study=NAME``.
+
+    Raises:
+        InputError: No study of that name, none at all, or several of which none is named.
     """
     if asked is not None:
         if asked not in names:
@@ -114,6 +117,11 @@ def one_study(path: Path, what: str, names: Sequence[str], asked: str | None) ->
     return names[0]
 
 
+def folders_with(path: Path, name: str) -> list[Path]:
+    """The folders in `path` that hold a file called `name`, in no order."""
+    return [entry for entry in path.iterdir() if entry.is_dir() and (entry / name).is_file()]
+
+
 def tables_of(path: Path) -> set[str]:
     """The tables of an SQLite file; empty for any other file."""
     try:
@@ -126,7 +134,7 @@ def tables_of(path: Path) -> set[str]:
 
 
 def query(path: Path, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-    """The rows of a query of an SQLite file, which is opened for reading only."""
+    """The rows of a query of an SQLite file, which is opened for reading only. Raises InputError for another file."""
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             return connection.execute(sql, values).fetchall()

@@ -22,11 +22,13 @@ class Columns:
     Attributes:
         factors: Names of the factors; empty for all settings but the seed.
         seed: Name of the seed.
-        value: Name of the value; with `split` of the column that says for each row on which split it was measured.
+        value: Name of the value.
+        split: With `value`, name of the column that says for each row on which split it was measured.
         val, test: Names of the values to choose by and to report.
         unit: Of the values: ``fraction`` of 1 or ``percent``.
         study: Which study of a store with several.
         margin: Difference in (0, 1) below which arms count as practically equal; None for the default.
+        text: The map as it was written.
     """
 
     factors: tuple[str, ...] = ()
@@ -111,7 +113,11 @@ class Resolved:
 
 
 def resolve(columns: Columns, runs: Runs) -> Resolved:
-    """What the map means for `runs`; what it does not say is taken from what the tool itself says, or refused."""
+    """What the map means for `runs`; what it does not say is taken from what the tool itself says.
+
+    Raises:
+        InputError: A column that is not there, a value that is no accuracy, or neither map nor tool says what is what.
+    """
     notes: list[str] = []
     for key in ("value", "split", "val", "test"):
         _check(runs, key, getattr(columns, key), runs.measured)

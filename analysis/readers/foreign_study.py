@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from analysis.readers.base import Run, Runs, number
 from analysis.readers.columns import FLAG, UNITS, Columns, Resolved, resolve
-from analysis.study.cells import Origin, Study, assemble
+from analysis.study.cells import Origin, Study
+from analysis.study.loading import assemble
 from sweeps.questions import BASELINE, CONTROL, PROMPT, PROMPTED
 from sweeps.records.cell_record import CellRecord, Provenance
 from sweeps.records.factors import Scalar, arm_key
@@ -53,7 +54,7 @@ def foreign_study(runs: Runs, columns: Columns) -> Study:
     notes = [*runs.notes, *resolved.notes]
     if resolved.seed is None:
         notes.append(f"{runs.tool} names no seed, so each arm is one run and nothing is compared within seeds.")
-    notes += _single_runs(runs, resolved, cells)
+    notes += _single_runs(resolved, cells)
     values = [value for record in records.values() for value in record.metrics.values() if value is not None]
     if UNITS[columns.unit] < 1 and values and max(values) <= UNITS[columns.unit]:
         notes.append("Every value is at most 1 and was read as percent; leave unit=percent out if they are fractions.")
@@ -63,7 +64,7 @@ def foreign_study(runs: Runs, columns: Columns) -> Study:
     return assemble(runs.path, plan, records.values(), records.__getitem__, origin)
 
 
-def _single_runs(runs: Runs, resolved: Resolved, cells: Sequence[tuple[PlannedCell, object]]) -> list[str]:
+def _single_runs(resolved: Resolved, cells: Sequence[tuple[PlannedCell, object]]) -> list[str]:
     """A note where seeds are named and yet no arm has two of them, as a setting such as an output folder makes it."""
     arms = {arm_key(cell.factors) for cell, _ in cells}
     if resolved.seed is None or len({cell.seed for cell, _ in cells}) < 2 or len(arms) < len(cells):

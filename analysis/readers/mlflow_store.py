@@ -7,7 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis.readers.base import Reader, Run, Runs, RunStatus, number, one_study, query, spelt, tables_of, utc
+from analysis.readers.base import (
+    Reader,
+    Run,
+    Runs,
+    RunStatus,
+    folders_with,
+    number,
+    one_study,
+    query,
+    spelt,
+    tables_of,
+    utc,
+)
 from sweeps.records.factors import Scalar
 from vmp.core.documents import parse_yaml
 from vmp.core.errors import InputError
@@ -53,13 +65,13 @@ def _read_sqlite(path: Path, asked: str | None) -> Runs:
 
 def _read_files(path: Path, asked: str | None) -> Runs:
     experiments = {}
-    for folder in sorted(_with_meta(path)):
+    for folder in sorted(folders_with(path, _META)):
         about = _meta(folder)
-        if about.get("lifecycle_stage", _ACTIVE) == _ACTIVE and _with_meta(folder):
+        if about.get("lifecycle_stage", _ACTIVE) == _ACTIVE and folders_with(folder, _META):
             experiments[str(about.get("name", folder.name))] = folder
     name = one_study(path, "experiment", list(experiments), asked)
     logged, deleted = [], 0
-    for folder in _with_meta(experiments[name]):
+    for folder in folders_with(experiments[name], _META):
         about = _meta(folder)
         if about.get("lifecycle_stage", _ACTIVE) != _ACTIVE:
             deleted += 1
@@ -73,10 +85,6 @@ def _read_files(path: Path, asked: str | None) -> Runs:
         logged.append((about.get("start_time") or 0, folder.name,
                        _Logged(status, about.get("start_time"), about.get("end_time"), params, metrics)))  # fmt: skip
     return _runs(path, name, [one for *_, one in sorted(logged, key=lambda entry: entry[:2])], deleted)
-
-
-def _with_meta(path: Path) -> list[Path]:
-    return [entry for entry in path.iterdir() if entry.is_dir() and (entry / _META).is_file()]
 
 
 def _meta(folder: Path) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from analysis.readers.base import Reader, Run, Runs, RunStatus, flat, scalar, utc
+from analysis.readers.base import Reader, Run, Runs, RunStatus, flat, folders_with, scalar, utc
 from vmp.core.errors import InputError
 from vmp.core.text import count
 
@@ -25,7 +25,7 @@ def _read(path: Path, asked: str | None) -> Runs:
         raise InputError(f"'{path}' is one experiment of Ray Tune, so there is no study to name; leave study= out")
     states = _states(path)
     runs, unended = [], 0
-    for folder in sorted(_trials(path)):
+    for folder in sorted(folders_with(path, _PARAMS)):
         settings = flat(_json(folder / _PARAMS))
         results = _lines(folder / _RESULT)
         last = results[-1] if results else {}
@@ -48,10 +48,6 @@ def _read(path: Path, asked: str | None) -> Runs:
     if unended:
         notes.append(f"{count(unended, 'trial')} had not ended and count as missing.")
     return Runs(tool=TOOL, path=path, name=path.name, runs=runs, notes=tuple(notes))
-
-
-def _trials(path: Path) -> list[Path]:
-    return [folder for folder in path.iterdir() if folder.is_dir() and (folder / _PARAMS).is_file()]
 
 
 def _states(path: Path) -> dict[str, str]:
@@ -86,7 +82,11 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 def _recognizes(path: Path) -> bool:
     try:
-        return path.is_dir() and (any(path.glob(_STATE)) or any(path.glob(f"*/{_PARAMS}"))) and bool(_trials(path))
+        return (
+            path.is_dir()
+            and (any(path.glob(_STATE)) or any(path.glob(f"*/{_PARAMS}")))
+            and bool(folders_with(path, _PARAMS))
+        )
     except OSError:
         return False
 

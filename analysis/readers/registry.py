@@ -12,8 +12,9 @@ from analysis.readers.columns import FLAG, Columns
 from analysis.readers.foreign_study import foreign_study
 from analysis.readers.ray_tune_results import RAY_TUNE
 from analysis.readers.table_file import TABLE
-from analysis.study.cells import Origin, Study, assemble, load_study
-from sweeps.questions import BASELINE, CONTROL, prompt_pairs
+from analysis.study.cells import Origin, Study
+from analysis.study.loading import assemble, load_study
+from sweeps.questions import BASELINE, CONTROL, is_block_by_default, prompt_pairs
 from sweeps.records.cell_record import CellRecord
 from sweeps.records.factors import Scalar, arm_key
 from sweeps.records.plan_record import Plan, PlannedCell
@@ -163,9 +164,7 @@ def _reference(studies: Sequence[Study]) -> dict[str, Scalar] | None:
 def _blocks(studies: Sequence[Study]) -> list[str]:
     declared = studies[0].plan.study.blocks
     if declared is None:
-        declared = [
-            n for n in studies[0].plan.factors if n in ("backbone", "backbone.kind") or n.split(".")[0] == "data"
-        ]
+        declared = list(filter(is_block_by_default, studies[0].plan.factors))
     return [BLOCK, *declared]
 
 

@@ -16,10 +16,8 @@ from functools import lru_cache
 from analysis.report.text import cell_text, shown_columns
 from analysis.sections.base import Column, Table
 
-COLUMN, PAGE = (
-    229.0,
-    345.0,
-)  # points: one of two columns (article; CVPR, ACM and IEEE have more), and the text of LaTeX's article
+COLUMN = 229.0  # points: one of the two columns of LaTeX's article; CVPR, ACM and IEEE have more
+PAGE = 345.0  # points: the text of LaTeX's article
 MAX_ROWS = 48  # of 8 points that a page has room for, with its caption
 MAX_TEXT = 110.0  # points: a column of words is wrapped to it where the page is too narrow
 _GAP = 6.0  # points between columns, \tabcolsep = 3pt on both sides

@@ -60,7 +60,7 @@ def render_page(conclusions: Conclusions, composition: Composition, drawings: Ma
         style=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        data=script_data(conclusions, composition, cells),
+        data=script_data(composition, cells),
         citation=citation(conclusions.study),
         study=conclusions.study,
         headline=headline(conclusions).text,

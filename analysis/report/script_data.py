@@ -14,6 +14,7 @@ from analysis.report.latex import to_latex
 from analysis.sections.base import Explorer
 from analysis.study.cells import ARM, HASH, REASON, SECONDS, SEED, STATUS, STATUSES, Study
 from analysis.verdict.conclusions import Conclusions
+from analysis.words.phrases import metric_title, runs_of
 from vmp.core.metrics import METRICS
 
 MAX_LATEX_ROWS = 60
@@ -38,17 +39,11 @@ class CellIndex:
 
     def ranges(self, hashes: Sequence[str]) -> str:
         """The numbers of cells, runs of them written short: ``0-5 12``."""
-        numbers = sorted(self.numbers[cell] for cell in hashes if cell in self.numbers)
-        runs: list[list[int]] = []
-        for number in numbers:
-            if runs and number == runs[-1][1] + 1:
-                runs[-1][1] = number
-            else:
-                runs.append([number, number])
+        runs = runs_of(sorted(self.numbers[cell] for cell in hashes if cell in self.numbers))
         return " ".join(f"{first}-{last}" if last > first else str(first) for first, last in runs)
 
 
-def script_data(conclusions: Conclusions, composition: Composition, cells: CellIndex) -> Markup:
+def script_data(composition: Composition, cells: CellIndex) -> Markup:
     """One JSON object, safe inside a script element."""
     tables = [table for _, content in composition.sections for table in content.tables]
     explorers = [content.explorer for _, content in composition.sections if content.explorer]
@@ -143,9 +138,7 @@ def _explorer(explorer: Explorer) -> dict[str, Any]:
 
 def _title(name: str) -> str:
     metric = METRICS.get(name)
-    if metric is None:
-        return name.replace("_", " ")
-    return metric.title + (f" {metric.symbol}" if metric.symbol else "")
+    return name.replace("_", " ") if metric is None else metric_title(metric)
 
 
 def _digits(value: Any, digits: int = 4) -> float | None:

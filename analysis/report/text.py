@@ -57,6 +57,7 @@ def is_text(column: Column) -> bool:
 
 
 def is_absent(value: Value) -> bool:
+    """Whether there is no value: None, an empty text or NaN."""
     return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
 

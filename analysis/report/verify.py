@@ -8,7 +8,7 @@ import json
 import math
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from itertools import zip_longest
@@ -71,14 +71,18 @@ def verify(conclusions: Conclusions, report: Path) -> Verified:
             else:
                 written, recomputed = (dict(_values(root / file)) for root in (report, anew))
                 numbers += sum(_count(value) for value in recomputed.values())
-                named = [
-                    f"{name}, {place}: written {_shown(a, b)}, recomputed {_shown(b, a)}"
-                    for place in dict.fromkeys([*recomputed, *written])
-                    if not _agree(a := written.get(place, _ABSENT), b := recomputed.get(place, _ABSENT))
-                ]
+                wrong = [f"{name}, {one}" for one in _disagreements(written, recomputed)]
                 is_running = file.suffix not in (".json", ".csv") and len(written) != len(recomputed)
-                disagreements += named[:1] if is_running else named  # behind the first one, places are shifted
+                disagreements += wrong[:1] if is_running else wrong  # behind the first one, places are shifted
     return Verified(numbers=numbers, disagreements=tuple(disagreements), pictures=pictures)
+
+
+def _disagreements(written: Mapping[str, object], recomputed: Mapping[str, object]) -> Iterator[str]:
+    """A clause on each place of a file at which it says one thing and the cells another."""
+    for place in dict.fromkeys([*recomputed, *written]):
+        a, b = written.get(place, _ABSENT), recomputed.get(place, _ABSENT)
+        if not _agree(a, b):
+            yield f"{place}: written {_shown(a, b)}, recomputed {_shown(b, a)}"
 
 
 def _values(path: Path) -> Iterator[tuple[str, object]]:

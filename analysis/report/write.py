@@ -16,7 +16,7 @@ from analysis.report.latex import to_latex
 from analysis.report.page import render_page
 from analysis.report.paper import PAPER_FILE, paper
 from analysis.sections.catalogue import all_sections
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from vmp.core.errors import InputError
 
@@ -43,9 +43,18 @@ def write_report(folder: str | os.PathLike[str], out: str | os.PathLike[str] | N
 
 
 def write_conclusions(conclusions: Conclusions, target: Path, meanwhile: Callable[[], None] = lambda: None) -> Path:
-    """Write the report of `conclusions` into the folder `target` (see `write_report`).
+    """Write the report of `conclusions`; see `write_report`.
 
-    `meanwhile` is called once, while a second process draws figures.
+    Args:
+        conclusions: Of the study.
+        target: The report's own folder.
+        meanwhile: Called once, while a second process draws figures.
+
+    Returns:
+        The path of ``index.html``.
+
+    Raises:
+        InputError: When `target` cannot be written or holds something else than a report.
     """
     _check_target(target)
     try:
@@ -88,9 +97,8 @@ def _write_texts(conclusions: Conclusions, composition: Composition, folder: Pat
     for _, content in composition.sections:
         for table in content.tables:
             for ending, to_text in (("csv", to_csv), ("md", to_markdown), ("tex", to_latex)):
-                _write(
-                    folder / "tables" / f"{table.name}.{ending}", to_text(table)
-                )  # one text at a time: they are long
+                # One text at a time: they are long.
+                _write(folder / "tables" / f"{table.name}.{ending}", to_text(table))
         for document in content.documents:
             (folder / "appendix").mkdir(exist_ok=True)
             _write(folder / "appendix" / f"{document.name}.md", document.text)

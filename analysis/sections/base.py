@@ -262,8 +262,7 @@ def why_no_scores(conclusions: Conclusions) -> Literal[True] | str:
 
 def scores_suffixes(conclusions: Conclusions) -> list[str]:
     """What makes the names of figures unique, for each of `Conclusions.paired_scores`."""
-    number = len(conclusions.paired_scores)
-    return [f"_{i + 1}" for i in range(number)] if number > 1 else [""]
+    return _suffixes(len(conclusions.paired_scores))
 
 
 def block_figures(
@@ -271,6 +270,11 @@ def block_figures(
 ) -> list[ReportFigure]:
     """One figure for each block that has one; `make` gets the suffix for its name."""
     verdicts = conclusions.verdicts
-    suffixes = [f"_{i + 1}" for i in range(len(verdicts))] if len(verdicts) > 1 else [""]
-    made = [make(conclusions.study, verdict, suffix) for verdict, suffix in zip(verdicts, suffixes, strict=True)]
+    pairs = zip(verdicts, _suffixes(len(verdicts)), strict=True)
+    made = [make(conclusions.study, verdict, suffix) for verdict, suffix in pairs]
     return [figure for figure in made if figure]
+
+
+def _suffixes(number: int) -> list[str]:
+    """``_1``, ``_2``, ... for several things of one name; one alone needs none."""
+    return [f"_{i + 1}" for i in range(number)] if number > 1 else [""]

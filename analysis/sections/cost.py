@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.figures.cost_front import ArmCost, cost_figure, front
+from analysis.figures.cost_front import ArmCost, cost_figure, front, members
 from analysis.sections.base import Column, Row, Section, SectionContent, Table
 from analysis.study.cells import STEADY
 from analysis.verdict.conclusions import Conclusions
@@ -35,13 +35,13 @@ _METHOD = (
 
 def _compute(conclusions: Conclusions) -> SectionContent:
     costs, study = _costs(conclusions), conclusions.study
-    members = sorted((c for c in costs if c.is_front), key=lambda c: c.seconds)
-    named = [f"{c.arm.label} ({c.seconds:.3g} s, {percent(c.accuracy)})" for c in members[-MAX_NAMED:]]
+    on_front = members(costs)
+    named = [f"{c.arm.label} ({c.seconds:.3g} s, {percent(c.accuracy)})" for c in on_front[-MAX_NAMED:]]
     text = (
-        f"{len(members)} of {count(len(costs), 'arm')} {'is' if len(members) == 1 else 'are'} on the front of accuracy "
-        "and seconds a cell, where every arm of a higher mean is slower in all of its cells: "
+        f"{len(on_front)} of {count(len(costs), 'arm')} {'is' if len(on_front) == 1 else 'are'} on the front of "
+        "accuracy and seconds a cell, where every arm of a higher mean is slower in all of its cells: "
     )
-    text += f"{listing(named)}{f', and {len(members) - MAX_NAMED} faster' if len(members) > MAX_NAMED else ''}."
+    text += f"{listing(named)}{f', and {len(on_front) - MAX_NAMED} faster' if len(on_front) > MAX_NAMED else ''}."
     machines = {r.hardware.model_dump_json() for r in study.records.values() if r.hardware}
     if len(machines) > 1:
         text += f" The cells ran on {len(machines)} kinds of machine, so seconds of arms are not comparable as such."

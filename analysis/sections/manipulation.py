@@ -11,7 +11,7 @@ from analysis.figures.attention_by_value import ANCHOR_SOURCE, manipulation_figu
 from analysis.figures.power_curve import power_figure
 from analysis.sections.base import Column, OnPage, Row, Section, SectionContent, Table, Value, block_figures, priorities
 from analysis.study.arms import Kind
-from analysis.study.cells import ATTENTION, Study, mean_of
+from analysis.study.cells import ATTENTION, Study
 from analysis.study.provenance import collapse_rules
 from analysis.verdict.conclusions import Conclusions
 from vmp.core.metrics import METRICS
@@ -71,7 +71,7 @@ def manipulation_table(conclusions: Conclusions) -> Table:
             shifts = study.numbers("shift")[cells]
             shifts = shifts[~np.isnan(shifts)]
             values: list[Value] = [arm.label, state, len(cells)]
-            values += [mean_of(study.numbers(key)[cells]) for key in _LEARNT]
+            values += [study.mean(key, cells) for key in _LEARNT]
             values.append(float(np.std(shifts, ddof=1)) if shifts.size > 1 else None)
             values += published if anchors else []
             rows.append(Row(values=tuple(values), hashes=study.hashes(cells), priority=priority[arm.label]))

@@ -8,12 +8,12 @@ from typing import Literal
 
 from analysis.figures.gains_by_part import gains_figure
 from analysis.sections.base import Column, Row, Section, SectionContent, Table, why_none
-from analysis.study.cells import mean_of, stratum_column
+from analysis.study.cells import stratum_column
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.contrasts import Contrast
 from analysis.words.claims import short_comparison
 from analysis.words.findings import Finding
-from analysis.words.phrases import reference_name, subject_name, within_block
+from analysis.words.phrases import reference_name, subject_name, without_block
 
 STRATA_FAMILY = "strata of the test videos"
 CHOSEN_FAMILY = "strata of the test videos, the chosen arm"
@@ -64,7 +64,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
                 tag,
                 arm.label,
                 len(cells),
-                mean_of(study.numbers(column)[cells]),
+                study.mean(column, cells),
                 contrast.mean if contrast else None,
                 contrast.interval if contrast else None,
             )
@@ -90,7 +90,7 @@ def _compute(conclusions: Conclusions) -> SectionContent:
 
 def _findings(main: Contrast, contrasts: Mapping[str, Contrast], block: str) -> list[Finding]:
     """The chosen arm against its reference in each stratum, as one family: the intervals hold for all strata."""
-    subject = within_block(f"{subject_name(main)} against {reference_name(main)}", block)
+    subject = without_block(f"{subject_name(main)} against {reference_name(main)}", block)
     texts = [short_comparison(f"{subject}, on the videos with {tag}", c) for tag, c in contrasts.items()]
     return [
         Finding(topic="Strata", text=text, contrasts=(contrast,))

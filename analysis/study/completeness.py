@@ -63,6 +63,7 @@ class Completeness:
 
     @property
     def sentence(self) -> str:
+        """How many cells are complete, and what became of the others."""
         without = f" Without a {self.accuracy}: {self.unmeasured} of the complete ones." if self.unmeasured else ""
         if self.complete == self.planned and self.is_finished:
             return f"All {self.planned} {self.cells} are complete.{without}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +9,7 @@ from functools import cached_property
 from analysis.study.arms import Arm, factor_name, value_text
 from analysis.study.cells import Study
 from sweeps.questions import PROMPT, block_names
-from sweeps.records.factors import Scalar
+from sweeps.records.factors import Scalar, is_number
 from vmp.core.fingerprint import canonical_json
 from vmp.core.text import listing
 
@@ -65,7 +64,3 @@ def block_factors(study: Study) -> tuple[str, ...]:
     """The factors whose values are no candidates, see `sweeps.questions.block_names`."""
     arms = [arm.factors for arm in study.arms]
     return block_names(arms, list(study.plan.factors), study.plan.study.blocks)
-
-
-def is_number(value: Scalar) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -17,7 +17,8 @@ from analysis.verdict.importances import Importances, importances
 from analysis.verdict.over_blocks import OverBlocks, over_blocks
 from analysis.verdict.summaries import ArmSummary
 from analysis.verdict.verdicts import BlockVerdict, block_verdicts
-from sweeps.race_state import StudyRace, read_race
+from sweeps.race_state import StudyRace
+from sweeps.racing import read_race
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.study.cells import COMPLETE, STATUS, load_confirmation
+from analysis.study.cells import COMPLETE, STATUS
+from analysis.study.loading import load_confirmation
 from analysis.verdict.contrasts import Contrast, Sides
 from analysis.verdict.evidence import Evidence
 from sweeps.records.factors import arm_key

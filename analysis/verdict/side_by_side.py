@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from analysis.study.arms import Arm, value_text
-from analysis.study.cells import ARM, HASH, Study, assemble
+from analysis.study.cells import ARM, HASH, Study
+from analysis.study.loading import assemble
 from analysis.verdict.contrasts import Contrast, Sides
 from analysis.verdict.evidence import Evidence
 from sweeps.records.factors import Scalar, arm_key

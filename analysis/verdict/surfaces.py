@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from analysis.study.arms import Arm, Kind
 from analysis.study.cells import ARM, COLLAPSED, COMPLETE, HASH, STATUS, Study
-from analysis.study.factors import Factor, is_number
+from analysis.study.factors import Factor
 from analysis.verdict.conclusions import Conclusions
 from analysis.verdict.verdicts import BlockVerdict
-from sweeps.stats.collapse import Rate, rate
+from sweeps.records.factors import is_number
+from sweeps.stats.collapse import Rate, pooled_rate, rate
 from sweeps.stats.stepdown import Floats
 from sweeps.stats.surface import MIN_POINTS, Surface, surface
 
@@ -90,7 +91,7 @@ class ResponseSurface:
     @property
     def rate(self) -> Rate:
         """Of all runs."""
-        return _sum([place.rate for place in self.places])
+        return pooled_rate([place.rate for place in self.places])
 
 
 def response_surface(conclusions: Conclusions, verdict: BlockVerdict) -> ResponseSurface | str:
@@ -156,18 +157,14 @@ def _places(conclusions: Conclusions, arms: Sequence[Arm], x: Factor, y: Factor)
     return tuple(places)
 
 
-def _sum(rates: Sequence[Rate]) -> Rate:
-    return rate(sum(one.count for one in rates), sum(one.n for one in rates))
-
-
 def _cut(places: Sequence[Place], x: Factor, y: Factor) -> Cut | None:
     """The cut with the largest difference of both rates, the first of equals."""
     best: Cut | None = None
     for factor, of in ((x, [place.x for place in places]), (y, [place.y for place in places])):
         values = sorted(set(of))
         for below, above in itertools.pairwise(values):
-            low = _sum([place.rate for place, value in zip(places, of, strict=True) if value <= below])
-            high = _sum([place.rate for place, value in zip(places, of, strict=True) if value >= above])
+            low = pooled_rate([place.rate for place, value in zip(places, of, strict=True) if value <= below])
+            high = pooled_rate([place.rate for place, value in zip(places, of, strict=True) if value >= above])
             if low.n and high.n and low.count + high.count not in (0, low.n + high.n):
                 cut = Cut(factor=factor, below=below, above=above, rate_below=low, rate_above=high)
                 if best is None or _gap(cut) > _gap(best) + 1e-12:

@@ -217,9 +217,8 @@ def _effects(
 ) -> dict[tuple[Scalar, ...], tuple[Effect, ...]]:
     """The effects of every block that crosses two factors or more: those that the study asks about are one family, over
     all blocks, and the others another."""
-    is_grid = (
-        not evidence.study.plan.study.design_pairs
-    )  # else the design says what is compared: its arms cross nothing
+    # The arms of a design that says itself what is compared cross nothing.
+    is_grid = not evidence.study.plan.study.design_pairs
     families = {
         key: effect_family(evidence.study, arms, factors[key]) if is_grid and len(factors[key]) > 1 else []
         for key, arms in blocks.items()

@@ -12,10 +12,10 @@ from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.claims import brief, claim_clause, of_divisions, short_comparison
 from analysis.words.effect_sentences import effect_findings, effects_claim, named_effects
 from analysis.words.findings import Behind, Finding
-from analysis.words.phrases import MAX_NAMES, VERDICT_WORDS, capital, vmp_with, within_block
+from analysis.words.phrases import MAX_NAMES, VERDICT_WORDS, capital, vmp_with, without_block
 from analysis.words.verdict_sentences import no_choice, without_choice
 from sweeps.questions import RESAMPLINGS
-from sweeps.stats.collapse import Rate, rate
+from sweeps.stats.collapse import Rate, pooled_rate
 from sweeps.stats.decisions import Verdict
 from vmp.core.text import count, listing
 
@@ -96,7 +96,7 @@ def _collapse(over: OverBlocks, verdicts: Sequence[BlockVerdict], names: Sequenc
         rates = [ending.rate for arm in arms if (ending := endings[arm]) is not None]
         if len(rates) == len(arms):
             setting = arms[0].label_without(names)
-            totals[setting] = rate(sum(one.count for one in rates), sum(one.n for one in rates))
+            totals[setting] = pooled_rate(rates)
     parts = [f"{total.count} of {total.n} with {setting}" for setting, total in totals.items() if total.count]
     if not parts:
         return []
@@ -136,7 +136,7 @@ def _block_by_block(verdicts: Sequence[BlockVerdict], study: Study) -> tuple[str
     if not study.has_validation and study.origin is not None:
         for verdict in ordered:
             clause, some = without_choice(verdict)
-            parts.append(f"for {verdict.block}, {within_block(clause, verdict.block)}")
+            parts.append(f"for {verdict.block}, {without_block(clause, verdict.block)}")
             behind += some
         return "; ".join([no_choice(study.origin.tool), *parts]), tuple(behind)
     names = block_factors(study)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from analysis.study.arms import IN_SHORT, Kind
 from analysis.verdict.contrasts import Contrast
-from analysis.words.phrases import VERDICT_WORDS, limits, p_value, pairs, points, reference_name
+from analysis.words.phrases import VERDICT_WORDS, limits, on_split, p_value, pairs, points, reference_name
 from sweeps.stats.claims import Collapse
 from sweeps.stats.collapse import Rate
 from sweeps.stats.decisions import Reason, Verdict, sign_flip_floor
@@ -20,7 +20,7 @@ from vmp.core.text import count, listing
 def figures(contrast: Contrast) -> str:
     """The difference, its interval and what the interval allows for."""
     assert contrast.interval is not None
-    text = f"{points(contrast.mean)} percentage points{_on(contrast)} (95% interval {limits(contrast.interval)}"
+    text = f"{points(contrast.mean)} percentage points{on_split(contrast)} (95% interval {limits(contrast.interval)}"
     return text + f"{_allowing(contrast)}; {pairs(contrast)})"
 
 
@@ -45,9 +45,9 @@ def claim_clause(subject: str, contrast: Contrast) -> str:
         return f"{subject} does worse than {reference}: {figures(contrast)}"
     if verdict is Verdict.EQUAL:
         text = (
-            f"{subject} is practically equal to {reference}: {points(contrast.mean)} percentage points{_on(contrast)}, "
-            f"within the margin of ±{100 * contrast.margin:g} {contrast.margin_origin} (95% interval "
-            f"{limits(contrast.interval)}{_allowing(contrast)}; {pairs(contrast)})"
+            f"{subject} is practically equal to {reference}: {points(contrast.mean)} percentage points"
+            f"{on_split(contrast)}, within the margin of ±{100 * contrast.margin:g} {contrast.margin_origin} "
+            f"(95% interval {limits(contrast.interval)}{_allowing(contrast)}; {pairs(contrast)})"
         )
         is_detectable = contrast.interval.excludes_zero
         return text + (", a difference that is detectable and too small to matter" if is_detectable else "")
@@ -85,22 +85,17 @@ def short_comparison(subject: str, contrast: Contrast) -> str:
     word = VERDICT_WORDS[contrast.verdict]
     if contrast.interval is None:
         each = f"in each of {contrast.n} {contrast.unit}s"
-        return f"{subject}: {points(contrast.mean)} points{_on(contrast)} {each}: {word}."
+        return f"{subject}: {points(contrast.mean)} points{on_split(contrast)} {each}: {word}."
     risk = f"; {_at_risk(contrast)}" if contrast.reason is Reason.COLLAPSE else ""
     return f"{subject}: {brief(contrast)}: {word}{risk}."
 
 
 def brief(contrast: Contrast) -> str:
     """Difference and interval: ``+4.4 points on test (95% interval +1.0 to +7.8, allowing for 4 comparisons)``."""
+    difference = f"{points(contrast.mean)} points{on_split(contrast)}"
     if contrast.interval is None:
-        return f"{points(contrast.mean)} points{_on(contrast)}"
-    return (
-        f"{points(contrast.mean)} points{_on(contrast)} (95% interval {limits(contrast.interval)}{_allowing(contrast)})"
-    )
-
-
-def _on(contrast: Contrast) -> str:
-    return f" on {contrast.split}" if contrast.split else ""
+        return difference
+    return f"{difference} (95% interval {limits(contrast.interval)}{_allowing(contrast)})"
 
 
 def _measured(contrast: Contrast) -> str:

@@ -12,7 +12,7 @@ from analysis.words.block_sentences import blocks_claim, blocks_findings, divisi
 from analysis.words.claims import claim_clause, mixed_runs, stability_sentence
 from analysis.words.effect_sentences import clarity, leading_effects, named_effects, shown_effects
 from analysis.words.findings import Behind, Finding
-from analysis.words.phrases import provisional, subject_name, within_block
+from analysis.words.phrases import provisional, subject_name, without_block
 from analysis.words.race_sentences import race_sentence
 from analysis.words.verdict_sentences import verdict_claim, verdict_findings
 from sweeps.stats.decisions import Verdict
@@ -92,7 +92,7 @@ def findings(conclusions: Conclusions) -> tuple[tuple[str, tuple[Finding, ...]],
             supporting.insert(0, stable)
         if decides and conclusions.over_blocks is not None and conclusions.over_blocks.divisions is not None:
             supporting = [finding for finding in supporting if finding.topic in _OF_A_DIVISION]
-        supporting = [replace(finding, text=within_block(finding.text, verdict.block)) for finding in supporting]
+        supporting = [replace(finding, text=without_block(finding.text, verdict.block)) for finding in supporting]
         pairs.append((verdict.block, tuple(supporting)))
     return tuple(pairs)
 

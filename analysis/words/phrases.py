@@ -14,6 +14,7 @@ from analysis.verdict.contrasts import Contrast
 from sweeps.stats.collapse import Rate
 from sweeps.stats.decisions import Verdict
 from sweeps.stats.intervals import Interval
+from vmp.core.metrics import Metric
 from vmp.core.text import count, listing
 
 REFERENCE = {
@@ -67,16 +68,28 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
+def runs_of(rising: Iterable[int]) -> list[tuple[int, int]]:
+    """The first and the last number of each run of whole numbers that follow each other."""
+    runs: list[tuple[int, int]] = []
+    for one in rising:
+        if runs and one == runs[-1][1] + 1:
+            runs[-1] = (runs[-1][0], one)
+        else:
+            runs.append((one, one))
+    return runs
+
+
 def in_runs(numbers: Iterable[int]) -> str:
     """Whole numbers, three or more that follow each other by their ends: ``"0 to 4, 7 and 8"``."""
-    runs: list[list[int]] = []
-    for one in sorted(set(numbers)):
-        if runs and one == runs[-1][-1] + 1:
-            runs[-1].append(one)
-        else:
-            runs.append([one])
-    parts = [[f"{run[0]} to {run[-1]}"] if len(run) > 2 else [str(one) for one in run] for run in runs]
-    return listing([part for of_run in parts for part in of_run])
+    parts: list[str] = []
+    for first, last in runs_of(sorted(set(numbers))):
+        parts += [f"{first} to {last}"] if last - first > 1 else map(str, range(first, last + 1))
+    return listing(parts)
+
+
+def metric_title(metric: Metric) -> str:
+    """A measured quantity for people, with its symbol where it has one."""
+    return f"{metric.title} {metric.symbol}".strip()
 
 
 def rate_text(rate: Rate) -> str:
@@ -84,9 +97,9 @@ def rate_text(rate: Rate) -> str:
     return f"{rate.count} of {count(rate.n, 'run')}"
 
 
-def on_split(study: Study) -> str:
+def on_split(measured: Study | Contrast) -> str:
     """Where the reported values were measured, after a noun: ``" on test"``; empty where nothing says."""
-    return f" on {study.split}" if study.split else ""
+    return f" on {measured.split}" if measured.split else ""
 
 
 def names(arms: Sequence[Arm]) -> str:
@@ -142,11 +155,17 @@ def vmp_with(setting: str) -> str:
     return setting if setting.split(", ")[0] == "VMP" else f"VMP with {setting}"
 
 
-def within_block(text: str, block: str) -> str:
-    """A sentence under the heading of its block, whose arms need not repeat it; empty for a study of one block."""
-    for part in block.split(", ") if block else ():
-        value = re.escape(part) + r"(?![\w/]|\.\d)"
-        text = re.sub(rf", {value}|(?<![\w.]){value}, ", "", text)
+def without_block(text: str, block: str) -> str:
+    """A sentence without the settings that the heading above it names already.
+
+    Args:
+        text: With arms by their labels, in which settings are joined by commas: ``data.fold = 1, λ = 0.1``. A setting
+            that stands alone stays, as it is all that the arm is called.
+        block: The settings of the heading, joined alike: ``data.fold = 1``; empty for a study of one block.
+    """
+    for setting in block.split(", ") if block else ():
+        whole = re.escape(setting) + r"(?![\w/]|\.\d)"  # not the start of another value: 1 of 10, of 1.5 or of 1/3
+        text = re.sub(rf", {whole}|(?<![\w.]){whole}, ", "", text)
     return text
 
 

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from sweeps.designs.base import KEY, Design, Factors, Proposal, Space, of_block, same
+from sweeps.designs.base import KEY, Design, Proposal, Space, of_block, same
 from sweeps.designs.only_where import has
-from sweeps.records.factors import Scalar
+from sweeps.records.factors import Factors, Scalar
 from vmp.core.config import config, shown
 from vmp.core.errors import ConfigError
 from vmp.core.text import count, listing
@@ -37,11 +37,11 @@ class Ablation(Design):
     def proposals(self, space: Space) -> Iterator[Proposal]:
         components = self.components(space)
         for block in space.block_settings():
-            single = {factor: values[0] for factor, values in space.free.items() if len(values) == 1}
             for direction in dict.fromkeys(self.directions):
-                start, end = (0, 1) if direction == "add_one" else (1, 0)
-                center = space.in_order({**single, **block, **{name: two[start] for name, two in components.items()}})
-                yield from self._around(space, center, {n: two[end] for n, two in components.items()}, direction, block)
+                places = (0, 1) if direction == "add_one" else (1, 0)  # from off to on, or back
+                start, switched = ({name: two[place] for name, two in components.items()} for place in places)
+                center = space.in_order({**space.single, **block, **start})
+                yield from self._around(space, center, switched, direction, block)
 
     def _around(
         self, space: Space, center: Factors, switched: Factors, direction: Direction, block: Factors
@@ -54,6 +54,7 @@ class Ablation(Design):
             yield Proposal(factors=applied, why=f"{component} {IN_WORDS[direction]}{of_block(block)}", against=against)
 
     def components(self, space: Space) -> dict[str, tuple[Scalar, Scalar]]:
+        """Factor -> (off, on). Raises ConfigError where a factor has more than two values, or none has two."""
         for key, named in (("base", self.base), ("full", self.full)):
             space.check_factors(named, key)
             for name, value in named.items():

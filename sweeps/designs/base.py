@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 
 from sweeps.describe import describe_factors
 from sweeps.designs.only_where import Conditions
-from sweeps.records.factors import Scalar
+from sweeps.records.factors import Factors, Scalar
 from vmp.core.choices import unknown_key
 from vmp.core.config import config, shown
 from vmp.core.errors import ConfigError
 from vmp.core.fingerprint import canonical_json
 
-Factors = Mapping[str, Scalar]
 KEY = "design"
 
 
@@ -56,6 +55,11 @@ class Space:
     def free(self) -> dict[str, tuple[Scalar, ...]]:
         """The factors that are no blocks."""
         return {name: values for name, values in self.factors.items() if name not in self.blocks}
+
+    @property
+    def single(self) -> dict[str, Scalar]:
+        """The free factors with one value, and that value."""
+        return {name: values[0] for name, values in self.free.items() if len(values) == 1}
 
     def block_settings(self) -> list[dict[str, Scalar]]:
         """The values of the blocks, crossed; one empty setting where there is none."""

@@ -14,8 +14,8 @@ from pydantic import Field
 
 from sweeps.designs.base import KEY, Design, Proposal, Space, of_block
 from sweeps.questions import BASELINE, CONTROL
-from sweeps.ranges import Scale, is_number
-from sweeps.records.factors import Scalar
+from sweeps.ranges import Scale
+from sweeps.records.factors import Scalar, is_number
 from sweeps.stats.stepdown import Floats
 from vmp.core.config import config
 from vmp.core.errors import ConfigError

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from sweeps.describe import describe_factors
-from sweeps.designs.base import KEY, Design, Factors, Proposal, Space, of_block, same
-from sweeps.records.factors import Scalar
+from sweeps.designs.base import KEY, Design, Proposal, Space, of_block, same
+from sweeps.records.factors import Factors, Scalar
 from vmp.core.config import config, shown
 from vmp.core.errors import ConfigError
 from vmp.core.text import count
@@ -39,8 +39,7 @@ class OneAtATime(Design):
                 yield from self._around(space, block, base, f"base {number}" if len(own) > 1 else "the base")
 
     def _around(self, space: Space, block: Factors, base: Factors, name: str) -> Iterator[Proposal]:
-        single = {factor: values[0] for factor, values in space.free.items() if len(values) == 1}
-        center = space.in_order({**single, **base, **block})
+        center = space.in_order({**space.single, **base, **block})
         where = f"{name}{of_block(block)}"
         against = space.needed(center, name)
         yield Proposal(factors=against, why=where)

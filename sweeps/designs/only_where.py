@@ -8,14 +8,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from sweeps.records.factors import Scalar
+from sweeps.records.factors import Factors, Scalar
 from vmp.core.choices import unknown_key
 from vmp.core.config import config, shown
 from vmp.core.errors import ConfigError
 from vmp.core.fingerprint import canonical_json
 
 KEY = "only_where"
-Factors = Mapping[str, Scalar]
 Values = Mapping[str, Sequence[Scalar]]
 
 

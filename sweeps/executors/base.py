@@ -1,4 +1,4 @@
-"""Where cells run: one contract, one visible table. tests/sweeps/test_executors.py is the contract's suite."""
+"""What every engine that runs cells keeps to. tests/sweeps/test_executors.py is the suite of this contract."""
 
 from __future__ import annotations
 
@@ -66,6 +66,10 @@ OnEvent = Callable[[Event], str | None]
 
 More = Callable[[], Sequence[Task]]
 """Asked after each record for tasks that can be run now."""
+
+
+MAX_FALSE_STARTS = 10
+"""So many workers may die in turn before they could begin with a cell; then trying again mends nothing."""
 
 
 def no_more() -> Sequence[Task]:

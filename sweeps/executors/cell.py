@@ -23,7 +23,6 @@ import torch
 from sweeps.plan import Task
 from sweeps.records.cell_record import CellRecord, Hardware, Provenance
 from sweeps.weights import write_model
-from vmp.core.config import from_plain
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import combined, fingerprint
 from vmp.core.outcome import Outcome, Predictions
@@ -81,7 +80,7 @@ def run_cell(
         path = checkpoints / f"{task.hash}.pt"
         checkpoint = Checkpointing(path=path, key=task.hash, every_seconds=CHECKPOINT_SECONDS)
     try:
-        experiment = from_plain(Experiment, task.settings, source=f"cell {task.hash}")
+        experiment = task.experiment()
         if (code := fingerprint(code_of(experiment))) != task.code:
             raise InputError(
                 f"the code on {platform.node()} is not the code that the sweep was planned with; was it edited "
@@ -97,13 +96,7 @@ def run_cell(
             on_predicted=on_predicted,
             on_trained=functools.partial(_keep_model, models, task, experiment) if models is not None else None,
         )
-        try:
-            outcome = run(checkpoint=checkpoint)
-        except (OSError, RuntimeError) as error:
-            if checkpoint is None or not _while_saving(error):
-                raise
-            print(f"warning: cell {task.hash} goes on without saving its state, which cannot be written: {error}")
-            outcome = run(checkpoint=dataclasses.replace(checkpoint, every_seconds=math.inf))  # from the last saved
+        outcome = _run_saving(run, checkpoint)
     except InputError as error:
         outcome = Outcome(status="failed", reason=str(error))
     except Exception as error:
@@ -128,6 +121,17 @@ def run_cell(
         provenance=provenance,
         **dict(outcome),
     )
+
+
+def _run_saving(run: Callable[..., Outcome], checkpoint: Checkpointing | None) -> Outcome:
+    """Run with a state to go on from; where none can be written any more, to the end from the last one without."""
+    try:
+        return run(checkpoint=checkpoint)
+    except (OSError, RuntimeError) as error:
+        if checkpoint is None or not _while_saving(error):
+            raise
+        print(f"warning: cell {checkpoint.key} goes on without saving its state, which cannot be written: {error}")
+        return run(checkpoint=dataclasses.replace(checkpoint, every_seconds=math.inf))
 
 
 def _refuse_other_files(task: Task, experiment: Experiment) -> None:

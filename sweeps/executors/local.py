@@ -22,13 +22,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sweeps.executors.base import More, OnEvent, Predicted, Progress, Resources, failed_record, no_more, overdue_record
+from sweeps.executors.base import (
+    MAX_FALSE_STARTS,
+    More,
+    OnEvent,
+    Predicted,
+    Progress,
+    Resources,
+    failed_record,
+    no_more,
+    overdue_record,
+)
 from sweeps.plan import Task
 from sweeps.records.cell_record import CellRecord
 from vmp.core.errors import InputError
 from vmp.core.outcome import Predictions
-
-_STARTS = 10  # workers killed in turn before one could begin: then something is wrong that trying again does not mend
 
 
 @dataclass
@@ -54,8 +62,11 @@ class LocalExecutor:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self._workers: dict[int, _Worker] = {}
-        self._messages: queue.SimpleQueue[tuple[int, str | None]] = queue.SimpleQueue()
+        self._messages: queue.SimpleQueue[tuple[int, str | None]] = queue.SimpleQueue()  # None at a worker's end
         self._started = 0
+        self._waiting: collections.deque[Task] = collections.deque()
+        self._attempts: collections.Counter[str] = collections.Counter()  # of cells whose worker died under them
+        self._false_starts = 0  # workers in turn that died before they could begin
 
     def __enter__(self) -> Self:
         return self
@@ -76,71 +87,75 @@ class LocalExecutor:
 
     def run(self, tasks: Sequence[Task], on_event: OnEvent, more: More = no_more) -> None:
         """Run every task; see the contract."""
-        waiting = collections.deque(tasks)
-        attempts: collections.Counter[str] = collections.Counter()
-        open_tasks, starts, has_ended = len(tasks), 0, False
-        while True:
-            self._hand_out(waiting)
-            if has_ended:  # after the worker that is idle now has its next task
-                has_ended = False
+        self._waiting, self._attempts, self._false_starts = collections.deque(tasks), collections.Counter(), 0
+        open_tasks = len(tasks)
+        self._hand_out()
+        while open_tasks:
+            record = self._hear(on_event)
+            if record is not None:
+                on_event(record)
+                open_tasks -= 1
+                self._hand_out()  # first to the worker that is idle now: `more` may take its time
                 new = more()
-                waiting.extend(new)
+                self._waiting.extend(new)
                 open_tasks += len(new)
-                self._hand_out(waiting)
-            if not open_tasks:
-                return
-            try:
-                number, line = self._messages.get(timeout=self._until_timeout())
-            except queue.Empty:
-                self._kill_overdue()
-                continue
-            worker = self._workers[number]
-            if line is not None:
-                message = json.loads(line)
-                if "began" in message:
-                    worker.has_begun, starts = True, 0
-                    worker.began = time.monotonic()
-                    continue
-                if "predictions" in message:
-                    assert worker.task is not None
-                    predictions = Predictions(**message["predictions"])
-                    on_event(Predicted(hash=worker.task.hash, predictions=predictions))
-                    continue
-                if "record" not in message:
-                    assert worker.task is not None
-                    worker.send({"stop": on_event(Progress(hash=worker.task.hash, **message))})
-                    continue
-                worker.task = None
-                open_tasks, has_ended = open_tasks - 1, True
-                record = CellRecord(**message["record"])
-                tries = {"tries": attempts[record.hash] + 1}
-                on_event(record.model_copy(update={"provenance": record.provenance.model_copy(update=tries)}))
-                continue
-            task = self._reap(worker)
-            if task is None:
-                continue
-            if not worker.has_begun:
-                starts += 1
-                if worker.process.returncode > 0 or starts == _STARTS:
-                    raise InputError(self._cannot_start(worker))
-            # A kill can hit any process at any time: one that had not begun is no fault of the cell.
-            attempts[task.hash] += worker.has_begun
-            if worker.overdue:
-                open_tasks, has_ended = open_tasks - 1, True
-                limit = self._resources.cell_timeout or 0.0
-                on_event(overdue_record(task, limit, engine="local", tries=attempts[task.hash]))
-                continue
-            if attempts[task.hash] < self._resources.tries:
-                waiting.appendleft(task)
-                continue
-            open_tasks, has_ended = open_tasks - 1, True
-            on_event(self._lost(task, worker))
+            self._hand_out()
 
-    def _hand_out(self, waiting: collections.deque[Task]) -> None:
+    def _hear(self, on_event: OnEvent) -> CellRecord | None:
+        """Wait until a worker says something, dies or is overdue; the record of a cell that has ended by it."""
+        try:
+            number, line = self._messages.get(timeout=self._until_timeout())
+        except queue.Empty:
+            self._kill_overdue()
+            return None
+        worker = self._workers[number]
+        if line is None:
+            return self._after_end(worker)
+        message = json.loads(line)
+        if "began" in message:
+            self._false_starts = 0
+            worker.has_begun, worker.began = True, time.monotonic()
+            return None
+        if "record" in message:
+            worker.task = None
+            record = CellRecord(**message["record"])
+            return record.with_provenance(tries=self._attempts[record.hash] + 1)
+        assert worker.task is not None
+        if "predictions" in message:
+            on_event(Predicted(hash=worker.task.hash, predictions=Predictions(**message["predictions"])))
+        else:
+            worker.send({"stop": on_event(Progress(hash=worker.task.hash, **message))})
+        return None
+
+    def _after_end(self, worker: _Worker) -> CellRecord | None:
+        """Queue the task of a worker that has died again; its record where it took too long or its tries are used up.
+
+        Raises:
+            InputError: No worker can start.
+        """
+        task = self._reap(worker)
+        if task is None:
+            return None
+        if not worker.has_begun:
+            self._false_starts += 1
+            if worker.process.returncode > 0 or self._false_starts == MAX_FALSE_STARTS:
+                raise InputError(self._cannot_start(worker))
+        # A kill can hit any process at any time: one that had not begun is no fault of the cell.
+        self._attempts[task.hash] += worker.has_begun
+        if worker.overdue:
+            limit = self._resources.cell_timeout or 0.0
+            return overdue_record(task, limit, engine="local", tries=self._attempts[task.hash])
+        if self._attempts[task.hash] < self._resources.tries:
+            self._waiting.appendleft(task)
+            return None
+        return self._lost(task, worker)
+
+    def _hand_out(self) -> None:
+        """Give each idle worker a task that waits, and start workers for others as far as there may be some."""
         idle = [worker for worker in self._workers.values() if worker.task is None]
-        while waiting and (idle or len(self._workers) < self._resources.workers):
+        while self._waiting and (idle or len(self._workers) < self._resources.workers):
             worker = idle.pop(0) if idle else self._start()
-            worker.task, worker.has_begun = waiting.popleft(), False
+            worker.task, worker.has_begun = self._waiting.popleft(), False
             worker.send({"task": worker.task.to_plain()})
 
     def _until_timeout(self) -> float | None:
@@ -221,7 +236,7 @@ class LocalExecutor:
         log = self.log(worker.number)
         if worker.process.returncode > 0:
             return f"a worker process cannot start: {_last_line(log)}; see '{log}'"
-        return f"{_STARTS} worker processes in turn could not start, the last one {_end(worker)}; see '{log}'"
+        return f"{MAX_FALSE_STARTS} worker processes in turn could not start, the last one {_end(worker)}; see '{log}'"
 
     def log(self, number: int) -> Path:
         """Where a worker's own output goes."""

@@ -191,6 +191,7 @@ class Conversation:
         return event
 
     def answer(self, reason: str | None) -> None:
+        """The caller's side: why the cell of the event that was heard is to stop, or None."""
         self._answers.put(reason)
 
     def end(self) -> None:
@@ -207,12 +208,15 @@ class Conversation:
         return reason
 
     def tell_start(self) -> None:
+        """Tune's side: it asks for the first cell."""
         self._events.put(None)
 
     def tell_end(self, error: BaseException) -> None:
+        """Tune's side: it has ended, by `error`."""
         self._events.put(error)
 
     def leave_if_over(self) -> None:
+        """Tune's side: raise what ends Tune, once the caller has ended the conversation."""
         if self._is_over:  # Tune answers an Exception by waiting for its actors, until it kills them
             raise RuntimeError if self._outlived else _Over
 

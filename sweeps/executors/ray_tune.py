@@ -30,14 +30,22 @@ import ray
 from ray import tune
 from ray._private import worker as ray_driver
 
-from sweeps.executors.base import Event, More, OnEvent, Resources, failed_record, no_more, overdue_record
+from sweeps.executors.base import (
+    MAX_FALSE_STARTS,
+    Event,
+    More,
+    OnEvent,
+    Resources,
+    failed_record,
+    no_more,
+    overdue_record,
+)
 from sweeps.executors.ray_trials import Beginnings, Cells, CellTrainable, Conversation, Died, Keeper
 from sweeps.plan import Task
 from sweeps.records.cell_record import CellRecord
 from vmp.core.errors import InputError
 from vmp.core.text import count
 
-_STARTS = 10  # actors that died in turn before one could begin: then something is wrong that trying again does not mend
 _VARIABLES = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # else a result file, CSV and events for each trial
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # else Ctrl-C ends the trials and not the sweep
@@ -158,8 +166,7 @@ class RayTuneExecutor:
             else:
                 event, self._false_starts = heard, 0
             if isinstance(event, CellRecord):
-                tries = {"tries": attempts[event.hash] + (event is heard)}
-                event = event.model_copy(update={"provenance": event.provenance.model_copy(update=tries)})
+                event = event.with_provenance(tries=attempts[event.hash] + (event is heard))
             reason = on_event(event) if event is not None else None
             if isinstance(event, CellRecord):
                 del open_tasks[event.hash]
@@ -175,8 +182,8 @@ class RayTuneExecutor:
             return None  # with its node: no fault of the cell
         if not died.has_begun:  # a kill can hit any process at any time
             self._false_starts += 1
-            if self._false_starts == _STARTS:
-                raise InputError(f"{_STARTS} Ray actors in turn died before they could begin with a cell")
+            if self._false_starts == MAX_FALSE_STARTS:
+                raise InputError(f"{MAX_FALSE_STARTS} Ray actors in turn died before they could begin with a cell")
             return None
         attempts[task.hash] += 1
         if (tries := attempts[task.hash]) < self._resources.tries:

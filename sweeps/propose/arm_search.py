@@ -54,9 +54,8 @@ def required(made: Any) -> list[str]:
 SAMPLERS = _samplers()
 """Short name -> class of every sampler of the installed Optuna that can be made from plain options."""
 
-_WITHOUT_MEMORY = tuple(
-    SAMPLERS[name] for name in ("tpe", "gp", "random", "bruteforce") if name in SAMPLERS
-)  # they propose from the trials alone; others note in the storage what they have proposed
+# They propose from the trials alone; others note in the storage what they have proposed.
+_WITHOUT_MEMORY = tuple(SAMPLERS[name] for name in ("tpe", "gp", "random", "bruteforce") if name in SAMPLERS)
 
 
 @dataclass(frozen=True)

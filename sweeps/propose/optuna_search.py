@@ -16,6 +16,7 @@ import optuna
 from sweeps.plan import Task, arm_tasks, is_reference
 from sweeps.propose.arm_search import ArmSearch, CellResult, Params, Step
 from sweeps.propose.settings import GRID, SearchSettings, rungs
+from sweeps.questions import BASELINE, CONTROL, PROMPT
 from sweeps.race_state import RACE
 from sweeps.ranges import Scale
 from sweeps.records.cell_record import CellRecord
@@ -23,12 +24,8 @@ from sweeps.records.factors import Scalar
 from sweeps.records.plan_record import Plan, Proposal, SearchHeader
 from sweeps.records.study_folder import StudyFolder
 from sweeps.study import Study
-from vmp.core.config import to_plain
 from vmp.core.errors import InputError
 from vmp.core.fingerprint import canonical_json
-from vmp.core.overrides import get
-
-_KIND_OF_LAYER = "layer.kind"
 
 
 class OptunaSearch:
@@ -52,25 +49,19 @@ class OptunaSearch:
     def __init__(self, study: Study, settings: SearchSettings, folder: StudyFolder | None) -> None:
         self.study, self.settings = study, settings
         self.depth = settings.in_flight
-        arms = [(factors, to_plain(experiment), experiment) for factors, experiment in study.arms()]
         self._references = [
             task
-            for factors, plain, experiment in arms
-            if is_reference(plain)
-            for task in arm_tasks(study, factors, experiment)
+            for arm in study.made_arms()
+            if is_reference(arm.settings)
+            for task in arm_tasks(study, arm.factors, arm.experiment, arm.settings)
         ]
         self._values = {
-            name: [v for v in values if not (study.path(name) == _KIND_OF_LAYER and v in ("none", "control"))]
+            name: [v for v in values if not (study.path(name) == study.path(PROMPT) and v in (BASELINE, CONTROL))]
             for name, values in study.factors.items()
         }
-        self._scales = {
-            # epochs are whole numbers, a lambda that was written as 1 is not
-            name: Scale.of(
-                values, integer=any(_is_int(get(p, study.path(name))) for f, p, _ in arms if f[name] is not None)
-            )
-            for name, values in self._values.items()
-        }
-        space = _space(self._values, self._scales)
+        whole = study.whole_numbers()
+        self._scales = {name: Scale.of(values, integer=name in whole) for name, values in self._values.items()}
+        space = distributions(self._values, self._scales)
         if not space:
             raise InputError(
                 f"study '{study.name}' leaves nothing to search: no factor has two values beside the reference arms"
@@ -184,9 +175,10 @@ def _earlier_proposals(folder: StudyFolder, plan: Plan, header: SearchHeader) ->
     return [dict(one.params) for one in before.proposals]
 
 
-def _space(
+def distributions(
     values: Mapping[str, Sequence[Scalar]], scales: Mapping[str, Scale | None]
 ) -> dict[str, optuna.distributions.BaseDistribution]:
+    """The space that is searched: a range for each factor with a scale, a choice for each other one with two values."""
     space: dict[str, optuna.distributions.BaseDistribution] = {}
     for name, choices in values.items():
         scale = scales[name]
@@ -195,7 +187,3 @@ def _space(
         elif len(choices) > 1:
             space[name] = optuna.distributions.CategoricalDistribution(list(choices))
     return space
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,6 +1,6 @@
 """The race as a proposer: all arms of a study, seed by seed, until it is certain which are worse in each block.
 
-What is asked for next is read off `sweeps.race_state`, from the records alone. A round holds the cells of the next look
+What is asked for next is read off `sweeps.racing`, from the records alone. A round holds the cells of the next look
 of every arm in a race, of all blocks, so workers share blocks, arms and seeds alike.
 """
 
@@ -15,17 +15,17 @@ from pydantic import Field
 from sweeps.describe import describe_factors
 from sweeps.plan import Task, arm_tasks, is_reference
 from sweeps.propose.settings import SearchSettings
-from sweeps.questions import Factors
-from sweeps.race_state import RACE, RaceRules, StudyRace, race_blocks, run_race
+from sweeps.race_state import RACE, RaceRules, StudyRace
+from sweeps.racing import race_blocks, run_race
 from sweeps.records.cell_record import CellRecord
-from sweeps.records.factors import arm_key
+from sweeps.records.factors import Factors, arm_key
 from sweeps.records.plan_record import Plan, SearchHeader
 from sweeps.records.study_folder import StudyFolder
 from sweeps.stats.looks import LOOKS
 from sweeps.stats.means import MIN_SEEDS
 from sweeps.stats.race import ALPHA
 from sweeps.study import Study
-from vmp.core.config import config, from_plain, to_plain
+from vmp.core.config import config, from_plain
 from vmp.core.errors import InputError
 from vmp.core.text import listing
 
@@ -78,11 +78,13 @@ class RaceSearch:
         self.rules = race_rules(study, settings)
         self.seeds = race_seeds(study, self.rules.max_seeds)
         longer = dataclasses.replace(study, seeds=self.seeds)
-        arms = [(factors, to_plain(experiment), experiment) for factors, experiment in study.arms()]
-        self._factors = {arm_key(factors): factors for factors, *_ in arms}
+        arms = study.made_arms()
+        self._factors = {arm_key(arm.factors): arm.factors for arm in arms}
         check_rivals(self._factors, study.blocks, f"study '{study.name}'")
         self._blocks = study.blocks
-        self._tasks = {arm_key(factors): arm_tasks(longer, factors, made) for factors, _, made in arms}
+        self._tasks = {
+            arm_key(arm.factors): arm_tasks(longer, arm.factors, arm.experiment, arm.settings) for arm in arms
+        }
         self._places = {task.hash: (name, task.seed) for name, tasks in self._tasks.items() for task in tasks}
         self._records: dict[str, CellRecord] = {}
         self._asked: set[str] = set()
@@ -91,7 +93,7 @@ class RaceSearch:
         self.header = SearchHeader(
             method=RACE,
             options={"max_seeds": self.rules.max_seeds, "alpha": self.rules.alpha},
-            arms=sum(not is_reference(plain) for _, plain, _ in arms),
+            arms=sum(not is_reference(arm.settings) for arm in arms),
         )
         if folder and folder.has_plan():
             _check_plan(folder, folder.read_plan(), self.header, self.rules)

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-import optuna
-
 from sweeps.describe import describe_factors
 from sweeps.propose.arm_search import ArmSearch, Params, Step
-from sweeps.propose.optuna_search import result_of
+from sweeps.propose.optuna_search import distributions, result_of
 from sweeps.propose.settings import SearchSettings
 from sweeps.questions import PROMPT, PROMPTED
 from sweeps.ranges import Scale
@@ -139,12 +137,7 @@ class _Values:
             for name, values in plan.factors.items()
         }
         self._scales = {name: Scale.of(values, integer=False) for name, values in self._values.items()}
-        self.distributions: dict[str, optuna.distributions.BaseDistribution] = {}
-        for name, values in self._values.items():
-            if (scale := self._scales[name]) is not None:
-                self.distributions[name] = optuna.distributions.FloatDistribution(scale.low, scale.high, log=scale.log)
-            elif len(values) > 1:
-                self.distributions[name] = optuna.distributions.CategoricalDistribution(list(values))
+        self.distributions = distributions(self._values, self._scales)
         if not self.distributions:
             raise InputError("the study leaves nothing to search: no factor has two values in its prompted arms")
 

@@ -70,8 +70,12 @@ class CellRecord(Outcome):
     """What one cell leaves behind: its `vmp.core.outcome.Outcome`, its place in the study, and what made it.
 
     Attributes:
-        settings: The complete configuration that was run, as a study file spells it.
+        format: Of the file.
+        hash: The cell's name, see `cell_hash`.
         science: Hash of the seed and of all that decides the cell's numbers but the code; None if not recorded.
+        factors, seed: Of the cell, see `sweeps.records.plan_record.PlannedCell`.
+        settings: The complete configuration that was run, as a study file spells it.
+        provenance: What made it.
     """
 
     format: Literal[2] = FORMAT
@@ -81,6 +85,10 @@ class CellRecord(Outcome):
     seed: int
     settings: dict[str, JsonValue] = {}
     provenance: Provenance
+
+    def with_provenance(self, **changes: object) -> CellRecord:
+        """The same record with `changes` in its provenance."""
+        return self.model_copy(update={"provenance": self.provenance.model_copy(update=changes)})
 
 
 class CellHead(BaseModel):

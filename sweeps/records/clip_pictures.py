@@ -17,7 +17,7 @@ class ExampleClip(Plain):
         video: The video's id.
         label: Its class.
         frames: Which frames of the video, in the clip's order.
-        png: They side by side, as a PNG in base64.
+        png: These frames side by side, as a PNG in base64.
     """
 
     video: str
@@ -30,6 +30,7 @@ class ExampleClips(Plain):
     """Test clips that the report's explorer draws the attention on, see `sweeps.example_clips`.
 
     Attributes:
+        format: Of the file.
         data: Hash of the data set.
         size: Side of the frames that the cells see, in pixels.
         side: Side of the pictures, at most `size`.

@@ -42,6 +42,7 @@ def read_file(path: Path, kind: type[_T]) -> _T:
 
 
 def write_file(path: Path, record: Plain) -> None:
+    """Leave `record` in a file, whole or not at all; an older file is replaced. Raises OSError."""
     write_text(path, record.model_dump_json(indent=1) + "\n")
 
 

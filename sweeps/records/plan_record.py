@@ -80,7 +80,6 @@ class StudyHeader(Plain):
 
 
 _SEARCH_ONLY = Field(exclude_if=lambda value: not value)  # a grid's plan does not hold it
-# a grid's plan does not hold it
 
 
 class Proposal(Plain):
@@ -159,6 +158,7 @@ class Plan(Plain):
     """A study, before and after it runs.
 
     Attributes:
+        format: Of the file.
         study: The definition.
         factors: For each factor the values planned (grid) or proposed so far (search), in the study's order.
         metric: What arms are compared by; cells hold ``val_<metric>`` (select on it) and ``test_<metric>`` (report it).

@@ -37,7 +37,7 @@ class StudyFolder:
         self.clip_maps_path = self.path / CLIP_MAPS_FILE
 
     def create(self) -> None:
-        """Make the folder, or say in one sentence why it cannot be made or written."""
+        """Make the folder. Raises InputError where it cannot be made or written."""
         try:
             self.cells_path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.path):

@@ -206,13 +206,3 @@ def winners_curse(
 
     parts = np.array_split(drawn, math.ceil(2 * k * draws / _MAX_DRAWN))
     return float(np.concatenate([flattery(part) for part in parts]).mean())
-
-
-def chance_of_choice(k: int) -> float:
-    """Expected maximum of `k` independent standard normal values: how far the best of k equal arms looks ahead.
-
-    In units of the standard error of one arm's mean, e.g. 1.485 for 9 arms.
-    """
-    x = np.linspace(-9, 9, 4001)
-    density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
-    return float(np.trapezoid(x * k * density * special.ndtr(x) ** (k - 1), x))

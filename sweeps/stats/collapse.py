@@ -71,6 +71,11 @@ def rate(count: int, n: int, level: float = 0.95) -> Rate:
     return Rate(count=count, n=n, low=float(low), high=float(high), level=level)
 
 
+def pooled_rate(rates: Sequence[Rate]) -> Rate:
+    """The rate of the runs of several arms together."""
+    return rate(sum(one.count for one in rates), sum(one.n for one in rates))
+
+
 def largest_unseen_rate(n: int, error: float = 0.05) -> float:
     """The largest rate that `n` >= 1 runs without a collapse do not exclude, e.g. 0.45 for 5 runs at one-sided 5%."""
     return float(exact_limits(0, n, error)[1])

@@ -24,6 +24,7 @@ NOISE_ALONE = 0.05  # of the variance of means, what must remain without noise f
 
 
 def anova(codes: Ints, values: Floats, resamplings: int, rng: np.random.Generator) -> Importance:
+    """The functional ANOVA of a full factorial; see `sweeps.stats.importance.importance`, whose levels are `codes`."""
     levels = [np.unique(column, return_inverse=True) for column in codes.T]
     shape = tuple(len(distinct) for distinct, _ in levels)
     places = np.ravel_multi_index(tuple(index for _, index in levels), shape)

@@ -22,7 +22,8 @@ class Pairs:
         n, mean, error, df: Of the differences over all runs; df is the moderated one.
         drop: What a collapsed run loses, (studies, 1).
         pooled: Whether the rate of collapse is taken from all runs, none of which collapsed, (studies, 1).
-        count, runs: Collapsed runs, and runs, that the rate of each arm is taken from; the leader's are (studies, 1).
+        count, runs: Collapsed runs, and runs, that the rate of each arm is taken from.
+        leader_count, leader_runs: The same of the leader, (studies, 1).
         p_accuracy: One-sided p of "its accuracy is not lower", over the seeds in which both runs ended alike.
         p_cancelled: One-sided p of "the leader collapses often enough to cancel that".
         p_mean, p_rate: One-sided p of "its mean is not lower" and of "it collapses no more often".

@@ -31,6 +31,7 @@ CONSECUTIVE = 8  # arms among which the values of a dummy are permuted
 def ped_anova(
     codes: Ints, values: Floats, is_ordered: Sequence[bool], resamplings: int, rng: np.random.Generator
 ) -> Importance:
+    """PED-ANOVA (Watanabe et al., 2023); see `sweeps.stats.importance.importance`, whose levels are `codes`."""
     k, n = values.shape
     centered = without_seed_effects(values)
     placed = [_places(column, ordered) for column, ordered in zip(codes.T, is_ordered, strict=True)]

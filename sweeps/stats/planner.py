@@ -49,18 +49,6 @@ class SeedPlan:
     protected_gain: float
 
 
-def sd_of_differences(sd: float, correlation: float, reference_sd: float | None = None) -> float:
-    """SD of paired differences from the SD over seeds of an arm and its reference, and their correlation by seed.
-
-    Raises:
-        ValueError: For a negative SD or a correlation outside [-1, 1].
-    """
-    other = sd if reference_sd is None else reference_sd
-    if sd < 0 or other < 0 or not -1 <= correlation <= 1:
-        raise ValueError(f"SDs {sd} and {other}, correlation {correlation}: SDs are >= 0, a correlation is in [-1, 1]")
-    return float(np.sqrt(max(0.0, sd**2 + other**2 - 2 * correlation * sd * other)))
-
-
 def sd_limits(sd: float, n: int, level: float = 0.95) -> tuple[float, float]:
     """Interval of a true SD, seen as `sd` in a pilot of `n` >= 2 seeds: 0.52 to 6.3 times that with 3.
 
@@ -135,7 +123,7 @@ def seed_plan(
     Args:
         seeds: Numbers of seeds to consider, each >= 3.
         difference: True difference that is to be shown.
-        sd: SD of the paired differences (see `sd_of_differences`), positive.
+        sd: SD of the paired differences, positive.
         family: Comparisons, >= 1.
         rng: Generator of the simulated column.
         alpha: Family-wise error.
@@ -169,19 +157,7 @@ def seeds_by_t(difference: float, sd: float, family: int = 1, target: float = 0.
     return int(candidates[enough[0]]) if enough.size else None
 
 
-def min_seeds_by_t(difference: float, sd: float, family: int = 1, alpha: float = 0.05) -> int | None:
-    """The fewest seeds with which `difference`, seen exactly, with the SD `sd`, is established; None beyond 200."""
-    n = np.arange(MIN_SEEDS, MAX_SEEDS + 1)
-    enough = np.flatnonzero(abs(difference) / sd * np.sqrt(n) >= -special.stdtrit(n - 1, alpha / (2 * family)))
-    return int(n[enough[0]]) if enough.size else None
-
-
 def min_seeds_by_sign_flips(family: int = 1, alpha: float = 0.05) -> int:
     """The fewest seeds with which the sign-flip test can establish anything: 6 alone, 8 beside three others."""
     n = np.arange(1, MAX_SEEDS)
     return int(n[np.flatnonzero(sign_flip_floor(n, family) <= alpha)[0]])
-
-
-def seeds_to_exclude(rate: float, error: float = 0.05) -> int:
-    """The fewest seeds, none of which collapses, that exclude a rate of collapse in (0, 1) at one-sided `error`."""
-    return int(np.ceil(np.log(error) / np.log1p(-rate)))

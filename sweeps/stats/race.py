@@ -85,7 +85,8 @@ class Races:
         low, high: Its repeated confidence interval: at the level of a look, so that it holds over all looks together
             and allows for the stopping.
         n: Seeds behind the difference.
-        collapsed: Collapsed or diverged runs of the arm up to its last look, and `runs` that could collapse.
+        collapsed: Collapsed or diverged runs of the arm up to its last look.
+        runs: Those of its runs up to then that could collapse.
         cells: Runs that the race took, failed ones included, (studies,).
     """
 

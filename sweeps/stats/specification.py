@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from sweeps.stats.stepdown import Floats
 
-EXACT_UP_TO = 11
-DRAWS = 2000
+EXACT_UP_TO = 11  # seeds
+DRAWS = 2000  # sign patterns, of more seeds than that
 MIN_SEEDS_OUTSIDE = 6
 TINY = 1e-12
 

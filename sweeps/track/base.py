@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from sweeps.describe import describe_factors
 from sweeps.executors.base import Progress
 from sweeps.plan import Task
 from sweeps.records.cell_record import CellRecord
@@ -103,11 +102,6 @@ class Trackers:
                         f"Warning: {name} is given up until the next run ({text[:300]}); the cells and their records "
                         "go on"
                     )
-
-
-def cell_name(task: Task) -> str:
-    """``lambda=0.1 prompt=vmp seed=0``."""
-    return f"{describe_factors(task.factors)} seed={task.seed}"
 
 
 def make_up(tracker: Tracker, records: Iterable[CellRecord]) -> None:

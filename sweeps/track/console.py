@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from sweeps.describe import describe_factors
+from sweeps.describe import describe_cell, describe_factors
 from sweeps.executors.base import Event, Progress
 from sweeps.plan import Task
 from sweeps.records.cell_record import CellRecord
@@ -31,11 +31,20 @@ _LOG_EVERY = 30.0  # seconds between lines about a running cell where there is n
 class Reporter(Protocol):
     """Shows what a sweep does, in the thread that drives it."""
 
-    def note(self, text: str) -> None: ...
+    def note(self, text: str) -> None:
+        """A sentence for the user."""
+        ...
 
-    def planned(self, plan: Plan, missing: Sequence[Task], records: Mapping[str, CellRecord]) -> None: ...
+    def planned(self, plan: Plan, missing: Sequence[Task], records: Mapping[str, CellRecord]) -> None:
+        """The plan as it is now, the cells that have come to it and are to run, and the records of the others, by hash.
 
-    def event(self, event: Event) -> None: ...
+        Called once for each round of a search, once for a grid.
+        """
+        ...
+
+    def event(self, event: Event) -> None:
+        """What a cell has reported."""
+        ...
 
 
 class _Silent:
@@ -117,6 +126,7 @@ class ConsoleReporter:
             self._log_cell(event)
 
     def seconds_remaining(self) -> float | None:
+        """Until all cells that are planned so far have ended; None before the first epoch has."""
         done = sum(self._done.values())
         if not done:
             return None
@@ -150,7 +160,7 @@ class ConsoleReporter:
             task = self._tasks[progress.hash]
             epoch = f"epoch {progress.epoch}/{self._epochs(progress.hash)}"
             score = _score(progress.figures.get(f"val_{self.metric}"), self.metric)
-            cell = f"{describe_factors(task.factors)} seed={task.seed}"
+            cell = describe_cell(task.factors, task.seed)
             self.note(f"{self._counts()} {cell}  {epoch}  {score}  {self._remaining()}".rstrip())
 
     def _log_cell(self, record: CellRecord) -> None:
@@ -158,7 +168,7 @@ class ConsoleReporter:
             return  # it is in the table
         seconds = record.provenance.seconds
         parts = [
-            f"{self._counts()} {describe_factors(record.factors)} seed={record.seed}",
+            f"{self._counts()} {describe_cell(record.factors, record.seed)}",
             _score(record.metrics.get(f"val_{self.metric}"), self.metric)
             if record.status == "complete"
             else f"{record.status}: {record.reason}",

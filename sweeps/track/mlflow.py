@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sweeps.describe import describe_cell
 from sweeps.executors.base import Progress
 from sweeps.plan import Task
 from sweeps.records.cell_record import CellRecord
 from sweeps.records.plan_record import Plan
-from sweeps.track.base import cell_name, make_up, numbers
+from sweeps.track.base import make_up, numbers
 from vmp.core.extras import require
 
 _CELL = "vmp.cell"  # the tag that names a run's cell
@@ -45,7 +46,9 @@ class MLflow:
         make_up(self, (record for record in records.values() if record.hash not in self._ended))
 
     def progress(self, progress: Progress) -> None:
-        self._write(progress.hash, progress.epoch, numbers(progress.figures))
+        run = self._run(progress.hash)
+        for name, value in numbers(progress.figures).items():
+            self._client.log_metric(run, name, value, step=progress.epoch)
 
     def ended(self, record: CellRecord) -> None:
         run = self._run(record.hash)
@@ -80,15 +83,10 @@ class MLflow:
     def _run(self, cell: str) -> str:
         if cell not in self._runs:
             task = self._tasks[cell]
-            tags = {_CELL: cell, "mlflow.runName": cell_name(task)}
+            tags = {_CELL: cell, "mlflow.runName": describe_cell(task.factors, task.seed)}
             run = self._client.create_run(self._experiment, tags=tags).info.run_id
             for name, value in {**task.factors, "seed": task.seed}.items():
                 if value is not None:
                     self._client.log_param(run, name, value)
             self._runs[cell] = run
         return self._runs[cell]
-
-    def _write(self, cell: str, epoch: int, figures: Mapping[str, float]) -> None:
-        run = self._run(cell)
-        for name, value in figures.items():
-            self._client.log_metric(run, name, value, step=epoch)

@@ -1,8 +1,7 @@
 """A mirror of the plan and its records in an Optuna storage, for Optuna itself and optuna-dashboard.
 
 A trial is an arm: its values, its cells with their states, the mean validation of its cells after each epoch, and at
-its end the mean over all its seeds. The records remain the truth: a sweep decides by
-nothing that is read from here.
+its end the mean over all its seeds. The records remain the truth: a sweep decides by nothing that is read from here.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from sweeps.propose.settings import GRID
 from sweeps.quiet_optuna import create_study
 from sweeps.race_state import RACE
 from sweeps.records.cell_record import CellRecord
-from sweeps.records.factors import Scalar, arm_key
+from sweeps.records.factors import Scalar, arm_key, is_number
 from sweeps.records.plan_record import Plan
 from vmp.core.errors import InputError
 
@@ -232,7 +231,7 @@ def _params(plan: Plan) -> dict[str, tuple[dict[str, Any], dict[str, BaseDistrib
 
 
 def _distribution(values: Sequence[Scalar]) -> BaseDistribution:
-    if len(values) > 1 and all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+    if len(values) > 1 and all(map(is_number, values)):
         return FloatDistribution(min(values), max(values))  # type: ignore[type-var]
     return CategoricalDistribution(list(values))
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from tensorboardX import SummaryWriter
 
+from sweeps.describe import describe_cell
 from sweeps.executors.base import Progress
 from sweeps.plan import Task
 from sweeps.records.cell_record import CellRecord
 from sweeps.records.plan_record import Plan
-from sweeps.track.base import cell_name, make_up, numbers
+from sweeps.track.base import make_up, numbers
 
 
 class TensorBoard:
@@ -32,7 +33,10 @@ class TensorBoard:
         make_up(self, (record for record in records.values() if not self._run(record.hash).is_dir()))
 
     def progress(self, progress: Progress) -> None:
-        self._write(progress.hash, progress.epoch, numbers(progress.figures))
+        writer = self._writer(progress.hash)
+        for name, value in numbers(progress.figures).items():
+            writer.add_scalar(name, value, progress.epoch)
+        writer.flush()
 
     def ended(self, record: CellRecord) -> None:
         writer = self._writer(record.hash)
@@ -48,12 +52,6 @@ class TensorBoard:
             writer.close()
         self._writers.clear()
 
-    def _write(self, cell: str, epoch: int, figures: Mapping[str, float]) -> None:
-        writer = self._writer(cell)
-        for name, value in figures.items():
-            writer.add_scalar(name, value, epoch)
-        writer.flush()
-
     def _writer(self, cell: str) -> Any:
         if cell not in self._writers:
             # The file of the HPARAMS tab is named after the second in which it is made: ours must have another name.
@@ -61,5 +59,6 @@ class TensorBoard:
         return self._writers[cell]
 
     def _run(self, cell: str) -> Path:
-        name = "".join(c if c.isalnum() or c in "=.-+_" else "_" for c in cell_name(self._tasks[cell]))
+        task = self._tasks[cell]
+        name = "".join(c if c.isalnum() or c in "=.-+_" else "_" for c in describe_cell(task.factors, task.seed))
         return self._folder / f"{name[:120]}_{cell[:8]}"

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sweeps.describe import describe_cell
 from sweeps.executors.base import Progress
 from sweeps.plan import Task
 from sweeps.records.cell_record import CellRecord
 from sweeps.records.plan_record import Plan
-from sweeps.track.base import cell_name, make_up, numbers
+from sweeps.track.base import make_up, numbers
 from vmp.core.extras import require
 
 
@@ -60,7 +61,7 @@ class WandB:
             self._runs[cell] = self._wandb.init(
                 project=self._project,
                 id=cell,
-                name=cell_name(task),
+                name=describe_cell(task.factors, task.seed),
                 config={**task.factors, "seed": task.seed},
                 dir=self._folder,
                 mode=mode,

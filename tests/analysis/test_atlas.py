@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from analysis.atlas import PAGE, every_arm, read_all
 from analysis.cli import atlas, report
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from tests.analysis.study_records import STARTS, StudyModel, lambda_arms, write_study
 

@@ -13,7 +13,7 @@ from analysis.atlas import PAGE, answer_of, atlas_text, every_arm, read_all
 from analysis.cli import report
 from analysis.report.compose import compose
 from analysis.sections.catalogue import SECTIONS
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import conclude
 from analysis.words.headline import beside_headline, findings, headline
 from sweeps.records.cell_record import cell_hash

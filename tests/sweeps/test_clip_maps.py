@@ -13,7 +13,7 @@ from PIL import Image
 
 from analysis.report.write import write_report
 from analysis.sections.clips import CLIPS
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import conclude
 from sweeps.clip_maps import GAP, SIDE, write_clip_maps
 from sweeps.plan import Task, grid_tasks

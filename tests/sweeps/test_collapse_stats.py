@@ -8,9 +8,6 @@ from scipy import stats
 
 from sweeps.stats.claims import Reason, Verdict, claims, leave_one_out
 from sweeps.stats.collapse import Runs, compare_rates, fill_diverged, largest_unseen_rate, rate
-from sweeps.stats.planner import (
-    seeds_to_exclude,
-)
 
 
 @pytest.mark.parametrize(("count", "n"), [(0, 5), (3, 7), (7, 7), (0, 0)])
@@ -22,8 +19,6 @@ def test_rates_have_exact_intervals(count: int, n: int) -> None:
 
 def test_five_healthy_seeds_allow_45_percent() -> None:
     assert largest_unseen_rate(5) == pytest.approx(1 - 0.05 ** (1 / 5))
-    assert seeds_to_exclude(0.1) == 29
-    assert seeds_to_exclude(0.45) == 6
     with pytest.raises(ValueError, match="6 of 5 runs"):
         rate(6, 5)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.study.cells import load_study as read_study
+from analysis.study.loading import load_study as read_study
 from analysis.verdict.conclusions import conclude
 from analysis.words.headline import headline
 from sweeps.confirm import plan_confirmation

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.study.cells import load_study as load_results
+from analysis.study.loading import load_study as load_results
 from analysis.verdict.conclusions import conclude
 from analysis.words.headline import findings, headline
 from sweeps.executors.cell import run_cell

@@ -14,7 +14,8 @@ from sweeps.plan import Task
 from sweeps.propose.registry import make_proposer
 from sweeps.propose.settings import SearchSettings, change_search
 from sweeps.race_forecast import forecast_race
-from sweeps.race_state import RaceState, StudyRace, read_race
+from sweeps.race_state import RaceState, StudyRace
+from sweeps.racing import read_race
 from sweeps.records.cell_record import CellRecord, Provenance
 from sweeps.records.study_folder import StudyFolder
 from sweeps.replay import replay_race

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from analysis.sections.guidance import GUIDANCE
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import conclude
 from sweeps.plan import Task, experiments_of, grid_tasks
 from sweeps.records.data_statistics import DataStatistics

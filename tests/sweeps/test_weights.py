@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import conclude
 from sweeps.records.study_folder import StudyFolder
 from sweeps.weights import KeptWeights

@@ -18,7 +18,9 @@ from analysis.figures.style import drawing, new_figure, place_apart
 from analysis.figures.svg import inline_svg, svg_text
 from analysis.figures.training_curves import prepare_training
 from analysis.figures.value_axis import value_axis
-from analysis.study.cells import Study, curve_table, load_study
+from analysis.study.cells import Study
+from analysis.study.curves import curve_table
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import conclude
 from analysis.verdict.verdicts import BlockVerdict
 from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, write_study

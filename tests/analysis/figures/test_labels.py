@@ -15,7 +15,7 @@ from analysis.figures.figure import ReportFigure
 from analysis.figures.style import drawing, new_figure, place_apart, wrapped
 from analysis.report.compose import compose
 from analysis.sections.catalogue import SECTIONS
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import conclude
 from tests.conftest import ROOT
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from analysis.cli import report
 from analysis.report import json_object
 from analysis.report.write import write_report
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import conclude
 from analysis.words.headline import headline
 from tests.analysis.study_records import STARTS, ArmModel, StudyModel, lambda_arms, write_study

@@ -23,7 +23,7 @@ from analysis.report.export import to_csv, to_markdown
 from analysis.report.latex import to_latex
 from analysis.report.write import write_report
 from analysis.sections.base import Column, Row, Table
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import conclude
 from analysis.words.headline import headline
 from sweeps.records.cell_record import CellRecord, Provenance

@@ -13,7 +13,8 @@ import pytest
 from analysis.report.compose import compose
 from analysis.sections.ablation import ABLATION
 from analysis.sections.catalogue import SECTIONS
-from analysis.study.cells import Study, load_study
+from analysis.study.cells import Study
+from analysis.study.loading import load_study
 from analysis.verdict.components import DISAGREEMENTS, SWITCHED, Component
 from analysis.verdict.conclusions import Conclusions, conclude
 from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, write_study

@@ -12,7 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from analysis.figures.gains_by_part import prepare_gains
 from analysis.sections.by_class import BY_CLASS
 from analysis.sections.methods import METHODS
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from tests.analysis.study_records import CLASSES, StudyModel, lambda_arms, write_study
 

@@ -11,7 +11,7 @@ from analysis.readers.columns import parse_columns
 from analysis.readers.registry import load_any
 from analysis.report.write import write_conclusions
 from analysis.sections.checklists import CANNOT, CHECKLISTS, answers
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from tests.analysis.readers import other_tools
 from tests.analysis.study_records import StudyModel, lambda_arms, write_study

@@ -12,8 +12,8 @@ from analysis.report.write import write_report
 from analysis.sections.calibration import CALIBRATION
 from analysis.sections.clips import CLIPS
 from analysis.sections.confusion import CONFUSION
-from analysis.study.cells import load_study
 from analysis.study.clip_scores import hits_of, paired_scores
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from sweeps.predictions import largest_gains, predictions_path, read_predictions
 from sweeps.records.study_folder import StudyFolder

@@ -9,7 +9,7 @@ import pytest
 
 from analysis.figures.cost_front import front
 from analysis.sections.cost import COST
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import conclude
 from tests.analysis.study_records import StudyModel, lambda_arms, write_study
 

@@ -10,7 +10,7 @@ import pytest
 
 from analysis.readers.registry import join
 from analysis.sections.guidance import GUIDANCE
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from sweeps.stats.guidance import rules
 from tests.analysis.study_records import StudyModel, lambda_arms, write_study

@@ -14,7 +14,7 @@ from analysis.sections.blocks import BLOCKS
 from analysis.sections.importance import IMPORTANCE
 from analysis.sections.sensitivity import SENSITIVITY
 from analysis.sections.surface import SURFACE
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.verdict.importances import Importances
 from analysis.verdict.over_settings import methods_of

@@ -8,7 +8,7 @@ import pytest
 
 from analysis.report.json_object import json_object
 from analysis.sections.race import RACE
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.words.headline import findings, headline
 from tests.analysis.study_records import ArmModel, StudyModel, lambda_arms, write_study

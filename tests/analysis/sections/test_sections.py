@@ -16,7 +16,7 @@ from analysis.sections import catalogue
 from analysis.sections.base import Column, Row, Section, SectionContent, Table
 from analysis.sections.catalogue import SECTIONS, all_sections
 from analysis.sections.seed_std import SEED_STD
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict import evidence
 from analysis.verdict.conclusions import Conclusions, conclude
 from sweeps.stats.variances import pitman_morgan_p

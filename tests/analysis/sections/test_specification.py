@@ -10,8 +10,8 @@ import pytest
 
 from analysis.figures.specification_curve import MAX_ARMS, MAX_LEVELS, prepare_specification
 from analysis.sections.specification import SPECIFICATION
-from analysis.study.cells import load_study
 from analysis.study.factors import varied_factors
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from sweeps.stats.specification import MIN_SEEDS_OUTSIDE, specification
 from tests.analysis.study_records import STARTS, ArmModel, StudyModel, write_study

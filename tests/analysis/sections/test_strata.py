@@ -9,7 +9,7 @@ import pytest
 
 from analysis.report.compose import Composition, compose
 from analysis.sections.catalogue import SECTIONS
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import conclude
 from analysis.verdict.contrasts import Contrast
 from analysis.words.phrases import limits, points

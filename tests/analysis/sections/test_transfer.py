@@ -9,7 +9,7 @@ import pytest
 
 from analysis.figures.transfer_grid import prepare_transfers
 from analysis.sections.transfer import TRANSFERS
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.verdict.transfers import transfers
 from tests.analysis.study_records import StudyModel, lambda_arms, transfer_arms, write_study

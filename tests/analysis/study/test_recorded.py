@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.study.recorded import Recorder
 from tests.analysis.study_records import StudyModel, lambda_arms, write_study
 

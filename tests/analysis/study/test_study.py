@@ -8,8 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.study.cells import STATUS, curve_table, load_study
+from analysis.study.cells import STATUS
 from analysis.study.completeness import Completeness, completeness, completeness_by_arm
+from analysis.study.curves import curve_table
+from analysis.study.loading import load_study
 from analysis.study.provenance import changed_code, provenance
 from sweeps.records.cell_record import CellRecord
 from sweeps.records.plan_record import CodeHeader

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.verdict.verdicts import BlockVerdict
 from analysis.words.headline import findings

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.cli import report
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.named_pairs import named_pairs
 from analysis.words.phrases import limits
 from sweeps.stats.claims import claims

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.study.cells import load_study, stratum_column
+from analysis.study.cells import stratum_column
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.verdict.contrasts import Sides
 from analysis.verdict.evidence import Evidence

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from analysis.cli import report
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.side_by_side import side_by_side
 from analysis.words.side_by_side_sentences import side_by_side_lines
 from sweeps.stats.decisions import Verdict

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import conclude
 from analysis.words.headline import beside_headline, headline
 from sweeps.stats.decisions import Reason, Verdict

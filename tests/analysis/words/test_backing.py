@@ -8,8 +8,8 @@ import pytest
 
 from analysis.report.compose import Composition, compose
 from analysis.sections.catalogue import SECTIONS
-from analysis.study.cells import load_study
 from analysis.study.factors import block_factors
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.verdict.contrasts import Contrast
 from analysis.verdict.effects import Rates

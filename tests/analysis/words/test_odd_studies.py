@@ -22,7 +22,8 @@ from analysis.sections.fresh_seeds import CONFIRMATION
 from analysis.sections.glance import GLANCE
 from analysis.sections.methods import METHODS
 from analysis.sections.origin import PROVENANCE
-from analysis.study.cells import Study, load_study
+from analysis.study.cells import Study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import Conclusions, conclude
 from analysis.verdict.contrasts import Contrast
 from analysis.words.claims import claim_clause, mixed_runs

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analysis.sections.seed_std import SEED_STD
-from analysis.study.cells import load_study
+from analysis.study.loading import load_study
 from analysis.verdict.conclusions import conclude
 from analysis.words.claims import mixed_runs
 from analysis.words.findings import exclusion_findings
