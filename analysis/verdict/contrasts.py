@@ -143,7 +143,7 @@ class Contrast(Claim):
         return len(self.sides.arms) == len(self.sides.references) == 1
 
     def flipped(self) -> Contrast:
-        """The same comparison with its sides exchanged; what collapse may do is then said of the reference no more."""
+        """The same comparison with its sides exchanged."""
         interval = self.interval
         return replace(
             self,
@@ -159,7 +159,8 @@ class Contrast(Claim):
             interval=interval and replace(interval, low=-interval.high, high=-interval.low),
             differences=tuple(-difference for difference in self.differences),
             verdict=MIRRORED.get(self.verdict, self.verdict),
-            collapse=None,
+            collapse=self.reference_collapse,
+            reference_collapse=self.collapse,
         )
 
     @property

@@ -54,8 +54,10 @@ def claim_clause(subject: str, contrast: Contrast) -> str:
     if verdict in (Verdict.AHEAD, Verdict.BEHIND):
         word = "ahead of" if verdict is Verdict.AHEAD else "behind"
         if contrast.reason is Reason.COLLAPSE:
+            healthy = "it" if verdict is Verdict.AHEAD else reference
             return (
-                f"{subject} is {word} {reference} while it does not collapse: {figures(contrast)}; {_at_risk(contrast)}"
+                f"{subject} is {word} {reference} while {healthy} does not collapse: {figures(contrast)}; "
+                f"{_at_risk(contrast)}"
             )
         return (
             f"{subject} looks {word} {reference}, but that is not established: {figures(contrast)}, "
@@ -107,37 +109,39 @@ def _allowing(contrast: Contrast) -> str:
 
 
 def _at_risk(contrast: Contrast) -> str:
-    """Why the seeds cannot protect a gain from collapse."""
-    collapse = contrast.collapse
-    if collapse is None or not math.isfinite(collapse.cancelling_rate):
-        return "how often the reference collapses is not settled by these seeds"
-    seen = _collapsed(contrast, collapse)
+    """Why the seeds cannot protect the lead of one side from its collapse."""
+    if contrast.verdict is Verdict.AHEAD:
+        collapse, whose, lead = contrast.collapse, "its ", "the gain"
+    else:
+        collapse, whose, lead = contrast.reference_collapse, "", f"the lead of {contrast.sides.against}"
+    assert collapse is not None
+    seen = _collapsed(contrast, collapse, whose) + ("" if whose else f" with {contrast.sides.against}")
     assumed = ", which is assumed, as none was seen" if collapse.drop_is_assumed else ""
     drop = f"a collapse costs {in_points(collapse.drop, '.0f')}{assumed}"
     return (
         f"{seen}, a rate of up to {collapse.possible_rate:.0%} is not excluded, and "
-        f"{max(collapse.cancelling_rate, 0):.0%} "
-        f"would cancel the gain ({drop})"
+        f"{max(collapse.cancelling_rate, 0):.0%} would cancel {lead} ({drop})"
     )
 
 
 def mixed_runs(contrast: Contrast) -> str:
     """A warning for the headline: a mean over collapsed and healthy runs describes neither; empty without any."""
     collapse = contrast.collapse
-    if collapse is None or not collapse.rate.count or contrast.reason is Reason.COLLAPSE:
+    is_said = contrast.reason is Reason.COLLAPSE and contrast.verdict is Verdict.AHEAD
+    if collapse is None or not collapse.rate.count or is_said:
         return ""
     is_all = contrast.is_pair and collapse.rate.count == collapse.rate.n
     return f"; {_collapsed(contrast, collapse)}" + ("" if is_all else ", so the mean mixes two outcomes")
 
 
-def _collapsed(contrast: Contrast, collapse: Collapse) -> str:
+def _collapsed(contrast: Contrast, collapse: Collapse, whose: str = "its ") -> str:
     """How many runs collapsed; of what is averaged over, how many seeds did in any setting or division."""
     rate = collapse.rate
     ended = how_ended(contrast)
     if len(contrast.sides.units) == 1 and contrast.is_pair:
-        return f"{_of_all(rate)}{count(rate.n, 'run')} {ended}"
+        return f"{_of_all(rate, whose)}{count(rate.n, 'run')} {ended}"
     where = "setting" if contrast.sides.divisions is None else "division"
-    return f"{_of_all(rate)}{count(rate.n, 'seed')} {ended} in {'some' if rate.count else 'any'} {where}"
+    return f"{_of_all(rate, whose)}{count(rate.n, 'seed')} {ended} in {'some' if rate.count else 'any'} {where}"
 
 
 def how_ended(contrast: Contrast) -> str:
@@ -145,9 +149,9 @@ def how_ended(contrast: Contrast) -> str:
     return "collapsed or diverged" if contrast.filled else "collapsed"
 
 
-def _of_all(rate: Rate) -> str:
+def _of_all(rate: Rate, whose: str) -> str:
     """``3 of its``, ``none of its``, ``all of its``: before a number of runs."""
-    return f"{'none' if not rate.count else 'all' if rate.count == rate.n else rate.count} of its "
+    return f"{'none' if not rate.count else 'all' if rate.count == rate.n else rate.count} of {whose}"
 
 
 def stability_sentence(contrast: Contrast, without_one: Mapping[str, Verdict]) -> str:

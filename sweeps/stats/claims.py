@@ -22,12 +22,12 @@ OVER_DIVISIONS = "simultaneous t corrected for shared training videos (Nadeau an
 
 @dataclass(frozen=True, kw_only=True)
 class Collapse:
-    """The runs of one arm by outcome; differences to its reference are fractions.
+    """The runs of one side of a comparison by outcome; its gain over the other side in fractions.
 
     Attributes:
         rate: Collapsed or diverged runs, of the runs that have a pair; over divisions of the data, seeds with such a
             run in any of them.
-        healthy: Mean difference of the seeds without a collapsed run; NaN without any.
+        healthy: Mean gain of the seeds without a collapsed run; NaN without any.
         drop: Mean loss of a collapsed run over the family; an assumption while none has collapsed.
         drop_is_assumed: That assumption.
         cancelling_rate: The rate of collapse at which the mean gain would be 0; NaN where no rate does that.
@@ -58,7 +58,7 @@ class Claim:
         family: Comparisons decided together.
         margin: Differences below it are practically equal.
         verdict, reason: What is shown, and why not more.
-        collapse: None where the arm's runs cannot collapse.
+        collapse, reference_collapse: Of the arm and of its reference; None where runs of that side cannot collapse.
     """
 
     n: int
@@ -73,6 +73,7 @@ class Claim:
     verdict: Verdict
     reason: Reason
     collapse: Collapse | None
+    reference_collapse: Collapse | None
 
 
 def claims(
@@ -106,7 +107,7 @@ def claims(
     # By Holm as the p values are: beside comparisons of more seeds, which come before it, less is asked of one.
     stepped = holm(np.where(np.isnan(made.mean), np.nan, sign_flip_floor(made.n)))
     floors = np.where(np.isnan(stepped), sign_flip_floor(made.n, max(family, 1)), stepped)
-    flags = _flags_of_pairs(values, collapsed)
+    arms, references = (_flags_of_pairs(values, flags) for flags in (collapsed, reference_collapsed))
     return tuple(
         Claim(
             n=int(made.n[i]),
@@ -120,7 +121,8 @@ def claims(
             margin=margin,
             verdict=VERDICTS[made.verdict[i]],
             reason=REASONS[made.reason[i]],
-            collapse=_collapse(made, i, flags, alpha),
+            collapse=_collapse(made, 1, i, arms, alpha),
+            reference_collapse=_collapse(made, -1, i, references, alpha),
         )
         for i in range(len(values))
     )
@@ -180,14 +182,15 @@ def _interval(made: Decisions, i: int, alpha: float, method: str) -> Interval | 
                     is_open=bool(made.p[i] <= alpha))  # fmt: skip
 
 
-def _collapse(made: Decisions, i: int, flags: Floats, alpha: float) -> Collapse | None:
-    risk = made.risk
+def _collapse(made: Decisions, sign: int, i: int, flags: Floats, alpha: float) -> Collapse | None:
+    """The runs of one side of comparison `i`: the arm's for `sign` 1, the reference's for -1."""
+    risk, errors = (made.risk, made.risk_error) if sign > 0 else (made.reference_risk, made.reference_risk_error)
     if risk is None or np.isnan(flags[i]).all():
         return None
-    error = made.risk_error[i] if made.risk_error[i] > 0 else alpha / 2
+    error = errors[i] if errors[i] > 0 else alpha / 2
     possible = float(exact_limits(risk.count[i], risk.n[i], error)[1]) if risk.n[i] else 1.0
     cancelling = float(risk.cancelling_rate[i])
-    if made.p[i] <= alpha and made.mean[i] > 0 and cancelling < possible:
+    if made.p[i] <= alpha and sign * made.mean[i] > 0 and cancelling < possible:
         possible = cancelling  # as its interval ends at 0
     return Collapse(
         rate=rate(int(np.nansum(flags[i])), int((~np.isnan(flags[i])).sum()), 1 - alpha),

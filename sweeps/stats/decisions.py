@@ -73,8 +73,9 @@ class Decisions:
         alone: Two-sided p value of the mean by this comparison alone; NaN below 3 pairs and without variation.
         p: Adjusted two-sided p value: at most alpha exactly when the interval excludes 0.
         verdict, reason: Indices into `VERDICTS` and `REASONS`.
-        risk_error: One-sided error at which each arm's rate of collapse was held against its gain.
         risk, reference_risk: Collapse of the arms and of the references, where runs can collapse.
+        risk_error, reference_risk_error: One-sided error at which each of these rates was held against the gain of its
+            side.
     """
 
     n: npt.NDArray[np.int64]
@@ -86,9 +87,10 @@ class Decisions:
     p: Floats
     verdict: npt.NDArray[np.int64]
     reason: npt.NDArray[np.int64]
-    risk_error: Floats
     risk: Risk | None
     reference_risk: Risk | None
+    risk_error: Floats
+    reference_risk_error: Floats
 
     def are(self, *verdicts: Verdict) -> Bools:
         """Whether each comparison has one of `verdicts`."""
@@ -179,9 +181,10 @@ def decide(
         p=np.minimum(above.p, below.p),
         verdict=verdict,
         reason=reason,
-        risk_error=above.risk_error,
         risk=risk,
         reference_risk=other,
+        risk_error=above.risk_error,
+        reference_risk_error=below.risk_error,
     )
 
 

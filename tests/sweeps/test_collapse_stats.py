@@ -36,6 +36,9 @@ def test_a_gain_that_collapse_could_cancel_is_ahead_and_not_better() -> None:
     assert claim.collapse.cancelling_rate == pytest.approx(np.mean(lucky) / 0.15, rel=0.01)
     assert claim.collapse.cancelling_rate < claim.collapse.possible_rate
     assert claims([lucky, unlucky], margin=0.01)[0].verdict is Verdict.BETTER  # where runs cannot collapse
+    mirrored = claims(-np.array([lucky, unlucky]), margin=0.01, reference_collapsed=collapsed)[0]
+    assert (mirrored.verdict, mirrored.reason, mirrored.collapse) == (Verdict.BEHIND, Reason.COLLAPSE, None)
+    assert mirrored.reference_collapse == claim.collapse
     # A gain that no rate cancels needs no protection; nor one that the seeds do protect.
     assert claims(np.array([lucky, unlucky]) + 0.1, margin=0.01, collapsed=collapsed)[0].verdict is Verdict.BETTER
     many = np.tile(collapsed, 4)

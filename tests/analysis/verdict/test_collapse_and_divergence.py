@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from analysis.words.claims import short_comparison
 from analysis.words.headline import headline
 from sweeps.stats.decisions import Reason, Verdict
 from tests.analysis.study_records import ArmModel, lambda_arms
@@ -60,3 +61,6 @@ def test_a_gain_that_the_seeds_cannot_protect_is_worded_as_such(tmp_path: Path) 
     assert "while it does not collapse" in text
     assert "none of its 10 runs collapsed, a rate of up to 31% is not excluded" in text
     assert "would cancel the gain (a collapse costs 15 points, which is assumed, as none was seen)" in text
+    of_the_control = short_comparison("The control", main.flipped())  # behind an arm that may collapse
+    assert "behind, not established; none of 10 runs collapsed with VMP, a rate of up to 31%" in of_the_control
+    assert "would cancel the lead of VMP (a collapse costs 15 points" in of_the_control
