@@ -54,11 +54,10 @@ def claim_clause(subject: str, contrast: Contrast) -> str:
     if verdict in (Verdict.AHEAD, Verdict.BEHIND):
         word = "ahead of" if verdict is Verdict.AHEAD else "behind"
         if contrast.reason is Reason.COLLAPSE:
-            healthy = "it" if verdict is Verdict.AHEAD else reference
-            return (
-                f"{subject} is {word} {reference} while {healthy} does not collapse: {figures(contrast)}; "
-                f"{_at_risk(contrast)}"
-            )
+            healthy = "while it does not collapse"
+            if verdict is Verdict.BEHIND:
+                healthy = f"while {reference} does not collapse"
+            return f"{subject} is {word} {reference} {healthy}: {figures(contrast)}; {_at_risk(contrast)}"
         return (
             f"{subject} looks {word} {reference}, but that is not established: {figures(contrast)}, "
             f"although by itself this comparison would be clear ({p_value(contrast.p_alone)})"
