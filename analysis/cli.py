@@ -120,7 +120,7 @@ def report(
         page = write_conclusions(conclusions, out or studies[0].path / "report", meanwhile=note_changed_code)
         if signs := without_glyph(arm.label for arm in conclusions.study.arms):
             click.echo(
-                f"Note: the font of the figures lacks {signs[:20]!r}; the PNG files have boxes for them, the page and "
+                f"Note: the font of the figures has no {signs[:20]!r}; the PNG files have boxes for them, the page and "
                 "the SVG files the signs",
                 err=True,
             )

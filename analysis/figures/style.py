@@ -60,7 +60,7 @@ def drawing() -> Iterator[None]:
 
 
 def without_glyph(texts: Iterable[str]) -> str:
-    """The signs of some texts that the figures' font lacks, each once: a PNG has boxes for them."""
+    """The signs of some texts that the figures' font does not have, each once: a PNG has boxes for them."""
     font = get_font(findfont(_RC["font.family"]))
     return "".join(sign for sign in dict.fromkeys("".join(texts)) if not font.get_char_index(ord(sign)))
 

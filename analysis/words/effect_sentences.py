@@ -47,7 +47,7 @@ def effects_claim(every: Sequence[Effect], factors: Sequence[Factor], study: Stu
         most = max((effect.contrast for effect in effects), key=lambda contrast: contrast.n)
         titles = names if asked_factors(study.plan.study) else [factor.title for factor in factors]
         few = f"{how_few(most)}, and a verdict needs at least {MIN_SEEDS}"
-        return f"no effect of {listing(titles)} can be judged yet: {few}", behind
+        return f"no effect of {listing(titles)} can be compared yet: {few}", behind
     if len(effects) == 1:
         (effect,) = effects
         if asked_factors(study.plan.study):

@@ -119,7 +119,7 @@ def test_effects_without_enough_whole_seeds_are_not_judged(tmp_path: Path) -> No
     arms = [ArmModel({"a": a, "b": b}, missing=frozenset({2 * a + b})) for a in (0, 1) for b in (0, 1)]
     write_study(tmp_path, StudyModel(arms=arms, seeds=range(6)))
     shown = headline(conclude(load_study(tmp_path))).text
-    assert shown.endswith("no effect of a and b can be judged yet: 2 seeds have all of these runs, and a verdict "
+    assert shown.endswith("no effect of a and b can be compared yet: 2 seeds have all of these runs, and a verdict "
                           "needs at least 3.")  # fmt: skip
 
 
@@ -218,7 +218,7 @@ def test_names_that_figures_have_no_glyphs_or_no_room_for(tmp_path: Path, capfd:
     study = table(tmp_path / "table.csv", {f'"{long} {i}"': (0.5, range(6)) for i in range(4)})
     done = CliRunner().invoke(report, [str(study.path), "--columns", "seed=run,factors=m,value=acc", "--out",
                                        str(tmp_path / "out")], catch_exceptions=False)  # fmt: skip
-    assert "the font of the figures lacks '漢字'" in done.output
+    assert "the font of the figures has no '漢字'" in done.output
     assert "Glyph" not in done.output + capfd.readouterr().err
     for name in ("differences", "specification"):
         text = (tmp_path / "out" / "figures" / f"{name}.svg").read_text(encoding="utf-8")
