@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
@@ -17,9 +18,30 @@ from sweeps.stats.stepdown import Floats
 from vmp.core.text import count
 
 SEED_OF_CURSE = 0
-UNSEEN = "on validation the same as an earlier arm, with other settings of the test alone"
-LOST = "the search gave it"
-"""How the reason begins for a candidate that lost to another on the seeds that it has."""
+
+
+class Bar(StrEnum):
+    """What keeps a candidate from being chosen, in words for several at once."""
+
+    UNSEEN = "on validation the same as an earlier arm, with other settings of the test alone"
+    STOPPED = "some seeds stopped early"
+    LOST = "the search gave them fewer seeds than the best arms"
+    INCOMPLETE = "some seeds not complete"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Excluded:
+    """A candidate that could not be chosen.
+
+    Attributes:
+        arm: The candidate.
+        bar: What keeps it from being chosen.
+        reason: The same in words, with its numbers.
+    """
+
+    arm: Arm
+    bar: Bar
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +69,7 @@ class Chosen:
 
 def choose_arm(
     evidence: Evidence, candidates: Sequence[ArmSummary], values: Floats, references: Sequence[Arm | None]
-) -> tuple[Chosen | None, tuple[tuple[Arm, str], ...]]:
+) -> tuple[Chosen | None, tuple[Excluded, ...]]:
     """Choose among `candidates`, simplest first.
 
     Args:
@@ -57,18 +79,14 @@ def choose_arm(
         references: What each is compared with on test; None for nothing.
 
     Returns:
-        The choice, None below 3 shared seeds; and the candidates that could not be chosen, with the reason in words.
+        The choice, None below 3 shared seeds; and the candidates that could not be chosen.
     """
     # A search gives the best arms more seeds: one without them lost to another on the seeds that it has.
     search = evidence.study.plan.search
     most = max(summary.planned for summary in candidates) if search.factor is not None else 0
     unseen = _unseen(evidence.study)
     rows = choosable(values, [s.arm in unseen or s.stopped > 0 or s.planned < most for s in candidates])
-    out = tuple(
-        (s.arm, UNSEEN if s.arm in unseen else _reason(s, values[i], most))
-        for i, s in enumerate(candidates)
-        if i not in rows
-    )
+    out = tuple(_excluded(s, values[i], most, unseen) for i, s in enumerate(candidates) if i not in rows)
     if not rows:
         return None, out
     orders = [candidates[i].arm.order for i in rows]
@@ -97,14 +115,18 @@ def _unseen(study: Study) -> set[Arm]:
     return {study.arms[i] for i in same_on_validation([arm.factors for arm in study.arms])}
 
 
-def _reason(summary: ArmSummary, values: Floats, most: int) -> str:
-    """Why a candidate cannot be chosen, in words."""
+def _excluded(summary: ArmSummary, values: Floats, most: int, unseen: set[Arm]) -> Excluded:
+    """Why a candidate cannot be chosen; `values`: its validation accuracies, `most`: the seeds of the best arms."""
     seeds = count(summary.planned, "seed")
-    if summary.stopped:
-        return f"{summary.stopped} of {seeds} stopped early"
-    if summary.planned < most:
-        return f"{LOST} {seeds}, and the best arms {most}"
-    return f"{int((~np.isnan(values)).sum())} of {seeds} complete"
+    if summary.arm in unseen:
+        bar, reason = Bar.UNSEEN, Bar.UNSEEN.value
+    elif summary.stopped:
+        bar, reason = Bar.STOPPED, f"{summary.stopped} of {seeds} stopped early"
+    elif summary.planned < most:
+        bar, reason = Bar.LOST, f"the search gave it {seeds}, and the best arms {most}"
+    else:
+        bar, reason = Bar.INCOMPLETE, f"{int((~np.isnan(values)).sum())} of {seeds} complete"
+    return Excluded(arm=summary.arm, bar=bar, reason=reason)
 
 
 def _level(test: Floats, reference: Arm | None) -> Floats:

@@ -10,7 +10,7 @@ from functools import cached_property
 from analysis.study.arms import Arm, Kind, value_text
 from analysis.study.cells import Study
 from analysis.study.factors import Factor, block_factors, varied_factors
-from analysis.verdict.choosing import LOST, Chosen, choose_arm
+from analysis.verdict.choosing import Bar, Chosen, Excluded, choose_arm
 from analysis.verdict.contrasts import Contrast, Sides
 from analysis.verdict.effects import Effect, compare_effects, effect_family, interaction_family
 from analysis.verdict.evidence import Evidence
@@ -45,7 +45,7 @@ class BlockVerdict:
         candidates: The arms to choose from: the prompted ones, else all. By rising value of a single ordered factor.
         contrasts: The comparisons that answer the study's question, as part of one family over all blocks.
         chosen: The choice on validation; None below 3 shared seeds.
-        excluded: Candidates that could not be chosen, with the reason in words.
+        excluded: Candidates that could not be chosen.
         main: The chosen arm's comparison, or where it is the reference itself the runner-up's; None without a choice.
         effects, interactions: In a factorial; see `analysis.verdict.effects`.
         trend: Over the values of a single ordered factor, from the lowest to the highest.
@@ -64,7 +64,7 @@ class BlockVerdict:
     baseline: ArmSummary | None
     contrasts: tuple[Contrast, ...] = ()
     chosen: Chosen | None = None
-    excluded: tuple[tuple[Arm, str], ...] = ()
+    excluded: tuple[Excluded, ...] = ()
     main: Contrast | None = None
     effects: tuple[Effect, ...] = ()
     interactions: tuple[Contrast, ...] = ()
@@ -80,7 +80,7 @@ class BlockVerdict:
     def choices(self) -> int:
         """Among how many candidates validation chose: those that could be chosen, and in a search those that lost on
         fewer seeds."""
-        return len(self.candidates) - sum(not reason.startswith(LOST) for _, reason in self.excluded)
+        return len(self.candidates) - sum(one.bar is not Bar.LOST for one in self.excluded)
 
     @property
     def outcome(self) -> Verdict:
@@ -186,7 +186,7 @@ def block_verdicts(evidence: Evidence) -> tuple[BlockVerdict, ...]:
 
 def _choose(
     evidence: Evidence, candidates: Sequence[ArmSummary], contrasts: Sequence[Contrast]
-) -> tuple[Chosen | None, tuple[tuple[Arm, str], ...]]:
+) -> tuple[Chosen | None, tuple[Excluded, ...]]:
     """The choice among the candidates of a block, on validation."""
     values = evidence.values(evidence.study.val)[[summary.arm.order for summary in candidates]]
     reference = {c.arm: c.reference for c in contrasts if c.is_pair}

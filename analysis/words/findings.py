@@ -125,20 +125,13 @@ def _collapse_overall(summaries: Sequence[ArmSummary], margin: float) -> str:
 def exclusion_findings(verdict: BlockVerdict) -> list[Finding]:
     """One sentence on the candidates that could not be chosen, with the reasons; none where all could."""
     by_reason: dict[str, list[Arm]] = {}
-    for arm, reason in verdict.excluded:
-        by_reason.setdefault(reason, []).append(arm)
-    if len(by_reason) > 3:  # "2 of 5 seeds complete", "3 of 5 seeds complete", ...: by what ended the seeds alone
-        merged: dict[str, list[Arm]] = {}
-        for reason, arms in by_reason.items():
-            merged.setdefault(f"some seeds {_ENDINGS[reason.rpartition(' ')[2]]}", []).extend(arms)
-        by_reason = merged
+    is_long = len({one.reason for one in verdict.excluded}) > 3  # "2 of 5 seeds complete", "3 of 5 seeds complete", ...
+    for one in verdict.excluded:
+        by_reason.setdefault(one.bar.value if is_long else one.reason, []).append(one.arm)
     if not by_reason or verdict.best is None:
         return []
     parts = [f"{names(arms)} ({reason})" for reason, arms in by_reason.items()]
     return [Finding(topic="Choice", text=f"Could not be chosen: {'; '.join(parts)}.")]
-
-
-_ENDINGS = {"early": "stopped early", "complete": "not complete"}
 
 
 def evidence_findings(verdict: BlockVerdict) -> list[Finding]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from analysis.sections.seed_std import SEED_STD
 from analysis.study.loading import load_study
+from analysis.verdict.choosing import Bar, Excluded
 from analysis.verdict.conclusions import conclude
 from analysis.words.claims import mixed_runs
 from analysis.words.findings import exclusion_findings
@@ -35,14 +37,27 @@ def test_forty_excluded_lambdas_make_one_sentence(tmp_path: Path) -> None:
     assert sum("ould not be chosen" in text for text in texts) == 1
 
 
+def test_candidates_of_a_search_that_lost_on_few_seeds_make_one_reason(tmp_path: Path) -> None:
+    write_study(tmp_path, StudyModel(arms=lambda_arms(dict.fromkeys((0, 1, 2, 3, 4), 0.1))))
+    (verdict,) = conclude(load_study(tmp_path)).verdicts
+    out = [s.arm for s in verdict.candidates if verdict.best is None or s.arm != verdict.best.arm]
+    excluded = tuple(
+        Excluded(arm=arm, bar=Bar.LOST, reason=f"the search gave it {n} seeds, and the best arms 9")
+        for n, arm in enumerate(out, 2)
+    )
+    (only,) = exclusion_findings(replace(verdict, excluded=excluded))
+    assert only.text.endswith(" (the search gave them fewer seeds than the best arms).")
+    assert verdict.choices == replace(verdict, excluded=excluded).choices == 5
+
+
 def test_a_stopped_cell_is_counted_apart_and_out_of_the_choice(tmp_path: Path) -> None:
     write_study(tmp_path, StudyModel(arms=lambda_arms({0: 0.1, 1: 0.3}, stopped={1: [2]})))
     conclusions = conclude(load_study(tmp_path))
     verdict = conclusions.verdicts[0]
     assert verdict.best is not None
     assert verdict.best.arm.lambda_ == 0
-    assert [(arm.label, reason) for arm, reason in verdict.excluded] == [("λ = 1", "1 of 5 seeds stopped early")]
-    stopped = conclusions.evidence.summary(verdict.excluded[0][0])
+    assert [(one.arm.label, one.reason) for one in verdict.excluded] == [("λ = 1", "1 of 5 seeds stopped early")]
+    stopped = conclusions.evidence.summary(verdict.excluded[0].arm)
     assert (stopped.stopped, stopped.complete, len(stopped.seeds)) == (1, 4, 4)
     contrast = next(c for c in conclusions.primary if c.arm == stopped.arm)
     assert contrast.seeds == (0, 1, 3, 4)
