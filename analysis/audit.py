@@ -42,7 +42,7 @@ _RATIOS = ("precision", "recall", "f1", "accuracy", "specificity")
 _NUMBER = re.compile(r"([-−+]?)((?:[1-9]\d{0,2}(?:,\d{3})+|\d+)(?:\.\d*)?|\.\d+)((?:[eE][-+−]?\d+)?)\s*(%?)")
 _SPREAD = re.compile(r"±|\+/-|\\pm\b")
 _MARKUP = re.compile(r"<[^<>]*>|\\(?:textbf|textit|mathbf|underline|emph)\b|[{}$*†‡]")
-_DECIMAL_COMMA = re.compile(r"[-−+]?(?:0|\d+),(?:\d{1,2}|\d{4,})\s*%?|[-−+]?0,\d+\s*%?")
+_DECIMAL_COMMA = re.compile(r"[-−+]?(?:\d+,(?:\d{1,2}|\d{4,})|0,\d+)\s*%?")
 _EMPTY = {"", "-", "–", "—", "n/a", "n.a.", "na", "nan"}
 _TINY = 1e-9
 

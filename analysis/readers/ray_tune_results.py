@@ -82,11 +82,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 def _recognizes(path: Path) -> bool:
     try:
-        return (
-            path.is_dir()
-            and (any(path.glob(_STATE)) or any(path.glob(f"*/{_PARAMS}")))
-            and bool(folders_with(path, _PARAMS))
-        )
+        return path.is_dir() and bool(folders_with(path, _PARAMS))
     except OSError:
         return False
 
